@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Compiles every operation template once per instruction set and once per real type. The file includes itself
+ * twice: the first pass goes over the instruction sets, the second over the real types, the third over the
+ * templates. */
+
+#if !defined PYCONV_ISA
+
+#include <stddef.h>
+#include <string.h>
+#if defined __x86_64__
+#include <immintrin.h>
+#elif defined __aarch64__
+#include <arm_neon.h>
+#endif
+#include "cpu.h"
+
+typedef float pyconv_f32;
+typedef double pyconv_f64;
+#define PYCONV_BITS_f32 32
+#define PYCONV_BITS_f64 64
+
+#define PYCONV_PASTE_(a, b) a##b
+#define PYCONV_PASTE(a, b) PYCONV_PASTE_(a, b)
+#define PYCONV_PASTE4(a, b, c, d) PYCONV_PASTE(PYCONV_PASTE(a, b), PYCONV_PASTE(c, d))
+
+/* Wide instructions for the functions between the two, whatever the compiler's flags. */
+#define PYCONV_PRAGMA(...) _Pragma(#__VA_ARGS__)
+#if defined __clang__
+#define PYCONV_TARGET(isa)                                                                                   \
+    PYCONV_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
+#define PYCONV_TARGET_END PYCONV_PRAGMA(clang attribute pop)
+#define PYCONV_UNROLL PYCONV_PRAGMA(clang loop unroll(full))
+#else
+#define PYCONV_TARGET(isa) PYCONV_PRAGMA(GCC push_options) PYCONV_PRAGMA(GCC target(isa))
+#define PYCONV_TARGET_END PYCONV_PRAGMA(GCC pop_options)
+#define PYCONV_UNROLL PYCONV_PRAGMA(GCC unroll 32)
+#endif
+
+#define PYCONV_ISA scalar
+#include "foreach_isa.h"
+#undef PYCONV_ISA
+
+#if defined __x86_64__
+PYCONV_TARGET("avx2,fma")
+#define PYCONV_ISA avx2
+#include "foreach_isa.h"
+#undef PYCONV_ISA
+PYCONV_TARGET_END
+
+PYCONV_TARGET("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")
+#define PYCONV_ISA avx512
+#include "foreach_isa.h"
+#undef PYCONV_ISA
+PYCONV_TARGET_END
+#elif defined __aarch64__
+#define PYCONV_ISA neon
+#include "foreach_isa.h"
+#undef PYCONV_ISA
+#endif
+
+#elif !defined PYCONV_T
+
+#define PYCONV_T f32
+#include "foreach_isa.h"
+#undef PYCONV_T
+#define PYCONV_T f64
+#include "foreach_isa.h"
+#undef PYCONV_T
+
+#else
+
+#include "simd.h"
+
+#include "fma_peak.tmpl.h"
+
+#include "simd_end.h"
+
+#endif

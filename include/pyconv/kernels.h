@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every SIMD kernel of this machine, one table per instruction set:
+ *
+ *     const pyconv_kernels_t *kernels = pyconv_kernels_select(PYCONV_ISA_COUNT - 1);
+ *     kernels->f32.fma_peak(steps, sink);
+ *
+ * To be included by one translation unit: everything is static. */
+#ifndef PYCONV_KERNELS_H
+#define PYCONV_KERNELS_H
+
+#include "foreach_isa.h"
+
+/* One line per operation gives its field, its entry in each table and its row in tests and benchmarks. */
+#define PYCONV_OPERATIONS(OP, T, isa) OP(T, isa, fma_peak, double, (ptrdiff_t steps, pyconv_##T *sink))
+
+#define PYCONV_FIELD(T, isa, op, result, parameters) result(*op) parameters;
+#define PYCONV_ENTRY(T, isa, op, result, parameters) .op = pyconv_##T##_##op##__##isa,
+
+typedef struct pyconv_f32_kernels {
+    int lanes; /* of a vector */
+    PYCONV_OPERATIONS(PYCONV_FIELD, f32, )
+} pyconv_f32_kernels;
+
+typedef struct pyconv_f64_kernels {
+    int lanes;
+    PYCONV_OPERATIONS(PYCONV_FIELD, f64, )
+} pyconv_f64_kernels;
+
+typedef struct pyconv_kernels {
+    const char *isa;
+    int level;
+    pyconv_f32_kernels f32;
+    pyconv_f64_kernels f64;
+} pyconv_kernels_t;
+
+#define PYCONV_TABLE_OF(T, isa) {.lanes = pyconv_##T##_lanes__##isa, PYCONV_OPERATIONS(PYCONV_ENTRY, T, isa)}
+#define PYCONV_TABLE(isa_)                                                                                   \
+    static const pyconv_kernels_t pyconv_kernels__##isa_ = {.isa = #isa_,                                    \
+                                                            .level = PYCONV_ISA_##isa_,                      \
+                                                            .f32 = PYCONV_TABLE_OF(f32, isa_),               \
+                                                            .f64 = PYCONV_TABLE_OF(f64, isa_)}
+
+PYCONV_TABLE(scalar);
+#if defined __x86_64__
+PYCONV_TABLE(avx2);
+PYCONV_TABLE(avx512);
+#elif defined __aarch64__
+PYCONV_TABLE(neon);
+#endif
+
+/* The best table this machine runs whose level is at most max_level. */
+static inline const pyconv_kernels_t *pyconv_kernels_select(int max_level) {
+    const pyconv_kernels_t *best = &pyconv_kernels__scalar;
+#if defined __x86_64__
+    if (max_level >= PYCONV_ISA_avx2 && pyconv_cpu_supports(PYCONV_ISA_avx2))
+        best = &pyconv_kernels__avx2;
+    if (max_level >= PYCONV_ISA_avx512 && pyconv_cpu_supports(PYCONV_ISA_avx512))
+        best = &pyconv_kernels__avx512;
+#elif defined __aarch64__
+    if (max_level >= PYCONV_ISA_neon)
+        best = &pyconv_kernels__neon;
+#endif
+    return best;
+}
+
+#endif
