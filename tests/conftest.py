@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Hypothesis profiles: the same examples on every run by default, many fresh ones with ``--hypothesis-profile=slow``."""
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default", derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("slow", settings.get_profile("default"), derandomize=False, max_examples=5000)
+settings.load_profile("default")

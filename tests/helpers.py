@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What several test files share: data, error bounds, guarded buffers, the sweep over algorithms."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+import pyconv
+from pyconv._reference import conv2d as reference
+
+# Factor on im2col's own error that each accuracy class allows, strictest first.
+CLASSES = {"strict": 1.5, "standard": 4, "fast": 16}
+
+# These serve every ordinary problem; any other algorithm may decline with UnsupportedError.
+UNIVERSAL = ("direct", "im2col", "im2row", "mec")
+
+# Half a unit in the last place, relative: the error of one rounding.
+ULP = {"float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def normal(shape, dtype="float32", seed=0):
+    """Random normal numbers."""
+    return rng(seed).standard_normal(shape).astype(dtype)
+
+
+def integers(shape, dtype="float32", seed=0, top=4, density=0.5):
+    """Small integers, sparse, so that sums of products are exact in any order."""
+    r = rng(seed)
+    return (r.integers(-top, top + 1, shape) * (r.random(shape) < density)).astype(dtype)
+
+
+def relative_error(y, exact):
+    """``|y - exact| / |exact|`` in the L2 norm, in float64; 0 for two zeros."""
+    exact = np.asarray(exact, np.float64)
+    difference, size = np.linalg.norm(np.asarray(y, np.float64) - exact), np.linalg.norm(exact)
+    return difference / size if size else float(difference)
+
+
+def assert_close(y, x, weight, bias=None, *, label="", units=4, residual=None, activation=None, **geometry):
+    """Assert ``|y - exact| <= units roundings`` of the sum of the absolute values of all terms, in the L2 norm.
+
+    That scale stays meaningful where the terms cancel. One more rounding of the result is granted to float16,
+    which is computed in float32.
+    """
+    exact = reference(x, weight, bias, residual=residual, activation=activation, **geometry)
+    magnitudes = [None if a is None else np.abs(np.asarray(a, np.float64)) for a in (x, weight, bias, residual)]
+    size = np.linalg.norm(reference(*magnitudes[:3], residual=magnitudes[3], **geometry))
+    dtype = np.asarray(x).dtype.name
+    if dtype == "float16":
+        bound = units * ULP["float32"] * size + ULP["float16"] * np.linalg.norm(exact) + 2.0**-24 * exact.size**0.5
+    else:
+        bound = units * ULP[dtype] * size
+    assert y.shape == exact.shape, f"{label}: shape {y.shape}, expected {exact.shape}"
+    assert y.dtype == dtype, f"{label}: dtype {y.dtype}, expected {dtype}"
+    error = np.linalg.norm(y.astype(np.float64) - exact)
+    assert error <= bound, f"{label}: error {error:.3g} exceeds {bound:.3g}"
+
+
+def plans(x_shape, weight, bias=None, *, names=None, accuracy="fast", **keywords):
+    """Yield a plan of each algorithm (or of those named) that can serve; the universal ones must."""
+    for name in names or pyconv.algorithms():
+        try:
+            yield pyconv.plan(x_shape, weight, bias, algorithm=name, accuracy=accuracy, **keywords)
+        except pyconv.UnsupportedError:
+            assert name not in UNIVERSAL, f"{name} must serve every ordinary problem"
+
+
+def aligned(nbytes, align=64, offset=0):
+    """Fresh zeroed bytes whose address is `offset` past a multiple of `align`."""
+    raw = np.zeros(nbytes + align + offset, np.uint8)
+    start = -raw.ctypes.data % align + offset
+    return raw[start : start + nbytes]
+
+
+class Guarded:
+    """An array between two runs of known bytes; ``intact()`` tells whether these are still as they were.
+
+    `fill` is the byte the array starts with: 0xFF makes every float a NaN, 0xA5 is recognisable garbage.
+    """
+
+    MARGIN, BYTE = 4096, 0x5C
+
+    def __init__(self, shape, dtype, fill):
+        nbytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        self._bytes = aligned(nbytes + 2 * self.MARGIN)
+        self._bytes[:] = self.BYTE
+        inner = self._bytes[self.MARGIN : self.MARGIN + nbytes]
+        inner[:] = fill
+        self.array = inner.view(dtype).reshape(shape)
+
+    def intact(self):
+        return bool(
+            (self._bytes[: self.MARGIN] == self.BYTE).all() and (self._bytes[-self.MARGIN :] == self.BYTE).all()
+        )
+
+
+def run_python(script, *args, timeout=120, **environment):
+    """Run `script` in a fresh interpreter and return what it printed; fail with its errors."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
