@@ -21,9 +21,8 @@ import kernels  # noqa: E402
 def response(kernel, x_cycles, y_cycles, points=120):
     """The kernel's gain at a frequency in cycles per pixel."""
     middle = points // 2
-    return kernels.frequency_response(kernel, points)[
-        middle + round(y_cycles * points), middle + round(x_cycles * points)
-    ]
+    row, column = (round(middle + cycles * points) % points for cycles in (y_cycles, x_cycles))
+    return kernels.frequency_response(kernel, points)[row, column]
 
 
 @pytest.mark.parametrize("low", [kernels.box(9, 15), kernels.gaussian(2.5, 15)], ids=["box", "gaussian"])
@@ -81,14 +80,8 @@ def test_photo_filters_writes_a_picture(tmp_path):
     pytest.importorskip("skimage")
     image = pytest.importorskip("PIL.Image")
     output = tmp_path / "photo.png"
-    script = ROOT / "examples" / "photo_filters.py"
-    done = subprocess.run(
-        [sys.executable, script, "--output", output],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    command = [sys.executable, ROOT / "examples" / "photo_filters.py", "--output", output]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     for name in pyconv.algorithms():
         assert re.search(rf"^{name}\b", done.stdout, re.MULTILINE), done.stdout
