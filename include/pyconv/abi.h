@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 // Every enumeration is one list of (NAME, "word"); the word is what Python callers write.
-#define PYCONV_DTYPES(X) X(F32, "float32") X(F64, "float64")
+#define PYCONV_DTYPES(X) X(F32, "float32") X(F64, "float64") X(F16, "float16")
 #define PYCONV_LAYOUTS(X) X(NCHW, "NCHW") X(NHWC, "NHWC")
 #define PYCONV_PADDING_MODES(X)                                                                              \
     X(ZEROS, "zeros") X(REFLECT, "reflect") X(REPLICATE, "replicate") X(CIRCULAR, "circular")

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Fast 2-D convolution on the CPU for NumPy arrays. Start with `conv2d` and `plan`."""
+
+from importlib.metadata import version as _version
+
+try:
+    from . import _kernels
+except ModuleNotFoundError as error:
+    raise ImportError(
+        "pyconv's extension is not built here. This is probably the source folder: run `pip install .` and start Python "
+        "from another folder."
+    ) from error
+
+from ._api import algorithms, conv2d, plan
+from ._config import config
+from ._report import get_include, show_config
+
+Plan = _kernels.Plan
+UnsupportedError = _kernels.UnsupportedError
+UnsupportedError.__module__ = "pyconv"
+
+__version__ = _version("pyconv")
+__all__ = ["Plan", "UnsupportedError", "algorithms", "config", "conv2d", "get_include", "plan", "show_config"]

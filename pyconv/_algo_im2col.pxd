@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+im2col: patches as columns, then one GEMM per image and group.
+
+col[icg*kh*kw][oh*ow];  NCHW: y[ocg][oh*ow] = w[ocg][k] col;  NHWC: y[oh*ow][ocg] = col' w'.
+A 1x1 kernel with stride 1 on NCHW is a GEMM on the image itself.
+"""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+from cython.parallel cimport prange
+
+from pyconv._types cimport *
+from pyconv._blas cimport blas_reason, gemm
+from pyconv._rates cimport copy_seconds, gemm_seconds
+from pyconv._rows cimport gather_row
+from pyconv._sizes cimport times
+from pyconv._tail cimport finish_image, poll
+
+
+cdef inline bint is_pointwise(const problem_t *p) noexcept nogil:
+    """1x1, stride 1, no padding: the patches are the image."""
+    return p.kh == 1 and p.kw == 1 and p.sh == 1 and p.sw == 1 and p.oh == p.ih and p.ow == p.iw
+
+
+cdef inline const char *im2col_supports(const problem_t *p) noexcept nogil:
+    return blas_reason(p.ocg, p.oh * p.ow, p.k, p.k, p.oh * p.ow, p.oc)
+
+
+cdef inline size_t im2col_workspace(const problem_t *p, int threads) noexcept nogil:
+    """kh*kw*icg*oh*ow elements."""
+    if p.layout == PYCONV_NCHW and is_pointwise(p):
+        return 0
+    return times(times(<size_t>p.k, <size_t>(p.oh * p.ow)), p.itemsize)
+
+
+cdef inline size_t im2col_packed(const problem_t *p) noexcept nogil:
+    return 0
+
+
+cdef inline double im2col_seconds(const problem_t *p, int threads) noexcept nogil:
+    cdef double pixels = <double>p.oh * p.ow
+    cdef double lowering = copy_seconds(0 if im2col_workspace(p, threads) == 0 else pixels * p.k, p.itemsize)
+    if p.layout == PYCONV_NHWC:
+        lowering *= 4     # gathers across channels
+    return p.n * p.g * (lowering / threads + gemm_seconds(p.ocg, pixels, p.k, p.itemsize, threads))
+
+
+cdef inline void _lower_row(const problem_t *p, const real *x, int64_t k, real *dst) noexcept nogil:
+    """col[k]: tap (i, j) of channel c for every output pixel."""
+    cdef int64_t j = k % p.kw
+    cdef int64_t i = k // p.kw % p.kh
+    cdef int64_t c = k // (p.kw * p.kh)
+    cdef int64_t h, r
+    for r in range(p.oh):
+        h = r * p.sh - p.ph0 + i * p.dh
+        if 0 <= h < p.ih:
+            gather_row(p, x + c * p.xc + h * p.xh, j, dst + r * p.ow, 1)
+        else:
+            memset(dst + r * p.ow, 0, p.ow * sizeof(real))
+
+
+cdef inline int _im2col(task_t *t, const real *weight) noexcept nogil:
+    cdef const problem_t *p = t.p
+    cdef int64_t pixels = p.oh * p.ow
+    cdef int64_t image, g, r
+    cdef bint lowered = im2col_workspace(p, t.threads) != 0
+    cdef const real *x
+    cdef const real *w
+    cdef const real *col
+    cdef real *y
+    for image in range(p.n):
+        for g in range(p.g):
+            x = <const real *>t.x + image * p.xn + g * p.icg * p.xc
+            y = <real *>t.y + image * p.yn + g * p.ocg * p.yc
+            w = weight + g * p.ocg * p.k
+            col = <const real *>t.workspace if lowered else x
+            if lowered:
+                for r in prange(p.k, num_threads=t.threads, schedule="static"):
+                    _lower_row(p, x, r, <real *>t.workspace + r * pixels)
+            if p.layout == PYCONV_NCHW:
+                gemm(False, False, p.ocg, pixels, p.k, w, p.k, col, pixels, y, pixels)
+            else:
+                gemm(True, True, pixels, p.ocg, p.k, col, pixels, w, p.k, y, p.oc)
+        finish_image(t, image, <const real *>t.bias)
+        if poll(t, 2.0 * p.yn * p.k):
+            return PYCONV_STATUS_INTERRUPTED
+    return PYCONV_STATUS_OK
+
+
+cdef inline int im2col_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _im2col(t, <const float *>t.weight)
+    return _im2col(t, <const double *>t.weight)

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+mec: memory-efficient convolution (Cho and Brand, 2017): lower along the width only, then GEMMs on overlapping parts of L.
+
+NHWC  L[n][ow][ih][kw][icg], weights [g][kh][kw][icg][ocg]:  row r of an image is L[:, r*sh : r*sh + kh] (lda = ih*kw*icg) by w.
+NCHW  L[ih][kw][icg][n][ow], weights [oc][kh][kw][icg]:      row r is w by L[r*sh : r*sh + kh], and L is copied by whole rows.
+
+Solution A multiplies an output row of the whole batch at once and permutes h-n-w-c to n-h-w-c at the end, with L as the
+second buffer; solution B multiplies per image and row and permutes nothing.
+
+Rows above and below the image are in no L: there the product takes fewer taps. With dilation the rows of L stand in the
+order of their residues modulo dh, so that the taps of a window are neighbours again.
+"""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+from cython.parallel cimport prange
+
+from pyconv._types cimport *
+from pyconv._blas cimport blas_reason, gemm
+from pyconv._rates cimport copy_seconds, gemm_seconds
+from pyconv._rows cimport gather_row, gather_taps, pack_hwio, pack_ohwi, weight_bytes
+from pyconv._sizes cimport reach, times
+from pyconv._tail cimport finish_image, poll
+
+cdef enum:
+    # Widest output row that solution A serves; wider rows fill the GEMM by themselves (the paper's T on a CPU).
+    MEC_WIDEST = 100
+
+
+cdef inline int64_t _lowered(const problem_t *p) noexcept nogil:
+    """Elements of L."""
+    return p.n * p.ow * p.ih * p.kw * p.icg
+
+
+cdef inline bint mec_solution_a(const problem_t *p) noexcept nogil:
+    return p.n > 1 and p.ow <= MEC_WIDEST and p.n * p.yn <= _lowered(p)
+
+
+cdef inline const char *mec_supports(const problem_t *p) noexcept nogil:
+    return blas_reason(p.n * p.ow, p.ocg, p.k, p.ih * p.kw * p.icg, p.oh * p.ow, p.oc)
+
+
+cdef inline size_t mec_workspace(const problem_t *p, int threads) noexcept nogil:
+    """n*ow*ih*kw*icg elements."""
+    return times(times(times(<size_t>(p.n * p.ow), <size_t>p.ih), <size_t>(p.kw * p.icg)), p.itemsize)
+
+
+cdef inline size_t mec_packed(const problem_t *p) noexcept nogil:
+    return weight_bytes(p)
+
+
+cdef inline void mec_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
+    if p.dtype == PYCONV_F32:
+        if p.layout == PYCONV_NHWC:
+            pack_hwio(p, <const float *>weight, <float *>packed)
+        else:
+            pack_ohwi(p, <const float *>weight, <float *>packed)
+    else:
+        if p.layout == PYCONV_NHWC:
+            pack_hwio(p, <const double *>weight, <double *>packed)
+        else:
+            pack_ohwi(p, <const double *>weight, <double *>packed)
+
+
+cdef inline double mec_seconds(const problem_t *p, int threads) noexcept nogil:
+    cdef bint a = mec_solution_a(p)
+    cdef double calls = p.oh if a else p.n * p.oh
+    cdef double columns = p.n * p.ow if a else p.ow
+    cdef double lowering = copy_seconds(<double>_lowered(p), p.itemsize)
+    return p.g * (lowering / threads + calls * gemm_seconds(p.ocg, columns, p.k, p.itemsize, threads))
+
+
+cdef inline int64_t _place(const problem_t *p, int64_t h) noexcept nogil:
+    """Where image row h stands in L: all rows of residue 0 modulo dh, then those of residue 1, and so on."""
+    cdef int64_t residue = h % p.dh
+    cdef int64_t longer = p.ih % p.dh
+    return residue * (p.ih // p.dh) + min(residue, longer) + h // p.dh
+
+
+cdef inline void _lower_nhwc(const problem_t *p, const real *x, int64_t column, real *L) noexcept nogil:
+    """L[column][ih][kw][icg], column of n*ow."""
+    cdef int64_t image = column // p.ow
+    cdef int64_t w = column % p.ow * p.sw - p.pw0
+    cdef int64_t taps = p.kw * p.icg
+    cdef real *dst = L + column * p.ih * taps
+    cdef int64_t h
+    for h in range(p.ih):
+        gather_taps(p, x + image * p.xn + h * p.xh, w, dst + _place(p, h) * taps)
+
+
+cdef inline void _lower_nchw(const problem_t *p, const real *x, int64_t row, real *L) noexcept nogil:
+    """L[h][j][c][n][ow] for one h: all taps of one image row."""
+    cdef int64_t columns = p.n * p.ow
+    cdef real *dst = L + _place(p, row) * p.kw * p.icg * columns
+    cdef int64_t j, c, image
+    for j in range(p.kw):
+        for c in range(p.icg):
+            for image in range(p.n):
+                gather_row(p, x + image * p.xn + c * p.xc + row * p.xh, j, dst, 1)
+                dst += p.ow
+
+
+cdef inline void _multiply(const problem_t *p, int64_t r, int64_t first_column, int64_t columns, const real *L,
+                           const real *weight, real *y, int64_t ldy) noexcept nogil:
+    """Output row r for a run of the n*ow columns: y[columns][ocg] in NHWC, y[ocg][columns] in NCHW."""
+    cdef int64_t first, last, o
+    cdef int64_t taps = p.kw * p.icg
+    cdef int64_t h0 = r * p.sh - p.ph0
+    cdef int64_t all_columns = p.n * p.ow
+    reach(p.kh, p.ih, p.dh, h0, &first, &last)
+    if first == last:
+        for o in range(columns if p.layout == PYCONV_NHWC else p.ocg):
+            memset(y + o * ldy, 0, (p.ocg if p.layout == PYCONV_NHWC else columns) * sizeof(real))
+        return
+    cdef int64_t place = _place(p, h0 + first * p.dh) * taps
+    cdef int64_t k = (last - first) * taps
+    if p.layout == PYCONV_NHWC:
+        gemm(False, False, columns, p.ocg, k, L + first_column * p.ih * taps + place, p.ih * taps,
+             weight + first * taps * p.ocg, p.ocg, y, ldy)
+    else:
+        gemm(False, False, p.ocg, columns, k, weight + first * taps, p.k,
+             L + place * all_columns + first_column, all_columns, y, ldy)
+
+
+cdef inline void _permute_row(const problem_t *p, const real *z, real *y, int64_t image, int64_t r) noexcept nogil:
+    """NHWC: y[n][r] = z[r][n] of ow*oc;  NCHW: y[n][o][r] = z[r][o][n] of ow."""
+    cdef int64_t o
+    if p.layout == PYCONV_NHWC:
+        memcpy(y + image * p.yn + r * p.yh, z + (r * p.n + image) * p.yh, p.yh * sizeof(real))
+    else:
+        for o in range(p.oc):
+            memcpy(y + image * p.yn + o * p.yc + r * p.yh, z + ((r * p.oc + o) * p.n + image) * p.ow, p.ow * sizeof(real))
+
+
+cdef inline bint _solution_a(task_t *t, const real *L, const real *weight, int64_t g) noexcept nogil:
+    """One group into t.y in h-n-w-c order (NHWC) or h-c-n-w order (NCHW)."""
+    cdef const problem_t *p = t.p
+    cdef int64_t columns = p.n * p.ow
+    cdef int64_t ldy = p.oc if p.layout == PYCONV_NHWC else columns
+    cdef int64_t at = g * p.ocg if p.layout == PYCONV_NHWC else g * p.ocg * columns
+    cdef int64_t r
+    for r in range(p.oh):
+        _multiply(p, r, 0, columns, L, weight, <real *>t.y + r * columns * p.oc + at, ldy)
+        if poll(t, 2.0 * columns * p.ocg * p.k):
+            return True
+    return False
+
+
+cdef inline bint _solution_b(task_t *t, const real *L, const real *weight, int64_t g) noexcept nogil:
+    """One group into its place in t.y."""
+    cdef const problem_t *p = t.p
+    cdef int64_t ldy = p.oc if p.layout == PYCONV_NHWC else p.yc
+    cdef int64_t image, r
+    for image in range(p.n):
+        for r in range(p.oh):
+            _multiply(p, r, image * p.ow, p.ow, L, weight,
+                      <real *>t.y + image * p.yn + g * p.ocg * p.yc + r * p.yh, ldy)
+            if poll(t, 2.0 * p.ow * p.ocg * p.k):
+                return True
+    return False
+
+
+cdef inline int _mec(task_t *t, const real *weight) noexcept nogil:
+    cdef const problem_t *p = t.p
+    cdef real *L = <real *>t.workspace
+    cdef const real *x
+    cdef const real *w
+    cdef bint a = mec_solution_a(p)
+    cdef bint stopped
+    cdef int64_t g, r
+    for g in range(p.g):
+        x = <const real *>t.x + g * p.icg * p.xc
+        w = weight + g * p.ocg * p.k
+        if p.layout == PYCONV_NHWC:
+            for r in prange(p.n * p.ow, num_threads=t.threads, schedule="static"):
+                _lower_nhwc(p, x, r, L)
+        else:
+            for r in prange(p.ih, num_threads=t.threads, schedule="static"):
+                _lower_nchw(p, x, r, L)
+        stopped = _solution_a(t, L, w, g) if a else _solution_b(t, L, w, g)
+        if stopped:
+            return PYCONV_STATUS_INTERRUPTED
+    if a:
+        memcpy(L, t.y, p.n * p.yn * sizeof(real))
+        for r in prange(p.n * p.oh, num_threads=t.threads, schedule="static"):
+            _permute_row(p, L, <real *>t.y, r // p.oh, r % p.oh)
+    for r in range(p.n):
+        finish_image(t, r, <const real *>t.bias)
+    return PYCONV_STATUS_OK
+
+
+cdef inline int mec_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _mec(t, <const float *>t.weight)
+    return _mec(t, <const double *>t.weight)

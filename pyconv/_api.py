@@ -1,0 +1,349 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The functions that people call: arguments into integers, arrays into plans."""
+
+import math
+import operator
+
+import numpy as np
+
+from ._config import parse_bytes, parse_threads, parse_word, settings
+from ._kernels import ACCURACIES, ALGORITHM_NAMES, LAYOUTS, PADDING_MODES, Plan
+
+INF = math.inf
+ALGORITHM_CODES = {"auto": -1} | {name: code for code, name in enumerate(ALGORITHM_NAMES)}
+ACTIVATIONS = {None: (-INF, INF), "relu": (0.0, INF), "relu6": (0.0, 6.0)}
+
+
+def _integer(value, name):
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be made of ints, is {value!r}") from None
+
+
+def _pair(value, name):
+    """``2`` or ``(2, 1)`` as (rows, columns)."""
+    if type(value) is int:
+        return value, value
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ValueError(f"{name} must be an int or a pair, has {len(value)} values")
+        return _integer(value[0], name), _integer(value[1], name)
+    value = _integer(value, name)
+    return value, value
+
+
+def _same(size, kernel, stride, dilation, at_end):
+    """Padding (before, after) that gives ceil(size / stride) outputs; `at_end` says where an odd one goes."""
+    outputs = -(-size // max(stride, 1))
+    total = max((outputs - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
+    small = total // 2
+    return (small, total - small) if at_end else (total - small, small)
+
+
+def _padding(value, image, kernel, stride, dilation):
+    """Every form of padding as (top, bottom, left, right)."""
+    if type(value) is int:
+        return value, value, value, value
+    if isinstance(value, str):
+        if value == "valid":
+            return 0, 0, 0, 0
+        if value in ("same", "same_lower"):
+            sides = [_same(*axis, value == "same") for axis in zip(image, kernel, stride, dilation, strict=True)]
+            return *sides[0], *sides[1]
+        if value == "full":
+            ph, pw = ((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
+            return ph, ph, pw, pw
+        raise ValueError(
+            f"padding must be an int, a pair, ((top, bottom), (left, right)), 'valid', 'same', 'same_lower' or 'full', "
+            f"is {value!r}"
+        )
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise ValueError(f"padding must be an int, a pair or ((top, bottom), (left, right)), is {value!r}")
+        return *_pair(value[0], "padding"), *_pair(value[1], "padding")
+    value = _integer(value, "padding")
+    return value, value, value, value
+
+
+def _activation(value):
+    """An activation as the interval (lo, hi) it clips to."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != 3 or value[0] != "clip":
+            raise ValueError(f"activation must be None, 'relu', 'relu6' or ('clip', lo, hi), is {value!r}")
+        try:
+            return float(value[1]), float(value[2])
+        except (TypeError, ValueError):
+            raise TypeError(f"the bounds of ('clip', lo, hi) must be numbers, are {value[1:]!r}") from None
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"activation must be None, a str or a tuple, is {type(value).__name__}")
+    try:
+        return ACTIVATIONS[value]
+    except KeyError:
+        raise ValueError(f"activation must be None, 'relu', 'relu6' or ('clip', lo, hi), is {value!r}") from None
+
+
+def _make_plan(
+    shape,
+    dtype,
+    weight,
+    bias,
+    stride,
+    padding,
+    dilation,
+    groups,
+    layout,
+    padding_mode,
+    activation,
+    algorithm,
+    max_workspace,
+    accuracy,
+    threads,
+    borrow,
+):
+    if len(shape) < 3:
+        raise ValueError(f"x must have at least 3 dimensions (channels, rows, columns), has shape {shape}")
+    if type(weight) is not np.ndarray:
+        weight = as_array(weight)
+    if weight.ndim != 4:
+        raise ValueError(
+            f"weight must have 4 dimensions (filters, channels / groups, rows, columns), has shape {weight.shape}"
+        )
+    layout = parse_word(layout, LAYOUTS, "layout")
+    stride = _pair(stride, "stride")
+    dilation = _pair(dilation, "dilation")
+    if type(padding) is int:
+        padding = (padding, padding, padding, padding)
+    else:
+        image = shape[-2:] if layout == LAYOUTS["NCHW"] else shape[-3:-1]
+        padding = _padding(padding, image, weight.shape[2:], stride, dilation)
+    if type(groups) is not int:
+        groups = _integer(groups, "groups")
+    lo, hi = (-INF, INF) if activation is None else _activation(activation)
+    defaults = settings.get()
+    max_workspace = defaults["max_workspace"] if max_workspace is None else parse_bytes(max_workspace)
+    threads = defaults["threads"] if threads is None else parse_threads(threads)
+    return Plan(
+        shape,
+        dtype,
+        weight,
+        bias,
+        layout,
+        stride,
+        padding,
+        dilation,
+        groups,
+        parse_word(padding_mode, PADDING_MODES, "padding_mode"),
+        lo,
+        hi,
+        parse_word(algorithm, ALGORITHM_CODES, "algorithm"),
+        parse_word(defaults["accuracy"] if accuracy is None else accuracy, ACCURACIES, "accuracy"),
+        max_workspace,
+        threads,
+        borrow,
+    )
+
+
+def as_array(value):
+    """value as an ndarray, through ``__array__``, the buffer protocol or DLPack."""
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value)
+    return np.asarray(value)
+
+
+def conv2d(
+    x,
+    weight,
+    bias=None,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    layout="NCHW",
+    padding_mode="zeros",
+    activation=None,
+    residual=None,
+    algorithm="auto",
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+    out=None,
+    workspace=None,
+):
+    """
+    Two-dimensional cross-correlation of multi-channel images, as in convolutional networks.
+
+    Parameters
+    ----------
+    x : array_like
+        Images of shape ``(N, C, H, W)``, or ``(N, H, W, C)`` with ``layout="NHWC"``. Without a batch (3-D) the result has
+        none either; further leading dimensions act as batch. float32, float64 or float16 (computed in float32).
+    weight : array_like
+        Filters of shape ``(K, C / groups, R, S)`` in both layouts, of the dtype of `x`.
+    bias : array_like, optional
+        One value per filter, shape ``(K,)``.
+    stride, dilation : int or (int, int)
+        Rows, columns. Dilation 1 means none.
+    padding : int, (int, int), ((int, int), (int, int)) or str
+        Rows and columns, or ``((top, bottom), (left, right))``, or ``"valid"`` (none), ``"same"`` (``ceil(size / stride)``
+        outputs, an odd row or column of padding at the end), ``"same_lower"`` (at the beginning), ``"full"`` (every
+        overlap).
+    groups : int
+        Channels and filters are split into so many groups that do not see each other; ``groups=C`` is depthwise.
+    layout : {"NCHW", "NHWC"}
+        Of `x`, `residual` and the result.
+    padding_mode : {"zeros", "reflect", "replicate", "circular"}
+        What stands outside the image.
+    activation : None, "relu", "relu6" or ("clip", lo, hi)
+        Applied last. NaN stays NaN.
+    residual : array_like, optional
+        Of the shape of the result, added before the activation.
+    algorithm : str
+        ``"auto"``, or a name from `pyconv.algorithms`: used, or refused with the reason.
+    max_workspace : int or str, optional
+        Bytes, or ``"64MB"``, that workspace and packed weights together may take; 0 is legal.
+    accuracy : {"strict", "standard", "fast"}, optional
+        The loosest error class that may serve: relative L2 error at most 1.5, 4 or 16 times that of im2col with sgemm.
+        Default: that of `pyconv.config`, at first ``"standard"``.
+    threads : int, optional
+        OpenMP threads; by default as many as OpenMP would use. BLAS keeps its own number.
+    out : ndarray, optional
+        C-contiguous, of the shape and dtype of the result, overlapping no operand.
+    workspace : buffer, optional
+        Writable, aligned to 64 bytes, as long as the plan's `workspace_bytes`.
+
+    Returns
+    -------
+    ndarray
+        ``(N, K, OH, OW)`` or ``(N, OH, OW, K)``, where ``OH = (H + top + bottom - dilation * (R - 1) - 1) // stride + 1``.
+
+    Raises
+    ------
+    TypeError
+        For a dtype that is not served, dtypes that differ, or an argument of the wrong type.
+    ValueError
+        For shapes and parameters that do not fit, with the numbers.
+    UnsupportedError
+        If the algorithm named cannot serve within the bounds.
+    MemoryError
+        With the bytes asked for.
+
+    See Also
+    --------
+    plan : packs the weights once, for many calls.
+
+    Examples
+    --------
+    >>> import numpy as np, pyconv
+    >>> x = np.ones((1, 1, 3, 3), np.float32)
+    >>> pyconv.conv2d(x, np.ones((1, 1, 3, 3), np.float32), padding=1)
+    array([[[[4., 6., 4.],
+             [6., 9., 6.],
+             [4., 6., 4.]]]], dtype=float32)
+    """
+    if type(x) is not np.ndarray:
+        x = as_array(x)
+    single = _make_plan(
+        x.shape,
+        x.dtype,
+        weight,
+        bias,
+        stride,
+        padding,
+        dilation,
+        groups,
+        layout,
+        padding_mode,
+        activation,
+        algorithm,
+        max_workspace,
+        accuracy,
+        threads,
+        True,
+    )
+    return single(x, out, workspace, residual)
+
+
+def plan(
+    x_shape,
+    weight,
+    bias=None,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    layout="NCHW",
+    padding_mode="zeros",
+    activation=None,
+    algorithm="auto",
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+):
+    """
+    Choose an algorithm and pack the weights for many calls of `conv2d` on one input shape.
+
+    Parameters
+    ----------
+    x_shape : tuple of int
+        Shape of the inputs to come; their dtype is that of `weight`.
+    weight, bias, stride, padding, dilation, groups, layout, padding_mode, activation, algorithm, max_workspace, accuracy, threads
+        As in `conv2d`.
+
+    Returns
+    -------
+    Plan
+        Call it: ``y = plan(x, out=None, workspace=None, residual=None)``. It keeps its own copy of the weights, unless
+        `max_workspace` has no room for one: then it reads the caller's array at each call.
+
+    Raises
+    ------
+    TypeError, ValueError, UnsupportedError, MemoryError
+        As in `conv2d`.
+
+    Examples
+    --------
+    >>> import numpy as np, pyconv
+    >>> blur = pyconv.plan((1, 8, 8), np.full((1, 1, 3, 3), 1 / 9, np.float32), padding="same")
+    >>> blur(np.ones((1, 8, 8), np.float32)).shape
+    (1, 8, 8)
+    """
+    if type(weight) is not np.ndarray:
+        weight = as_array(weight)
+    try:
+        shape = tuple(operator.index(size) for size in x_shape)
+    except TypeError:
+        raise TypeError(f"x_shape must be a tuple of ints, is {x_shape!r}") from None
+    if min(shape, default=0) < 0:
+        raise ValueError(f"x_shape must not be negative, is {shape}")
+    return _make_plan(
+        shape,
+        weight.dtype,
+        weight,
+        bias,
+        stride,
+        padding,
+        dilation,
+        groups,
+        layout,
+        padding_mode,
+        activation,
+        algorithm,
+        max_workspace,
+        accuracy,
+        threads,
+        False,
+    )
+
+
+def algorithms():
+    """
+    Names of the algorithms, in the order of the table.
+
+    Returns
+    -------
+    list of str
+    """
+    return list(ALGORITHM_NAMES)

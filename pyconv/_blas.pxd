@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Row-major GEMM over SciPy's BLAS: the one place that knows column-major order, the integer type and the missing const."""
+
+from libc.limits cimport INT_MAX
+from libc.stdint cimport int64_t
+
+from scipy.linalg.cython_blas cimport dgemm, sgemm
+
+from pyconv._types cimport real
+
+ctypedef int blas_int     # of scipy.linalg.cython_blas; another SciPy, another type: only this line
+
+cdef enum:
+    BLAS_INT_MAX = INT_MAX
+
+# One lock around every call: the OpenBLAS 0.3.30 inside SciPy races when two threads call it at once.
+cdef extern from *:
+    """
+    #include "pythread.h"
+    static PyThread_type_lock pyconv_blas_lock;
+    """
+    ctypedef void *PyThread_type_lock
+    PyThread_type_lock pyconv_blas_lock
+    PyThread_type_lock PyThread_allocate_lock() noexcept nogil
+    int PyThread_acquire_lock(PyThread_type_lock lock, int wait) noexcept nogil
+    void PyThread_release_lock(PyThread_type_lock lock) noexcept nogil
+
+
+cdef inline void gemm(bint ta, bint tb, int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
+                      const real *b, int64_t ldb, real *c, int64_t ldc) noexcept nogil:
+    """
+    C[m][n] = op(A)[m][k] op(B)[k][n], rows contiguous, op the transpose where ta, tb say so.
+
+    A row-major matrix is its transpose in column-major order, and C' = op(B)' op(A)': the operands change places.
+    Sizes are within BLAS_INT_MAX: blas_reason() has been asked when the plan was made.
+    """
+    cdef blas_int m_ = <blas_int>m, n_ = <blas_int>n, k_ = <blas_int>k
+    cdef blas_int lda_ = <blas_int>lda, ldb_ = <blas_int>ldb, ldc_ = <blas_int>ldc
+    cdef char ta_ = c't' if ta else c'n'
+    cdef char tb_ = c't' if tb else c'n'
+    cdef real one = 1
+    cdef real zero = 0
+    PyThread_acquire_lock(pyconv_blas_lock, 1)
+    if real is float:
+        sgemm(&tb_, &ta_, &n_, &m_, &k_, &one, <float *>b, &ldb_, <float *>a, &lda_, &zero, c, &ldc_)
+    else:
+        dgemm(&tb_, &ta_, &n_, &m_, &k_, &one, <double *>b, &ldb_, <double *>a, &lda_, &zero, c, &ldc_)
+    PyThread_release_lock(pyconv_blas_lock)
+
+
+cdef inline const char *blas_reason(int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc) noexcept nogil:
+    """NULL, or why BLAS cannot take such a product."""
+    if max(max(m, n), max(k, max(lda, max(ldb, ldc)))) > BLAS_INT_MAX:
+        return "a GEMM dimension exceeds the integers of BLAS (2147483647)"
+    return NULL

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The ordered table of algorithms, what each needs, whether it may serve, and the choice: a pure function."""
+
+from libc.stdint cimport int64_t
+
+from pyconv._types cimport *
+from pyconv._problem cimport direct_multiplications, padded_problem
+from pyconv._rows cimport weight_bytes
+from pyconv._sizes cimport TOO_LARGE, aligned, plus, times
+from pyconv._algo_direct cimport *
+from pyconv._algo_im2col cimport *
+from pyconv._algo_im2row cimport *
+from pyconv._algo_mec cimport *
+
+cdef enum:
+    ALGORITHMS = 4
+
+
+cdef inline void fill_table(algorithm_t *table) noexcept:
+    """One line an algorithm; the order is that of preference between equals."""
+    table[0] = algorithm_t(
+        b"direct", b"the definition", PYCONV_STRICT, PYCONV_WINDOW, True, direct_supports, direct_workspace,
+        direct_packed, NULL, direct_run, direct_multiplications, direct_seconds)
+    table[1] = algorithm_t(
+        b"im2col", b"Chellapilla, Puri, Simard 2006", PYCONV_STRICT, PYCONV_WINDOW, False, im2col_supports, im2col_workspace,
+        im2col_packed, NULL, im2col_run, direct_multiplications, im2col_seconds)
+    table[2] = algorithm_t(
+        b"im2row", b"Chellapilla, Puri, Simard 2006", PYCONV_STRICT, PYCONV_WINDOW, False, im2row_supports, im2row_workspace,
+        im2row_packed, im2row_pack, im2row_run, direct_multiplications, im2row_seconds)
+    table[3] = algorithm_t(
+        b"mec", b"Cho, Brand 2017", PYCONV_STRICT, PYCONV_WINDOW, False, mec_supports, mec_workspace,
+        mec_packed, mec_pack, mec_run, direct_multiplications, mec_seconds)
+
+
+# What one algorithm would need for one problem.
+ctypedef struct needs_t:
+    int status                # OK, or why it may not serve
+    const char *reason        # of UNSUPPORTED
+    problem_t inner           # what the algorithm sees: float32 for float16, a padded image where it knows zeros only
+    size_t converted          # bytes of x, y and residual in float32, each; 0 unless converted
+    size_t converted_y
+    size_t padded             # bytes of the padded image; 0 unless padded
+    size_t workspace          # bytes, all of the above included
+    size_t packed             # bytes of weights the plan owns
+    bint borrows              # reads the caller's weights in place
+
+
+cdef inline needs_t needs(const algorithm_t *a, const problem_t *p, const pyconv_conv2d_t *d, int threads,
+                          bint borrow) noexcept nogil:
+    """
+    borrow: whether weights that need no packing may stay the caller's. A plan that outlives the call owns a copy, if
+    max_workspace has room for one.
+    """
+    cdef needs_t need
+    cdef bint raw
+    cdef size_t budget = <size_t>d.max_workspace if d.max_workspace >= 0 else TOO_LARGE - 1
+    need.inner = p[0]
+    need.converted = need.converted_y = need.padded = 0
+    if p.dtype == PYCONV_F16 and not a.in_place:
+        need.inner.dtype = PYCONV_F32
+        need.inner.itemsize = 4
+        need.converted = aligned(<size_t>(p.n * p.xn) * 4)
+        need.converted_y = aligned(<size_t>(p.n * p.yn) * 4)
+    if p.padding_mode != PYCONV_ZEROS and not a.in_place:
+        need.inner = padded_problem(&need.inner)
+        need.padded = aligned(times(<size_t>(need.inner.n * need.inner.xn), need.inner.itemsize))
+    need.workspace = plus(plus(need.converted, times(2, need.converted_y)),
+                          plus(need.padded, a.workspace(&need.inner, threads)))
+    need.packed = a.packed(&need.inner)
+    raw = need.packed == 0
+    if raw:
+        need.packed = weight_bytes(&need.inner)
+    need.borrows = raw and need.inner.dtype == p.dtype and (borrow or plus(need.workspace, need.packed) > budget)
+    if need.borrows:
+        need.packed = 0
+    need.reason = a.supports(&need.inner)
+    if need.reason != NULL:
+        need.status = PYCONV_STATUS_UNSUPPORTED
+    elif a.accuracy > d.accuracy:
+        need.status = PYCONV_STATUS_UNDER_ACCURACY
+    elif plus(need.workspace, need.packed) > budget:
+        need.status = PYCONV_STATUS_OVER_BUDGET
+    else:
+        need.status = PYCONV_STATUS_OK
+    return need
+
+
+cdef inline int choose(const algorithm_t *table, const problem_t *p, const pyconv_conv2d_t *d, int threads,
+                       bint borrow) noexcept nogil:
+    """The eligible algorithm with the least predicted time; `direct` (0) serves everything in no memory."""
+    cdef int i
+    cdef int best = 0
+    cdef needs_t need
+    cdef double seconds
+    cdef double least = table[0].seconds(p, threads)
+    for i in range(1, ALGORITHMS):
+        need = needs(&table[i], p, d, threads, borrow)
+        if need.status == PYCONV_STATUS_OK:
+            seconds = table[i].seconds(&need.inner, threads)
+            if seconds < least:
+                least = seconds
+                best = i
+    return best

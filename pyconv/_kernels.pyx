@@ -1,0 +1,412 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The one extension: plans for NumPy arrays over the nogil core in the `.pxd` files beside this one."""
+
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.object cimport PyObject
+from libc.stdint cimport int64_t, uintptr_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memset
+cimport numpy as cnp
+
+from pyconv._types cimport *
+from pyconv._blas cimport PyThread_allocate_lock, pyconv_blas_lock
+from pyconv._choose cimport ALGORITHMS, fill_table
+from pyconv._plan cimport aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_run, plan_t
+from pyconv._sizes cimport TOO_LARGE
+from pyconv._threads cimport OPENMP, available_threads, watch_forks
+
+import numpy as np
+
+cnp.import_array()
+
+cdef algorithm_t table[ALGORITHMS]
+fill_table(table)
+pyconv_blas_lock = PyThread_allocate_lock()
+watch_forks()
+
+cdef extern from *:
+    """
+    #ifdef __VERSION__
+    #define PYCONV_COMPILER __VERSION__
+    #else
+    #define PYCONV_COMPILER "unknown"
+    #endif
+    #if defined(__clang__)
+    #define PYCONV_COMPILER_NAME "Clang"
+    #elif defined(__GNUC__)
+    #define PYCONV_COMPILER_NAME "GCC"
+    #else
+    #define PYCONV_COMPILER_NAME "C"
+    #endif
+    static int pyconv_raised(void) { return -1; }
+    """
+    const char *PYCONV_COMPILER
+    const char *PYCONV_COMPILER_NAME
+    int raise_pending "pyconv_raised"() except -1
+    int PyErr_CheckSignals() noexcept
+
+
+cdef dict _words(const char *const *words, int count):
+    return {words[i].decode(): i for i in range(count)}
+
+
+ALGORITHM_NAMES = [table[i].name.decode() for i in range(ALGORITHMS)]
+LAYOUTS = _words(pyconv_layout_words, PYCONV_LAYOUT_COUNT)
+PADDING_MODES = _words(pyconv_padding_mode_words, PYCONV_PADDING_MODE_COUNT)
+ACCURACIES = _words(pyconv_accuracy_words, PYCONV_ACCURACY_COUNT)
+DTYPES = _words(pyconv_dtype_words, PYCONV_DTYPE_COUNT)
+
+cdef int[PYCONV_DTYPE_COUNT] type_numbers = [cnp.NPY_FLOAT32, cnp.NPY_FLOAT64, cnp.NPY_FLOAT16]
+
+
+class UnsupportedError(ValueError):
+    """A named algorithm cannot serve this convolution within the bounds given; the text says why."""
+
+
+cdef bint interrupted() noexcept nogil:
+    """Leaves the exception of the signal handler set, for raise_pending()."""
+    with gil:
+        return PyErr_CheckSignals() != 0
+
+
+cdef int _dtype_code(cnp.dtype dtype) except -1:
+    cdef int code
+    for code in range(PYCONV_DTYPE_COUNT):
+        if dtype.type_num == type_numbers[code]:
+            return code
+    raise TypeError(f"x must be float32, float64 or float16, is {dtype}")
+
+
+cdef object _as_array(object value):
+    if isinstance(value, np.ndarray):
+        return np.asarray(value)
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value)
+    return np.asarray(value)
+
+
+cdef cnp.ndarray _operand(object value, str name, int typenum, tuple shape, str like):
+    """value as a C-contiguous, aligned, native array of the dtype and shape wanted; copied only if it is not."""
+    cdef cnp.ndarray a
+    if type(value) is not np.ndarray:
+        value = _as_array(value)
+    a = value
+    if cnp.PyArray_TYPE(a) != typenum:
+        raise TypeError(f"{name} is {a.dtype}, {like} is {np.dtype(cnp.PyArray_DescrFromType(typenum))}: dtypes must match")
+    if value.shape != shape:
+        raise ValueError(f"{name} has shape {value.shape}, wanted {shape}")
+    if not cnp.PyArray_ISCARRAY_RO(a):
+        try:
+            a = np.require(value, value.dtype.newbyteorder("="), ("C", "A"))
+        except MemoryError:
+            raise MemoryError(f"cannot allocate {value.nbytes} bytes for a contiguous copy of {name}") from None
+    return a
+
+
+cdef class Plan:
+    """
+    A convolution made ready for one input shape: chosen algorithm and packed weights.
+
+    Made by `pyconv.plan`. Immutable, so that threads may share it; each concurrent call needs a workspace of its own.
+
+    Attributes
+    ----------
+    algorithm : str
+        The name, as in `pyconv.algorithms`.
+    input_shape, output_shape : tuple of int
+    dtype : numpy.dtype
+        Of input, weights and output.
+    workspace_bytes : int
+        Exact size of the workspace of a call, in bytes.
+    packed_bytes : int
+        Bytes of weights that the plan owns; 0 if it reads the caller's array in place.
+    multiplications : int
+        Of one call, batch included.
+    threads : int
+        OpenMP threads of one call.
+    accuracy : str
+        Error class of the algorithm: ``"strict"``, ``"standard"`` or ``"fast"``.
+    """
+
+    cdef plan_t plan
+    cdef readonly tuple input_shape
+    cdef readonly tuple output_shape
+    cdef readonly cnp.dtype dtype
+    cdef object weight          # kept alive where the plan reads it in place
+    cdef object operands        # of a single call: what `out` may not overlap
+    cdef int typenum
+    cdef int ndim
+    cdef cnp.npy_intp dims[32]  # of the output
+
+    def __cinit__(self, tuple shape, cnp.dtype dtype, object weight, object bias, int layout, tuple stride, tuple padding,
+                  tuple dilation, object groups, int padding_mode, double lo, double hi, int algorithm, int accuracy,
+                  object max_workspace, object threads, bint borrow):
+        cdef pyconv_conv2d_t d
+        cdef cnp.ndarray w
+        cdef cnp.ndarray b = None
+        cdef const void *bias_data = NULL
+        cdef int status
+        cdef int i
+        cdef int spatial = 2 if layout == PYCONV_NCHW else 1     # from the end: rows
+        cdef tuple wshape
+        self.ndim = len(shape)
+        if self.ndim > 32:
+            raise ValueError(f"x has {self.ndim} dimensions, at most 32 are possible")
+        self.input_shape = shape
+        d.dtype = _dtype_code(dtype)
+        self.typenum = type_numbers[d.dtype]
+        self.dtype = dtype if dtype.isnative else dtype.newbyteorder("=")
+        if type(weight) is not np.ndarray:
+            weight = _as_array(weight)
+        w = weight
+        if cnp.PyArray_TYPE(w) != self.typenum:
+            raise TypeError(f"weight is {w.dtype}, x is {dtype}: dtypes must match")
+        wshape = weight.shape
+        if len(wshape) != 4:
+            raise ValueError(f"weight must have 4 dimensions (filters, channels / groups, rows, columns), has shape {wshape}")
+        d.struct_size = sizeof(d)
+        d.layout, d.padding_mode, d.accuracy, d.algorithm = layout, padding_mode, accuracy, algorithm
+        d.lo, d.hi = lo, hi
+        try:
+            d.n = 1
+            for i in range(self.ndim - 3):
+                if <int64_t>shape[i] and d.n > (<int64_t>1 << 40) // <int64_t>shape[i]:
+                    raise OverflowError
+                d.n *= <int64_t>shape[i]
+            if layout == PYCONV_NCHW:
+                d.ic, d.ih, d.iw = shape[self.ndim - 3], shape[self.ndim - 2], shape[self.ndim - 1]
+            else:
+                d.ih, d.iw, d.ic = shape[self.ndim - 3], shape[self.ndim - 2], shape[self.ndim - 1]
+            d.oc, d.icg, d.kh, d.kw = wshape
+            d.sh, d.sw = stride
+            d.dh, d.dw = dilation
+            d.ph0, d.ph1, d.pw0, d.pw1 = padding
+            d.g = groups
+            d.max_workspace = -1 if max_workspace is None else min(max_workspace, TOO_LARGE - 1)
+            d.threads = 0 if threads is None else min(threads, 1 << 16)
+        except OverflowError:
+            raise ValueError(f"the sizes overflow: x {shape}, weight {wshape}, stride {stride}, dilation {dilation}, "
+                             f"padding {padding}, groups {groups}") from None
+        status = plan_create(&self.plan, &d, table, borrow)
+        if status != PYCONV_STATUS_OK:
+            self._refuse(status, &d)
+        if layout == PYCONV_NCHW:
+            self.output_shape = shape[:self.ndim - 3] + (self.plan.problem.oc, self.plan.problem.oh, self.plan.problem.ow)
+        else:
+            self.output_shape = shape[:self.ndim - 3] + (self.plan.problem.oh, self.plan.problem.ow, self.plan.problem.oc)
+        for i in range(self.ndim):
+            self.dims[i] = self.output_shape[i]
+        w = _operand(weight, "weight", self.typenum, wshape, "x")
+        if bias is not None:
+            b = _operand(bias, "bias", self.typenum, (self.plan.problem.oc,), "x")
+            bias_data = cnp.PyArray_DATA(b)
+        with nogil:
+            status = plan_pack(&self.plan, cnp.PyArray_DATA(w), bias_data)
+        if status != PYCONV_STATUS_OK:
+            raise MemoryError(f"cannot allocate {plan_owned_bytes(&self.plan, bias is not None)} bytes for packed weights")
+        if self.plan.need.borrows:
+            self.weight = w
+        if borrow:
+            self.operands = (weight, bias)
+
+    def __dealloc__(self):
+        plan_destroy(&self.plan)
+
+    cdef _refuse(self, int status, pyconv_conv2d_t *d):
+        """Raises what status means, with the numbers."""
+        text = pyconv_status_words[status].decode().format(**<dict>d[0])
+        if status < PYCONV_STATUS_UNSUPPORTED:
+            raise ValueError(text)
+        name = self.plan.algorithm.name.decode()
+        problem = f"x {self.input_shape}, weight ({d.oc}, {d.icg}, {d.kh}, {d.kw})"
+        if status == PYCONV_STATUS_UNSUPPORTED:
+            raise UnsupportedError(f"{name} cannot serve {problem}: {self.plan.need.reason.decode()}")
+        if status == PYCONV_STATUS_OVER_BUDGET:
+            raise UnsupportedError(
+                f"{name} needs {self.plan.need.workspace} bytes of workspace and {self.plan.need.packed} bytes of packed "
+                f"weights for {problem}, max_workspace allows {d.max_workspace}")
+        raise UnsupportedError(
+            f"{name} is of accuracy class {pyconv_accuracy_words[self.plan.algorithm.accuracy].decode()!r}, "
+            f"{pyconv_accuracy_words[d.accuracy].decode()!r} was asked for")
+
+    def __call__(self, x, out=None, workspace=None, residual=None):
+        """
+        Convolve x.
+
+        Parameters
+        ----------
+        x : array_like
+            Of `input_shape` and `dtype`, in any memory layout.
+        out : ndarray, optional
+            C-contiguous array of `output_shape` and `dtype` that overlaps no operand.
+        workspace : buffer, optional
+            Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`. Without it the call
+            allocates its own.
+        residual : array_like, optional
+            Of `output_shape`, added before the activation.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of `output_shape`.
+
+        Raises
+        ------
+        TypeError
+            If a dtype differs from the plan's.
+        ValueError
+            If a shape differs from the plan's, or `out` or `workspace` does not fit.
+        MemoryError
+            With the bytes asked for.
+        """
+        cdef cnp.ndarray a = _operand(x, "x", self.typenum, self.input_shape, "the plan")
+        cdef cnp.ndarray y
+        cdef cnp.ndarray r = None
+        cdef const void *residual_data = NULL
+        cdef void *buffer = NULL
+        cdef void *own = NULL
+        cdef Py_buffer view
+        cdef bint viewed = False
+        cdef size_t size = self.plan.need.workspace
+        cdef int status
+        if residual is not None:
+            r = _operand(residual, "residual", self.typenum, self.output_shape, "the plan")
+            residual_data = cnp.PyArray_DATA(r)
+        if out is None:
+            try:
+                y = cnp.PyArray_SimpleNew(self.ndim, self.dims, self.typenum)
+            except (MemoryError, ValueError):
+                raise MemoryError(f"cannot allocate {self._output_bytes()} bytes for an output of shape {self.output_shape}") \
+                    from None
+        else:
+            self._check_out(out, x, residual)
+            y = out
+        if workspace is not None:
+            buffer = self._open_workspace(&view, workspace, a, y, r)
+            viewed = True
+        elif size > 0:
+            own = malloc(size + 63)
+            if own == NULL:
+                raise MemoryError(f"cannot allocate {size} bytes of workspace")
+            buffer = aligned_in(own)
+        with nogil:
+            status = plan_run(&self.plan, cnp.PyArray_DATA(a), residual_data, cnp.PyArray_DATA(y), buffer, interrupted)
+        free(own)
+        if viewed:
+            PyBuffer_Release(&view)
+        if status == PYCONV_STATUS_INTERRUPTED:
+            raise_pending()
+        return y
+
+    cdef size_t _output_bytes(self):
+        return self.plan.problem.n * self.plan.problem.yn * self.plan.problem.itemsize
+
+    cdef _check_out(self, out, x, residual):
+        if not isinstance(out, np.ndarray):
+            raise ValueError(f"out must be a numpy.ndarray, is {type(out).__name__}")
+        if out.dtype != self.dtype:
+            raise ValueError(f"out is {out.dtype}, wanted {self.dtype} in native byte order")
+        if out.shape != self.output_shape:
+            raise ValueError(f"out has shape {out.shape}, wanted {self.output_shape}")
+        flags = out.flags
+        if not flags.c_contiguous:
+            raise ValueError(f"out must be C-contiguous, has strides {out.strides} for shape {out.shape}")
+        if not flags.aligned:
+            raise ValueError(f"out is misaligned: its address is not a multiple of {self.dtype.alignment}")
+        if not flags.writeable:
+            raise ValueError("out is read-only")
+        operands = [("x", x), ("residual", residual)]
+        if self.operands is not None:
+            operands += [("weight", self.operands[0]), ("bias", self.operands[1])]
+        elif self.weight is not None:
+            operands.append(("weight", self.weight))
+        for name, operand in operands:
+            if isinstance(operand, np.ndarray) and np.may_share_memory(out, operand):
+                raise ValueError(f"out overlaps {name} in memory")
+
+    cdef void *_open_workspace(self, Py_buffer *view, workspace, cnp.ndarray x, cnp.ndarray y, cnp.ndarray residual) except? NULL:
+        """The address of the caller's buffer, held by view until it is released."""
+        cdef size_t size = self.plan.need.workspace
+        cdef char *start
+        try:
+            PyObject_GetBuffer(workspace, view, PyBUF_WRITABLE)
+        except (BufferError, TypeError, ValueError) as error:
+            raise ValueError(f"workspace must be a writable, contiguous buffer: {error}") from None
+        start = <char *>view.buf
+        text = None
+        if <size_t>view.len < size:
+            text = f"workspace has {view.len} bytes, this plan needs {size}"
+        elif size > 0 and <uintptr_t>start % PYCONV_ALIGNMENT:
+            text = f"workspace starts at an address that is {<uintptr_t>start % PYCONV_ALIGNMENT} modulo 64, must be 0"
+        else:
+            for name, array in (("x", x), ("out", y), ("residual", residual), ("weight", self.weight)):
+                if array is not None and _meets(start, view.len, array):
+                    text = f"workspace overlaps {name} in memory"
+        if text is not None:
+            PyBuffer_Release(view)
+            raise ValueError(text)
+        return start
+
+    def new_workspace(self):
+        """A fresh buffer for one call at a time: uint8, aligned to 64 bytes, exactly `workspace_bytes` long."""
+        cdef size_t size = self.plan.need.workspace
+        try:
+            block = np.empty(size + 63, np.uint8)
+        except MemoryError:
+            raise MemoryError(f"cannot allocate {size} bytes of workspace") from None
+        start = -block.ctypes.data % PYCONV_ALIGNMENT
+        return block[start:start + size]
+
+    @property
+    def algorithm(self):
+        return self.plan.algorithm.name.decode()
+
+    @property
+    def workspace_bytes(self):
+        return self.plan.need.workspace
+
+    @property
+    def packed_bytes(self):
+        return self.plan.need.packed
+
+    @property
+    def multiplications(self):
+        return int(self.plan.algorithm.multiplications(&self.plan.problem))
+
+    @property
+    def threads(self):
+        return self.plan.threads
+
+    @property
+    def accuracy(self):
+        return pyconv_accuracy_words[self.plan.algorithm.accuracy].decode()
+
+    def __repr__(self):
+        return f"<pyconv.Plan {self.algorithm} {self.dtype} {self.input_shape} -> {self.output_shape}>"
+
+    def __str__(self):
+        cdef problem_t *p = &self.plan.problem
+        return "\n".join((
+            f"{self.algorithm}: {self.input_shape} -> {self.output_shape}, {self.dtype}, "
+            f"{pyconv_layout_words[p.layout].decode()}",
+            f"  kernel {p.kh}x{p.kw}, {p.oc} filters of {p.icg} channels, groups {p.g}, stride ({p.sh}, {p.sw}), "
+            f"dilation ({p.dh}, {p.dw}), padding (({p.ph0}, {p.ph1}), ({p.pw0}, {p.pw1})) "
+            f"{pyconv_padding_mode_words[p.padding_mode].decode()}",
+            f"  workspace {self.workspace_bytes:,} bytes, packed weights {self.packed_bytes:,} bytes",
+            f"  multiplications {self.multiplications:,}, threads {self.threads}, accuracy {self.accuracy}, "
+            f"a NaN reaches its {pyconv_nan_reach_words[self.plan.algorithm.nan_reach].decode()}",
+        ))
+
+
+cdef bint _meets(const char *start, Py_ssize_t size, cnp.ndarray array):
+    cdef const char *data = <const char *>cnp.PyArray_DATA(array)
+    return start < data + cnp.PyArray_NBYTES(array) and data < start + size
+
+
+def build_info():
+    """What this extension was built with, and what it would run on now."""
+    return {
+        "compiler": f"{PYCONV_COMPILER_NAME.decode()} {PYCONV_COMPILER.decode()}",
+        "openmp": OPENMP,
+        "threads": available_threads(),
+    }

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A plan: a problem, its algorithm and the packed weights. Immutable once created, so threads may share it; no GIL needed."""
+
+from libc.stdint cimport int64_t, uintptr_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
+
+from pyconv._types cimport *
+from pyconv._choose cimport choose, needs, needs_t
+from pyconv._half cimport half, narrow, widen
+from pyconv._problem cimport direct_multiplications, problem_init
+from pyconv._rows cimport pad_images
+from pyconv._sizes cimport aligned, plus, times
+from pyconv._threads cimport available_threads, forked_serial, note_parallel
+
+cdef enum:
+    # Multiplications below which a second thread costs more than it brings (waking it takes some 5 us).
+    WORTH_A_THREAD = 1000000
+
+ctypedef struct plan_t:
+    problem_t problem           # as asked
+    needs_t need                # of the algorithm
+    const algorithm_t *algorithm
+    int threads
+    bint follow_openmp          # threads were not asked for: obey OpenMP's limit at each run
+    const void *weight
+    const void *bias
+    void *owned                 # one block: packed weights, then bias
+
+
+cdef inline void *aligned_in(void *block) noexcept nogil:
+    """The first 64-byte boundary in a block that has 63 bytes to spare."""
+    return <void *>((<uintptr_t>block + 63) & ~<uintptr_t>63)
+
+
+cdef inline int _plan_threads(const problem_t *p, int wanted) noexcept nogil:
+    cdef int threads = 1 if forked_serial else wanted if wanted > 0 else available_threads()
+    cdef double worth = direct_multiplications(p) / WORTH_A_THREAD
+    return threads if threads < worth else max(1, <int>worth)
+
+
+cdef inline int plan_create(plan_t *plan, const pyconv_conv2d_t *d, const algorithm_t *table,
+                            bint borrow) noexcept nogil:
+    """Validates and chooses; allocates nothing. Then plan_pack() may be called once."""
+    cdef int status = problem_init(&plan.problem, d)
+    if status != PYCONV_STATUS_OK:
+        return status
+    plan.threads = _plan_threads(&plan.problem, d.threads)
+    plan.follow_openmp = d.threads == 0
+    plan.owned = NULL
+    plan.weight = NULL
+    plan.bias = NULL
+    cdef int index = d.algorithm
+    if index < 0:
+        index = choose(table, &plan.problem, d, plan.threads, borrow)
+    plan.algorithm = &table[index]
+    plan.need = needs(plan.algorithm, &plan.problem, d, plan.threads, borrow)
+    return plan.need.status
+
+
+cdef inline size_t plan_owned_bytes(const plan_t *plan, bint with_bias) noexcept nogil:
+    """What plan_pack() allocates."""
+    cdef size_t size = plan.need.packed
+    if with_bias:
+        size = plus(aligned(size), times(<size_t>plan.problem.oc, plan.need.inner.itemsize))
+    return size
+
+
+cdef inline void plan_destroy(plan_t *plan) noexcept nogil:
+    free(plan.owned)
+    plan.owned = NULL
+
+
+cdef inline int plan_pack(plan_t *plan, const void *weight, const void *bias) noexcept nogil:
+    """weight OIHW, bias NULL or (oc,), both contiguous and of the problem's dtype."""
+    cdef const problem_t *p = &plan.problem
+    cdef const problem_t *q = &plan.need.inner
+    cdef size_t size = plan_owned_bytes(plan, bias != NULL)
+    cdef char *block = NULL
+    cdef float *converted = NULL
+    if size > 0:
+        plan.owned = malloc(plus(size, 63))
+        if plan.owned == NULL:
+            return PYCONV_STATUS_NO_MEMORY
+        block = <char *>aligned_in(plan.owned)
+    if q.dtype != p.dtype:
+        converted = <float *>malloc(times(<size_t>(p.oc * p.k), 4))
+        if converted == NULL:
+            plan_destroy(plan)
+            return PYCONV_STATUS_NO_MEMORY
+        widen(<const half *>weight, converted, p.oc * p.k, 1)
+        weight = converted
+    if plan.need.borrows:
+        plan.weight = weight
+    else:
+        plan.weight = block
+        if plan.algorithm.packed(q) == 0:
+            memcpy(block, weight, plan.need.packed)
+        else:
+            plan.algorithm.pack(q, weight, block)
+    free(converted)
+    if bias != NULL:
+        plan.bias = block + aligned(plan.need.packed)
+        if q.dtype != p.dtype:
+            widen(<const half *>bias, <float *>plan.bias, p.oc, 1)
+        else:
+            memcpy(<void *>plan.bias, bias, p.oc * p.itemsize)
+    return PYCONV_STATUS_OK
+
+
+cdef inline int plan_run(const plan_t *plan, const void *x, const void *residual, void *y, void *workspace,
+                         bint (*interrupted)() noexcept nogil) noexcept nogil:
+    """x and y as the problem describes, residual NULL or as y; workspace of need.workspace bytes, aligned to 64."""
+    cdef task_t t
+    cdef const problem_t *p = &plan.problem
+    if p.n == 0:
+        return PYCONV_STATUS_OK
+    memset(&t, 0, sizeof(t))
+    t.p = &plan.need.inner
+    t.weight = plan.weight
+    t.bias = plan.bias
+    t.residual = residual
+    t.x = x
+    t.y = y
+    t.workspace = <char *>workspace
+    t.interrupted = interrupted
+    t.threads = plan.threads
+    if forked_serial:
+        t.threads = 1
+    elif plan.follow_openmp and t.threads > 1:
+        t.threads = min(t.threads, available_threads())
+    note_parallel(t.threads)
+    if plan.need.converted > 0:
+        widen(<const half *>x, <float *>t.workspace, p.n * p.xn, t.threads)
+        t.x = t.workspace
+        t.workspace += plan.need.converted
+        t.y = t.workspace
+        t.workspace += plan.need.converted_y
+        if residual != NULL:
+            widen(<const half *>residual, <float *>t.workspace, p.n * p.yn, t.threads)
+            t.residual = t.workspace
+        t.workspace += plan.need.converted_y
+    if plan.need.padded > 0:
+        if t.p.dtype == PYCONV_F32:
+            pad_images(p, t.p, <const float *>t.x, <float *>t.workspace, t.threads)
+        else:
+            pad_images(p, t.p, <const double *>t.x, <double *>t.workspace, t.threads)
+        t.x = t.workspace
+        t.workspace += plan.need.padded
+    cdef int status = plan.algorithm.run(&t)
+    if plan.need.converted > 0 and status == PYCONV_STATUS_OK:
+        narrow(<const float *>t.y, <half *>y, p.n * p.yn, t.threads)
+    return status

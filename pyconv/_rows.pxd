@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Moving rows of an image: gathers with zero padding, the four padding modes, orders of the weights."""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy, memset
+from cython.parallel cimport prange
+
+from pyconv._types cimport *
+from pyconv._sizes cimport reach, times
+
+
+cdef inline void gather_row(const problem_t *p, const real *row, int64_t tap, real *dst, int64_t step) noexcept nogil:
+    """dst[q*step] = row[(q*sw - pw0 + tap*dw)*xw] for the ow outputs of a row, 0 outside the image."""
+    cdef int64_t first, last, q
+    cdef int64_t offset = tap * p.dw - p.pw0
+    cdef int64_t jump = p.sw * p.xw
+    reach(p.ow, p.iw, p.sw, offset, &first, &last)
+    if step == 1:
+        memset(dst, 0, first * sizeof(real))
+        memset(dst + last, 0, (p.ow - last) * sizeof(real))
+        if jump == 1 and last > first:
+            memcpy(dst + first, row + first + offset, (last - first) * sizeof(real))
+            return
+    else:
+        for q in range(first):
+            dst[q * step] = 0
+        for q in range(last, p.ow):
+            dst[q * step] = 0
+    for q in range(first, last):
+        dst[q * step] = row[q * jump + offset * p.xw]
+
+
+cdef inline void gather_taps(const problem_t *p, const real *row, int64_t start, real *dst) noexcept nogil:
+    """dst[kw][icg] = row[start + j*dw][c]: the taps of one window in one image row, 0 outside the image."""
+    cdef int64_t j, c, first, last
+    reach(p.kw, p.iw, p.dw, start, &first, &last)
+    memset(dst, 0, first * p.icg * sizeof(real))
+    memset(dst + last * p.icg, 0, (p.kw - last) * p.icg * sizeof(real))
+    if last == first:
+        return
+    if p.xc == 1 and (last - first == 1 or p.dw * p.xw == p.icg):
+        memcpy(dst + first * p.icg, row + (start + first * p.dw) * p.xw, (last - first) * p.icg * sizeof(real))
+    elif p.xc == 1:
+        for j in range(first, last):
+            memcpy(dst + j * p.icg, row + (start + j * p.dw) * p.xw, p.icg * sizeof(real))
+    else:
+        for j in range(first, last):
+            for c in range(p.icg):
+                dst[j * p.icg + c] = row[(start + j * p.dw) * p.xw + c * p.xc]
+
+
+cdef inline int64_t padded_source(int64_t i, int64_t size, int mode) noexcept nogil:
+    """The coordinate in [0, size) that stands at i, or -1 for a zero. Pads were checked to wrap at most once."""
+    if 0 <= i < size:
+        return i
+    if mode == PYCONV_REFLECT:
+        return -i if i < 0 else 2 * (size - 1) - i
+    if mode == PYCONV_REPLICATE:
+        return 0 if i < 0 else size - 1
+    if mode == PYCONV_CIRCULAR:
+        return i + size if i < 0 else i - size
+    return -1
+
+
+cdef inline void _pad_plane_row(const problem_t *p, const problem_t *q, const real *x, real *dst, int64_t h) noexcept nogil:
+    """One row of the padded image; x and dst point to the same image, and the same channel where channels are planes."""
+    cdef int64_t source = padded_source(h - p.ph0, p.ih, p.padding_mode)
+    cdef int64_t run = 1 if p.layout == PYCONV_NCHW else p.ic
+    cdef const real *row = x + source * p.xh
+    cdef real *out = dst + h * q.xh
+    cdef int64_t w
+    for w in range(p.pw0):
+        memcpy(out + w * run, row + padded_source(w - p.pw0, p.iw, p.padding_mode) * run, run * sizeof(real))
+    memcpy(out + p.pw0 * run, row, p.iw * run * sizeof(real))
+    for w in range(p.pw0 + p.iw, q.iw):
+        memcpy(out + w * run, row + padded_source(w - p.pw0, p.iw, p.padding_mode) * run, run * sizeof(real))
+
+
+cdef inline void pad_images(const problem_t *p, const problem_t *q, const real *x, real *padded, int threads) noexcept nogil:
+    """x of p into padded, the input of q = padded_problem(p): reflect, replicate or circular."""
+    cdef int64_t planes = p.n * p.ic if p.layout == PYCONV_NCHW else p.n
+    cdef int64_t plane = p.ih * p.iw if p.layout == PYCONV_NCHW else p.xn
+    cdef int64_t padded_plane = q.ih * q.iw if p.layout == PYCONV_NCHW else q.xn
+    cdef int64_t r
+    for r in prange(planes * q.ih, num_threads=threads, schedule="static"):
+        _pad_plane_row(p, q, x + r // q.ih * plane, padded + r // q.ih * padded_plane, r % q.ih)
+
+
+cdef inline size_t weight_bytes(const problem_t *p) noexcept nogil:
+    return times(times(<size_t>p.oc, <size_t>p.k), p.itemsize)
+
+
+cdef inline void pack_ohwi(const problem_t *p, const real *weight, real *packed) noexcept nogil:
+    """packed[oc][kh][kw][icg] = weight[oc][icg][kh][kw]"""
+    cdef int64_t o, c, tap
+    cdef int64_t taps = p.kh * p.kw
+    for o in range(p.oc):
+        for tap in range(taps):
+            for c in range(p.icg):
+                packed[(o * taps + tap) * p.icg + c] = weight[(o * p.icg + c) * taps + tap]
+
+
+cdef inline void pack_hwio(const problem_t *p, const real *weight, real *packed) noexcept nogil:
+    """packed[g][kh][kw][icg][ocg] = weight[g][ocg][icg][kh][kw]"""
+    cdef int64_t g, o, c, tap
+    cdef int64_t taps = p.kh * p.kw
+    for g in range(p.g):
+        for tap in range(taps):
+            for c in range(p.icg):
+                for o in range(p.ocg):
+                    packed[((g * taps + tap) * p.icg + c) * p.ocg + o] = \
+                        weight[((g * p.ocg + o) * p.icg + c) * taps + tap]

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""How many threads a run may use. A forked child of a process that ran parallel code stays serial: its OpenMP pool is gone."""
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #include <omp.h>
+    #define PYCONV_OPENMP _OPENMP
+    #else
+    #define PYCONV_OPENMP 0
+    #endif
+    #ifndef _WIN32
+    #include <pthread.h>
+    #endif
+
+    static int pyconv_ran_parallel, pyconv_serial;
+
+    static void pyconv_after_fork_in_child(void) {
+        pyconv_serial = pyconv_ran_parallel;
+        pyconv_blas_lock = PyThread_allocate_lock(); /* another thread may have held the old one */
+    }
+    static int pyconv_watch_forks(void) {
+    #ifdef _WIN32
+        return 0;
+    #else
+        return pthread_atfork(NULL, NULL, pyconv_after_fork_in_child);
+    #endif
+    }
+    static inline int pyconv_available_threads(void) {
+    #ifdef _OPENMP
+        return pyconv_serial ? 1 : omp_get_max_threads();
+    #else
+        return 1;
+    #endif
+    }
+    static inline void pyconv_note_parallel(int threads) {
+        if (threads > 1) pyconv_ran_parallel = 1;
+    }
+    """
+    const int OPENMP "PYCONV_OPENMP"
+    const bint forked_serial "pyconv_serial"
+    int watch_forks "pyconv_watch_forks"() noexcept nogil
+    int available_threads "pyconv_available_threads"() noexcept nogil
+    void note_parallel "pyconv_note_parallel"(int threads) noexcept nogil
