@@ -13,14 +13,14 @@
 #include <arm_neon.h>
 #endif
 #include "cpu.h"
+#include "types.h"
 
-typedef float pyconv_f32;
-typedef double pyconv_f64;
 #define PYCONV_BITS_f32 32
 #define PYCONV_BITS_f64 64
 
 #define PYCONV_PASTE_(a, b) a##b
 #define PYCONV_PASTE(a, b) PYCONV_PASTE_(a, b)
+#define PYCONV_PASTE3(a, b, c) PYCONV_PASTE(a, PYCONV_PASTE(b, c))
 #define PYCONV_PASTE4(a, b, c, d) PYCONV_PASTE(PYCONV_PASTE(a, b), PYCONV_PASTE(c, d))
 
 /* Wide instructions for the functions between the two, whatever the compiler's flags. */
@@ -35,6 +35,9 @@ typedef double pyconv_f64;
 #define PYCONV_TARGET_END PYCONV_PRAGMA(GCC pop_options)
 #define PYCONV_UNROLL PYCONV_PRAGMA(GCC unroll 32)
 #endif
+
+/* Holds a pointer in a register of its own: compilers like to rebuild it from others, too slowly or on the stack. */
+#define PYCONV_KEEP(pointer) __asm__("" : "+r"(pointer))
 
 #define PYCONV_ISA scalar
 #include "foreach_isa.h"
@@ -72,6 +75,7 @@ PYCONV_TARGET_END
 #include "simd.h"
 
 #include "fma_peak.tmpl.h"
+#include "gemm.tmpl.h"
 
 #include "simd_end.h"
 

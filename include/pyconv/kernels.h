@@ -11,18 +11,24 @@
 #include "foreach_isa.h"
 
 /* One line per operation gives its field, its entry in each table and its row in tests and benchmarks. */
-#define PYCONV_OPERATIONS(OP, T, isa) OP(T, isa, fma_peak, double, (ptrdiff_t steps, pyconv_##T *sink))
+#define PYCONV_OPERATIONS(OP, T, isa)                                                                        \
+    OP(T, isa, fma_peak, double, (ptrdiff_t steps, pyconv_##T *sink))                                        \
+    OP(T, isa, gemm_panel, void,                                                                             \
+       (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const pyconv_##T *a, ptrdiff_t a_rs, ptrdiff_t a_ks,          \
+        const pyconv_##T *b, ptrdiff_t b_ps, pyconv_##T *c, ptrdiff_t ldc, const pyconv_##T##_epilogue *e))
 
 #define PYCONV_FIELD(T, isa, op, result, parameters) result(*op) parameters;
 #define PYCONV_ENTRY(T, isa, op, result, parameters) .op = pyconv_##T##_##op##__##isa,
 
 typedef struct pyconv_f32_kernels {
-    int lanes; /* of a vector */
+    int lanes;  /* of a vector */
+    int mr, nr; /* tile of gemm_panel: rows of the broadcast side, columns of the vector side */
     PYCONV_OPERATIONS(PYCONV_FIELD, f32, )
 } pyconv_f32_kernels;
 
 typedef struct pyconv_f64_kernels {
     int lanes;
+    int mr, nr;
     PYCONV_OPERATIONS(PYCONV_FIELD, f64, )
 } pyconv_f64_kernels;
 
@@ -33,7 +39,11 @@ typedef struct pyconv_kernels {
     pyconv_f64_kernels f64;
 } pyconv_kernels_t;
 
-#define PYCONV_TABLE_OF(T, isa) {.lanes = pyconv_##T##_lanes__##isa, PYCONV_OPERATIONS(PYCONV_ENTRY, T, isa)}
+#define PYCONV_TABLE_OF(T, isa)                                                                              \
+    {.lanes = pyconv_##T##_lanes__##isa,                                                                     \
+     .mr = pyconv_##T##_mr__##isa,                                                                           \
+     .nr = pyconv_##T##_nr__##isa,                                                                           \
+     PYCONV_OPERATIONS(PYCONV_ENTRY, T, isa)}
 #define PYCONV_TABLE(isa_)                                                                                   \
     static const pyconv_kernels_t pyconv_kernels__##isa_ = {.isa = #isa_,                                    \
                                                             .level = PYCONV_ISA_##isa_,                      \

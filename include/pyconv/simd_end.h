@@ -25,3 +25,6 @@
 #undef LANES_4
 #undef LANES_8
 #undef LANES_16
+#undef MR
+#undef NR
+#undef EPILOGUE

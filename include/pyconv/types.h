@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What callers and kernels exchange: real types, the epilogue of a product, the description of patches. */
+#ifndef PYCONV_TYPES_H
+#define PYCONV_TYPES_H
+
+#include <stddef.h>
+
+typedef float pyconv_f32;
+typedef double pyconv_f64;
+
+/* What happens to a product on its way to memory, in this order. Residual and C have the same strides.
+ * With k in several blocks: ACCUMULATE on all but the first, the others on the last alone. */
+enum {
+    PYCONV_ACCUMULATE = 1,  /* + what C holds */
+    PYCONV_BIAS_ROW = 2,    /* + bias[m] */
+    PYCONV_BIAS_COLUMN = 4, /* + bias[n] */
+    PYCONV_RESIDUAL = 8,    /* + residual */
+    PYCONV_CLAMP = 16,      /* v < lo ? lo : v > hi ? hi : v, so a NaN stays */
+    PYCONV_TRANSPOSED = 32, /* element (r, c) is C[c * ldc + r], in residual too */
+};
+
+typedef struct pyconv_f32_epilogue {
+    int flags;
+    pyconv_f32 lo, hi;
+    const pyconv_f32 *bias, *residual;
+} pyconv_f32_epilogue;
+
+typedef struct pyconv_f64_epilogue {
+    int flags;
+    pyconv_f64 lo, hi;
+    const pyconv_f64 *bias, *residual;
+} pyconv_f64_epilogue;
+
+#endif

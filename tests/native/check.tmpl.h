@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* All checks and benchmarks of one real type. */
+#include "check_gemm.tmpl.h"
+
+#include "bench.tmpl.h"
