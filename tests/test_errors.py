@@ -1,0 +1,418 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Bad input: the right exception, with the offending numbers in its text, and nothing touched."""
+
+import re
+
+import numpy as np
+import pytest
+from helpers import aligned, integers
+from numpy.lib.stride_tricks import as_strided
+
+import pyconv
+
+X, W, B = integers((1, 4, 8, 8)), integers((6, 4, 3, 3), seed=1), integers(6, seed=2)
+
+
+def call(x=X, weight=W, bias=B, **keywords):
+    return pyconv.conv2d(x, weight, bias, **keywords)
+
+
+def huge(shape, dtype="f4"):
+    """An array of any size that occupies one number."""
+    return as_strided(np.zeros(1, dtype), shape, (0,) * len(shape))
+
+
+def refuses(error, pattern, **keywords):
+    with pytest.raises(error) as caught:
+        call(**keywords)
+    text = str(caught.value)
+    for word in pattern.split():
+        assert re.search(rf"(?<![\w.]){re.escape(word)}(?![\w])", text), f"{word!r} is missing from: {text}"
+
+
+# id: (words that the message holds, keywords)
+DTYPES = {
+    "int32 x": ("int32", {"x": X.astype("i4")}),
+    "int64 everywhere": ("int64", {"x": X.astype("i8"), "weight": W.astype("i8"), "bias": None}),
+    "uint8 x": ("uint8", {"x": X.astype("u1")}),
+    "bool x": ("bool", {"x": X.astype(bool)}),
+    "complex x": ("complex64", {"x": X.astype("c8")}),
+    "object x": ("object", {"x": X.astype(object)}),
+    "string x": ("x", {"x": X.astype(str)}),
+    "longdouble": (np.dtype("longdouble").name, {"x": X.astype("longdouble")}),
+    "int weight": ("int32", {"weight": W.astype("i4")}),
+    "complex weight": ("complex128", {"weight": W.astype("c16")}),
+    "float64 weight": ("float32 float64", {"weight": W.astype("f8")}),
+    "float16 weight": ("float32 float16", {"weight": W.astype("f2")}),
+    "float32 weight for float64": ("float64 float32", {"x": X.astype("f8")}),
+    "float64 bias": ("float32 float64", {"bias": B.astype("f8")}),
+    "int bias": ("float32 int32", {"bias": B.astype("i4")}),
+    "float64 residual": ("float32 float64", {"residual": np.zeros((1, 6, 6, 6), "f8")}),
+    "int residual": ("float32 int64", {"residual": np.zeros((1, 6, 6, 6), "i8")}),
+}
+
+
+@pytest.mark.parametrize("words, keywords", DTYPES.values(), ids=DTYPES)
+def test_dtype_is_a_type_error_naming_it(words, keywords):
+    refuses(TypeError, words, **keywords)
+
+
+PYTHON_TYPES = {
+    "stride float": {"stride": 1.5},
+    "stride whole float": {"stride": 2.0},
+    "stride str": {"stride": "2"},
+    "stride None": {"stride": None},
+    "stride pair of floats": {"stride": (1, 1.5)},
+    "padding None": {"padding": None},
+    "padding float": {"padding": 1.5},
+    "padding nested float": {"padding": ((1, 0.5), (1, 1))},
+    "dilation float": {"dilation": 1.5},
+    "dilation None": {"dilation": None},
+    "groups float": {"groups": 1.0},
+    "groups str": {"groups": "2"},
+    "groups pair": {"groups": (1, 2)},
+    "threads str": {"threads": "2"},
+    "threads float": {"threads": 1.5},
+    "max_workspace float": {"max_workspace": 1.5},
+    "max_workspace list": {"max_workspace": [1]},
+    "clip of strings": {"activation": ("clip", "a", "b")},
+    "unknown keyword": {"strides": 1},
+}
+
+
+@pytest.mark.parametrize("keywords", PYTHON_TYPES.values(), ids=PYTHON_TYPES)
+def test_wrong_python_type_is_a_type_error(keywords):
+    refuses(TypeError, next(iter(keywords)), **keywords)
+
+
+# Enumerations given as something other than text: either error is at home here, silence is not.
+@pytest.mark.parametrize("keyword", ["layout", "padding_mode", "algorithm", "accuracy", "activation"])
+@pytest.mark.parametrize("value", [1, ["NCHW"], 2.5, b"relu"], ids=repr)
+def test_wrong_type_of_a_word(keyword, value):
+    with pytest.raises((TypeError, ValueError), match=keyword):
+        call(**{keyword: value})
+
+
+SHAPES = {
+    "x of 0 dimensions": ("x", {"x": np.float32(1)}),
+    "x of 1 dimension": ("x", {"x": X[0, 0, 0]}),
+    "x of 2 dimensions": ("x", {"x": X[0, 0]}),
+    "weight of 3 dimensions": ("weight", {"weight": W[0]}),
+    "weight of 5 dimensions": ("weight", {"weight": W[None]}),
+    "weight of 0 dimensions": ("weight", {"weight": np.float32(1)}),
+    "groups don't divide channels": ("4 3", {"groups": 3, "weight": W[:, :1]}),
+    "groups don't divide filters": ("6 4", {"groups": 4, "weight": W[:, :1]}),
+    "channels differ": ("4 3", {"weight": W[:, :3]}),
+    "channels per group differ": ("4 2", {"groups": 2}),
+    "channels differ in NHWC": ("8 4", {"layout": "NHWC"}),
+    "bias too short": ("5 6", {"bias": B[:5]}),
+    "bias too long": ("7 6", {"bias": np.zeros(7, "f4")}),
+    "bias of 2 dimensions": ("6", {"bias": B[:, None]}),
+    "bias a scalar": ("6", {"bias": np.float32(1)}),
+    "kernel taller than image": ("9 8", {"weight": np.ones((6, 4, 9, 1), "f4")}),
+    "kernel wider than image": ("9 8", {"weight": np.ones((6, 4, 1, 9), "f4")}),
+    "kernel wider than padded image": ("13 12", {"weight": np.ones((6, 4, 1, 13), "f4"), "padding": 2}),
+    "dilated kernel larger than image": ("9 8", {"dilation": 4}),
+    "no channels": ("0", {"x": np.zeros((1, 0, 8, 8), "f4"), "weight": np.zeros((6, 0, 3, 3), "f4")}),
+    "no filters": ("0", {"weight": np.zeros((0, 4, 3, 3), "f4"), "bias": None}),
+    "no kernel rows": ("0", {"weight": np.zeros((6, 4, 0, 3), "f4")}),
+    "no kernel columns": ("0", {"weight": np.zeros((6, 4, 3, 0), "f4")}),
+    "no image rows": ("0", {"x": np.zeros((1, 4, 0, 8), "f4")}),
+    "no image columns": ("0", {"x": np.zeros((1, 4, 8, 0), "f4")}),
+    "residual too small": ("5 6", {"residual": np.zeros((1, 6, 6, 5), "f4")}),
+    "residual without batch": ("6", {"residual": np.zeros((6, 6, 6), "f4")}),
+    "residual that would broadcast": ("1 6", {"residual": np.zeros((1, 6, 1, 1), "f4")}),
+}
+
+
+@pytest.mark.parametrize("words, keywords", SHAPES.values(), ids=SHAPES)
+def test_shape_is_a_value_error_with_the_numbers(words, keywords):
+    refuses(ValueError, words, **keywords)
+
+
+VALUES = {
+    "stride 0": ("stride 0", {"stride": 0}),
+    "stride negative": ("stride -1", {"stride": (1, -1)}),
+    "stride of three": ("stride 3", {"stride": (1, 1, 1)}),
+    "stride empty": ("stride", {"stride": ()}),
+    "dilation 0": ("dilation 0", {"dilation": 0}),
+    "dilation negative": ("dilation -2", {"dilation": (-2, 1)}),
+    "dilation of three": ("dilation 3", {"dilation": (1, 1, 1)}),
+    "groups 0": ("groups 0", {"groups": 0}),
+    "groups negative": ("groups -2", {"groups": -2}),
+    "padding negative": ("padding -1", {"padding": -1}),
+    "padding negative side": ("padding -3", {"padding": ((0, 0), (-3, 0))}),
+    "padding of three": ("padding 3", {"padding": (1, 1, 1)}),
+    "padding of four flat": ("padding 4", {"padding": (1, 1, 1, 1)}),
+    "padding word": ("padding sam", {"padding": "sam"}),
+    "padding_mode": ("padding_mode mirror reflect replicate circular zeros", {"padding_mode": "mirror"}),
+    "layout": ("layout NCWH NCHW NHWC", {"layout": "NCWH"}),
+    "activation": ("activation gelu relu relu6 clip", {"activation": "gelu"}),
+    "activation of two": ("activation", {"activation": ("clip", 1)}),
+    "activation tuple": ("activation clamp", {"activation": ("clamp", 0, 1)}),
+    "clip reversed": ("2 1", {"activation": ("clip", 2, 1)}),
+    "clip low NaN": ("nan", {"activation": ("clip", float("nan"), 1)}),
+    "clip high NaN": ("nan", {"activation": ("clip", 0, float("nan"))}),
+    "algorithm": ("algorithm winograd_f9k9 direct im2col im2row mec", {"algorithm": "winograd_f9k9"}),
+    "accuracy": ("accuracy loose strict standard fast", {"accuracy": "loose"}),
+    "threads 0": ("threads 0", {"threads": 0}),
+    "threads negative": ("threads -1", {"threads": -1}),
+    "max_workspace negative": ("max_workspace -1", {"max_workspace": -1}),
+    "max_workspace word": ("max_workspace", {"max_workspace": "lots"}),
+    "max_workspace unit": ("max_workspace", {"max_workspace": "64XB"}),
+    "max_workspace negative text": ("max_workspace", {"max_workspace": "-1MB"}),
+    "reflect as wide as the image": ("8", {"padding": 8, "padding_mode": "reflect"}),
+    "reflect of a lone row": ("1", {"x": X[:, :, :1], "padding": 1, "padding_mode": "reflect"}),
+    "circular wider than the image": ("9 8", {"padding": 9, "padding_mode": "circular"}),
+    "full reflect of a small image": (
+        "4",
+        {"x": X[..., :4, :4], "weight": np.ones((6, 4, 5, 5), "f4"), "padding": "full", "padding_mode": "reflect"},
+    ),
+}
+
+
+@pytest.mark.parametrize("words, keywords", VALUES.values(), ids=VALUES)
+def test_value_is_a_value_error_with_the_numbers(words, keywords):
+    refuses(ValueError, words, **keywords)
+
+
+@pytest.mark.parametrize("name", [*SHAPES, *VALUES])
+def test_plan_refuses_what_conv2d_refuses(name):
+    keywords = dict({**SHAPES, **VALUES}[name][1])
+    if "residual" in keywords:
+        residual = keywords.pop("residual")
+        plan = pyconv.plan(X.shape, W, B)
+        with pytest.raises(ValueError, match="residual"):
+            plan(X, residual=residual)
+        return
+    x, weight, bias = keywords.pop("x", X), keywords.pop("weight", W), keywords.pop("bias", B)
+    with pytest.raises(ValueError):
+        pyconv.plan(np.shape(x), weight, bias, **keywords)
+
+
+def test_refused_named_algorithm_is_unsupported_with_the_reason():
+    assert issubclass(pyconv.UnsupportedError, ValueError)
+    need = pyconv.plan(X.shape, W, algorithm="im2col").workspace_bytes
+    with pytest.raises(pyconv.UnsupportedError, match=rf"im2col(.|\n)*{need}"):
+        call(algorithm="im2col", max_workspace=100)
+
+
+def test_unknown_algorithm_is_not_unsupported():
+    with pytest.raises(ValueError) as caught:
+        call(algorithm="winograd_f9k9")
+    assert not isinstance(caught.value, pyconv.UnsupportedError)
+
+
+TOO_LARGE = {
+    "2**40 channels": {"x": huge((1, 2**40, 2**10, 2**10)), "weight": huge((6, 2**40, 3, 3)), "algorithm": "im2col"},
+    "2**40 channels im2row": {"x": huge((1, 2**40, 64, 64)), "weight": huge((6, 2**40, 3, 3)), "algorithm": "im2row"},
+    "2**40 channels mec": {"x": huge((1, 2**40, 64, 64)), "weight": huge((6, 2**40, 3, 3)), "algorithm": "mec"},
+    "dilation 2**31": {"dilation": 2**31},
+    "dilation 2**62": {"dilation": 2**62},
+    "dilation 2**63 - 1": {"dilation": 2**63 - 1},
+    "dilation 2**70": {"dilation": 2**70},
+    "dilation hidden by padding": {"dilation": 2**62, "padding": 2**62},
+    "dilation with full padding": {"dilation": 2**61, "padding": "full"},
+    "stride 2**70": {"stride": 2**70},
+    "groups 2**70": {"groups": 2**70},
+    "padding 2**31": {"padding": 2**31},
+    "padding 2**62": {"padding": 2**62},
+    "padding 2**63 - 1": {"padding": 2**63 - 1},
+    "padding 2**70": {"padding": 2**70},
+    "batch times output": {"x": huge((2**50, 4, 8, 8)), "padding": 2**20},
+    "batch times filters": {"x": huge((2**52, 1, 1, 1)), "weight": huge((2**12, 1, 1, 1)), "bias": None},
+    "product of leading dimensions": {"x": huge((2**18, 2**18, 2**18, 1, 1, 1)), "weight": huge((512, 1, 1, 1)), "bias": None},
+}
+
+
+@pytest.mark.parametrize("keywords", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_sizes_that_overflow_are_value_errors(keywords):
+    with pytest.raises(ValueError, match=r"\d"):
+        call(**keywords)
+
+
+def test_a_huge_stride_is_legal():
+    y = call(stride=2**62)
+    np.testing.assert_array_equal(y, call()[..., :1, :1])
+
+
+def test_plan_shapes_that_overflow_are_value_errors():
+    for shape in [(2**62, 4, 8, 8), (2**63, 4, 8, 8), (2**21, 2**21, 2**21, 4, 8, 8), (1, 4, 2**62, 8)]:
+        with pytest.raises(ValueError, match=r"\d"):
+            pyconv.plan(shape, W)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, -8, 8), (-1, 4, 8, 8)], ids=str)
+def test_plan_refuses_negative_sizes(shape):
+    with pytest.raises(ValueError, match="-"):
+        pyconv.plan(shape, W)
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 8.0, 8), 7, None, "1488"], ids=repr)
+def test_plan_refuses_what_is_no_shape(shape):
+    with pytest.raises((TypeError, ValueError)):
+        pyconv.plan(shape, W)
+
+
+def test_more_memory_than_there_is_names_the_bytes():
+    x = huge((2**40, 4, 8, 8))
+    with pytest.raises(MemoryError, match=str(2**40 * 6 * 6 * 6 * 4)):
+        call(x=x)
+
+
+def test_more_workspace_than_there_is_names_the_bytes():
+    x, w = np.zeros((1, 1, 4900, 4900), "f4"), np.zeros((1, 1, 2450, 2450), "f4")
+    plan = pyconv.plan(x.shape, w, algorithm="im2col")
+    assert plan.workspace_bytes == 2450**2 * 2451**2 * 4
+    for attempt in (plan.new_workspace, lambda: plan(x), lambda: pyconv.conv2d(x, w, algorithm="im2col")):
+        with pytest.raises(MemoryError, match=str(plan.workspace_bytes)):
+            attempt()
+    assert pyconv.conv2d(X, W).shape == (1, 6, 6, 6)
+
+
+def read_only(a):
+    a.flags.writeable = False
+    return a
+
+
+def outs():
+    good = (1, 6, 6, 6)
+    yield "too small", np.zeros((1, 6, 6, 5), "f4")
+    yield "too large", np.zeros((1, 6, 6, 7), "f4")
+    yield "without batch", np.zeros(good[1:], "f4")
+    yield "of other shape and equal size", np.zeros((6, 1, 6, 6), "f4")
+    yield "float64", np.zeros(good, "f8")
+    yield "float16", np.zeros(good, "f2")
+    yield "int32", np.zeros(good, "i4")
+    yield "byte-swapped", np.zeros(good, np.dtype("f4").newbyteorder())
+    yield "read-only", read_only(np.zeros(good, "f4"))
+    yield "Fortran order", np.zeros(good, "f4", order="F")
+    yield "sliced", np.zeros((1, 6, 6, 12), "f4")[..., ::2]
+    yield "reversed", np.zeros(good, "f4")[..., ::-1]
+    yield "misaligned", aligned(6 * 6 * 6 * 4, 64, 1).view("f4").reshape(good)
+    yield "broadcast", np.broadcast_to(np.zeros(6, "f4"), good)
+
+
+@pytest.mark.parametrize("out", [pytest.param(out, id=name) for name, out in outs()])
+def test_unusable_out_is_refused_untouched(out):
+    before = out.copy()
+    plan = pyconv.plan(X.shape, W, B)
+    for attempt in (lambda: call(out=out), lambda: plan(X, out=out)):
+        with pytest.raises(ValueError, match="out"):
+            attempt()
+    np.testing.assert_array_equal(out, before)
+
+
+@pytest.mark.parametrize("out", [[[[0.0]]], "out", 3, memoryview(bytearray(864))], ids=lambda o: type(o).__name__)
+def test_out_must_be_an_array(out):
+    with pytest.raises((TypeError, ValueError), match="out"):
+        call(out=out)
+
+
+@pytest.mark.parametrize("victim", ["x", "weight", "bias", "residual"])
+@pytest.mark.parametrize("shift", [0, 4, 96])
+def test_out_may_not_overlap_an_input(victim, shift):
+    """1x1 on 6 channels, so that `out` and `x` have one shape; `victim` lies `shift` bytes into `out`."""
+    shapes = {"x": (1, 6, 5, 5), "weight": (6, 6, 1, 1), "bias": (6,), "residual": (1, 6, 5, 5)}
+    arrays = {name: integers(shape, seed=9) for name, shape in shapes.items()}
+    memory = np.zeros(600, "f4")
+    out = memory[:150].reshape(1, 6, 5, 5)
+    size = arrays[victim].size
+    memory[shift // 4 : shift // 4 + size] = arrays[victim].ravel()
+    arrays[victim] = memory[shift // 4 : shift // 4 + size].reshape(shapes[victim])
+    before = memory.copy()
+    with pytest.raises(ValueError, match="overlap"):
+        call(**arrays, out=out)
+    np.testing.assert_array_equal(memory, before)
+
+
+def test_out_beside_an_input_is_fine():
+    memory = np.zeros(300, "f4")
+    memory[:150] = integers(150)
+    x, out = memory[:150].reshape(1, 6, 5, 5), memory[150:].reshape(1, 6, 5, 5)
+    w = integers((6, 6, 1, 1), seed=1)
+    expected = pyconv.conv2d(x, w)
+    np.testing.assert_array_equal(pyconv.conv2d(x, w, out=out), expected)
+
+
+def workspaces(nbytes):
+    yield "one byte short", aligned(nbytes - 1)
+    yield "empty", aligned(0)
+    yield "misaligned", aligned(nbytes, 64, 4)
+    yield "aligned to 32 only", aligned(nbytes, 64, 32)
+    yield "read-only", read_only(aligned(nbytes))
+    yield "not contiguous", aligned(2 * nbytes)[::2]
+    yield "bytes", bytes(nbytes)
+
+
+@pytest.mark.parametrize("index", range(7), ids=[name for name, _ in workspaces(64)])
+def test_unusable_workspace_is_refused_and_out_untouched(index):
+    plan = pyconv.plan(X.shape, W, B, algorithm="im2col")
+    _, workspace = list(workspaces(plan.workspace_bytes))[index]
+    out = np.full(plan.output_shape, 7, "f4")
+    for attempt in (
+        lambda: plan(X, out=out, workspace=workspace),
+        lambda: call(algorithm="im2col", out=out, workspace=workspace),
+    ):
+        with pytest.raises(ValueError, match="workspace"):
+            attempt()
+    assert (out == 7).all()
+
+
+def test_a_short_workspace_names_both_sizes():
+    plan = pyconv.plan(X.shape, W, algorithm="im2col")
+    need = plan.workspace_bytes
+    with pytest.raises(ValueError, match=rf"{need - 1}\D(.|\n)*{need}\b|{need}\D(.|\n)*{need - 1}\b"):
+        plan(X, workspace=aligned(need - 1))
+
+
+@pytest.mark.parametrize("workspace", [3, "workspace", [0] * 99999, object()], ids=lambda w: type(w).__name__)
+def test_workspace_must_be_a_buffer(workspace):
+    with pytest.raises((TypeError, ValueError), match="workspace"):
+        call(algorithm="im2col", workspace=workspace)
+
+
+@pytest.mark.parametrize("victim", ["x", "weight", "bias", "residual", "out"])
+def test_workspace_may_not_overlap(victim):
+    plan = pyconv.plan(X.shape, W, B, algorithm="im2col")
+    shapes = {"x": X.shape, "weight": W.shape, "bias": B.shape}
+    shape = shapes.get(victim, plan.output_shape)
+    memory = aligned(plan.workspace_bytes + 4096)
+    array = memory[4:].view("f4")[: int(np.prod(shape))].reshape(shape)
+    array[...] = 1
+    with pytest.raises(ValueError, match="overlap"):
+        call(algorithm="im2col", workspace=memory, **{victim: array})
+    assert (array == 1).all()
+    if victim not in ("weight", "bias"):
+        arguments = {"x": X, victim: array}
+        with pytest.raises(ValueError, match="overlap"):
+            plan(arguments.pop("x"), workspace=memory, **arguments)
+        assert (array == 1).all()
+
+
+def test_plan_checks_what_it_is_called_with():
+    plan = pyconv.plan(X.shape, W)
+    for x in (X[0], X[..., :7], np.concatenate([X, X])):
+        with pytest.raises(ValueError, match=r"\(1, 4, 8, 8\)"):
+            plan(x)
+    for dtype in ("f8", "f2", "i4", "c8"):
+        with pytest.raises(TypeError, match=rf"float32(.|\n)*{np.dtype(dtype).name}|{np.dtype(dtype).name}(.|\n)*float32"):
+            plan(X.astype(dtype))
+
+
+@pytest.mark.parametrize("missing", ["x", "weight"])
+def test_none_is_no_array(missing):
+    with pytest.raises(TypeError):
+        call(**{missing: None})
+
+
+def test_an_error_leaves_out_and_inputs_untouched():
+    x, w, b, out = X.copy(), W.copy(), B.copy(), np.full((1, 6, 6, 6), 7, "f4")
+    for _, keywords in VALUES.values():
+        if "x" in keywords or "weight" in keywords:
+            continue
+        with pytest.raises(ValueError):
+            pyconv.conv2d(x, w, b, out=out, **keywords)
+    assert (out == 7).all()
+    for array, before in ((x, X), (w, W), (b, B)):
+        np.testing.assert_array_equal(array, before)
