@@ -77,6 +77,9 @@ PYCONV_TARGET_END
 #include "fma_peak.tmpl.h"
 #include "gemm.tmpl.h"
 
+#include "epilogue.tmpl.h"
+#include "pack.tmpl.h"
+
 #include "simd_end.h"
 
 #endif

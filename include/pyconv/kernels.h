@@ -15,7 +15,21 @@
     OP(T, isa, fma_peak, double, (ptrdiff_t steps, pyconv_##T *sink))                                        \
     OP(T, isa, gemm_panel, void,                                                                             \
        (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const pyconv_##T *a, ptrdiff_t a_rs, ptrdiff_t a_ks,          \
-        const pyconv_##T *b, ptrdiff_t b_ps, pyconv_##T *c, ptrdiff_t ldc, const pyconv_##T##_epilogue *e))
+        const pyconv_##T *b, ptrdiff_t b_ps, pyconv_##T *c, ptrdiff_t ldc, const pyconv_##T##_epilogue *e))  \
+    OP(T, isa, pack_chw, void,                                                                               \
+       (const pyconv_patches *p, const pyconv_##T *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,         \
+        ptrdiff_t k0, ptrdiff_t k1, pyconv_##T *panel))                                                      \
+    OP(T, isa, pack_hwc, void,                                                                               \
+       (const pyconv_patches *p, const pyconv_##T *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,         \
+        ptrdiff_t k0, ptrdiff_t k1, pyconv_##T *panel))                                                      \
+    OP(T, isa, pack_weights_rows, void,                                                                      \
+       (ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const pyconv_##T *w, int hwc, ptrdiff_t panels,    \
+        pyconv_##T *packed))                                                                                 \
+    OP(T, isa, pack_weights_columns, void,                                                                   \
+       (ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const pyconv_##T *w, int hwc, pyconv_##T *packed)) \
+    OP(T, isa, epilogue_rows, void,                                                                          \
+       (ptrdiff_t rows, ptrdiff_t cols, pyconv_##T *y, ptrdiff_t ldy, const pyconv_##T *bias,                \
+        int bias_per_row, const pyconv_##T *residual, ptrdiff_t ldr, pyconv_##T lo, pyconv_##T hi))
 
 #define PYCONV_FIELD(T, isa, op, result, parameters) result(*op) parameters;
 #define PYCONV_ENTRY(T, isa, op, result, parameters) .op = pyconv_##T##_##op##__##isa,

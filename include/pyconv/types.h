@@ -31,4 +31,25 @@ typedef struct pyconv_f64_epilogue {
     const pyconv_f64 *bias, *residual;
 } pyconv_f64_epilogue;
 
+/* The patches of one image and group; strides of x in elements. */
+typedef struct pyconv_patches {
+    ptrdiff_t c, ih, iw;
+    ptrdiff_t kh, kw, sh, sw, dh, dw;
+    ptrdiff_t ph, pw; /* before the first row and column */
+    ptrdiff_t oh, ow;
+    ptrdiff_t xs_c, xs_h, xs_w;
+} pyconv_patches;
+
+static inline ptrdiff_t pyconv_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a > 0 ? (a - 1) / b + 1 : a / b; }
+
+static inline ptrdiff_t pyconv_clamp(ptrdiff_t v, ptrdiff_t lo, ptrdiff_t hi) {
+    return v < lo ? lo : v > hi ? hi : v;
+}
+
+/* Where part i begins when `total` things go into `parts` parts as even as can be: 64 in 5 is 13 13 13 13 12. */
+static inline ptrdiff_t pyconv_split_start(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t i) {
+    const ptrdiff_t rest = total % parts;
+    return total / parts * i + (i < rest ? i : rest);
+}
+
 #endif

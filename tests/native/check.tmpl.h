@@ -2,4 +2,7 @@
 /* All checks and benchmarks of one real type. */
 #include "check_gemm.tmpl.h"
 
+#include "check_epilogue.tmpl.h"
+#include "check_pack.tmpl.h"
+
 #include "bench.tmpl.h"

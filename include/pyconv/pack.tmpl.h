@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Patches of an image, and weights, into the panels that gemm_panel reads. */
+
+/* p[0], p[2], p[4], ... and p[0], p[4], p[8], ...; only the first `readable` reals are read, the others are zero. */
+INLINE vec NAME(load_2)(const real *p, ptrdiff_t readable) {
+    const ptrdiff_t more = readable - V;
+    return v_even(v_load_n(p, more < 0 ? readable : V),
+                  more > 0 ? v_load_n(p + V, more < V ? more : V) : (vec){0});
+}
+INLINE vec NAME(load_4)(const real *p, ptrdiff_t readable) {
+    const ptrdiff_t more = readable - 2 * V;
+    return v_even(NAME(load_2)(p, readable), more > 0 ? NAME(load_2)(p + 2 * V, more) : (vec){0});
+}
+
+/* to[r][j] = from[r][j step]; rows are to_s and from_s apart. */
+static void NAME(copy_rows)(real *to, ptrdiff_t to_s, const real *from, ptrdiff_t from_s, ptrdiff_t rows,
+                            ptrdiff_t count, ptrdiff_t step) {
+    if (step != 1 && step != 2 && step != 4) {
+        for (ptrdiff_t r = 0; r < rows; r++)
+            for (ptrdiff_t j = 0; j < count; j++)
+                to[r * to_s + j] = from[r * from_s + j * step];
+        return;
+    }
+    for (ptrdiff_t j = 0; j < count; j += V) {
+        const ptrdiff_t valid = count - j < V ? count - j : V, readable = (valid - 1) * step + 1;
+        real *t = to + j;
+        const real *f = from + j * step;
+        if (step == 1 && valid == V)
+            for (ptrdiff_t r = 0; r < rows; r++, t += to_s, f += from_s)
+                v_store(t, v_load(f));
+        else if (step == 1)
+            for (ptrdiff_t r = 0; r < rows; r++, t += to_s, f += from_s)
+                v_store_n(t, v_load_n(f, valid), valid);
+        else if (step == 2)
+            for (ptrdiff_t r = 0; r < rows; r++, t += to_s, f += from_s)
+                v_store_n(t, NAME(load_2)(f, readable), valid);
+        else
+            for (ptrdiff_t r = 0; r < rows; r++, t += to_s, f += from_s)
+                v_store_n(t, NAME(load_4)(f, readable), valid);
+    }
+}
+
+static void NAME(zero_rows)(real *to, ptrdiff_t to_s, ptrdiff_t rows, ptrdiff_t count) {
+    for (ptrdiff_t j = 0; j < count; j += V) {
+        const ptrdiff_t valid = count - j < V ? count - j : V;
+        for (ptrdiff_t r = 0; r < rows; r++)
+            v_store_n(to + r * to_s + j, (vec){0}, valid);
+    }
+}
+
+/* panel[k - k0][w] = x[c][oy sh - ph + r dh][ox sw - pw + s dw], k = (c kh + r) kw + s, for `count` <= w output pixels
+ * from number `pixel` of the oh x ow image; zero in the padding and in the columns from count to w.
+ * A tap (r, s) and a piece of an output row have one source row per channel, so index arithmetic is paid once for
+ * all channels. Made for xs_w = 1. */
+static void NAME(pack_chw)(const pyconv_patches *p, const real *x, ptrdiff_t pixel, ptrdiff_t count,
+                           ptrdiff_t w, ptrdiff_t k0, ptrdiff_t k1, real *panel) {
+    const ptrdiff_t taps = p->kh * p->kw;
+    /* Without a border, and with rows that follow each other, the image is one row. */
+    const int one_row = taps == 1 && p->sh == 1 && p->sw == 1 && p->ph == 0 && p->pw == 0 && p->ow == p->iw &&
+                        p->xs_h == p->iw * p->xs_w;
+    const ptrdiff_t ow = one_row ? p->oh * p->ow : p->ow, iw = one_row ? p->ih * p->iw : p->iw;
+    for (ptrdiff_t tap = 0; tap < taps; tap++) {
+        const ptrdiff_t c0 = pyconv_ceil_div(k0 - tap, taps), rows = pyconv_ceil_div(k1 - tap, taps) - c0;
+        if (rows == 0)
+            continue;
+        const ptrdiff_t to_s = taps * w, h = tap / p->kw * p->dh - p->ph, v = tap % p->kw * p->dw - p->pw;
+        real *to = panel + (c0 * taps + tap - k0) * w;
+        ptrdiff_t oy = pixel / ow, ox = pixel % ow;
+        for (ptrdiff_t done = 0, length; done < count; done += length, oy++, ox = 0) {
+            length = ow - ox < count - done ? ow - ox : count - done;
+            const ptrdiff_t iy = oy * p->sh + h, ix = ox * p->sw + v;
+            ptrdiff_t first = 0, last = 0; /* of the piece, inside the image */
+            if (iy >= 0 && iy < p->ih) {
+                first = pyconv_clamp(pyconv_ceil_div(-ix, p->sw), 0, length);
+                last = pyconv_clamp(pyconv_ceil_div(iw - ix, p->sw), first, length);
+            }
+            if (first > 0)
+                NAME(zero_rows)(to + done, to_s, rows, first);
+            if (last > first)
+                NAME(copy_rows)(to + done + first, to_s,
+                                x + c0 * p->xs_c + iy * p->xs_h + (ix + first * p->sw) * p->xs_w, p->xs_c,
+                                rows, last - first, p->sw * p->xs_w);
+            if (length > last)
+                NAME(zero_rows)(to + done + last, to_s, rows, length - last);
+        }
+        NAME(zero_rows)(to + count, to_s, rows, w - count);
+    }
+}
+
+/* Reals at..at+depth of a run of which first..last lies in the image; zero outside. */
+static vec NAME(load_part)(const real *x, ptrdiff_t run, ptrdiff_t at, ptrdiff_t depth, ptrdiff_t first,
+                           ptrdiff_t last) {
+    real lanes[V] = {0};
+    for (ptrdiff_t i = 0; i < depth; i++)
+        if (at + i >= first && at + i < last)
+            lanes[i] = x[run + at + i];
+    return v_load(lanes);
+}
+
+/* The same with k = (r kw + s) C + c, for channels side by side (xs_c = 1): blocks of V pixels by V reals are turned
+ * in registers. With fewer than V channels, and pixels that follow each other without a gap, the kw C reals of a kernel
+ * row are taken as one run, which keeps the lanes busy. */
+static void NAME(pack_hwc)(const pyconv_patches *p, const real *x, ptrdiff_t pixel, ptrdiff_t count,
+                           ptrdiff_t w, ptrdiff_t k0, ptrdiff_t k1, real *panel) {
+    static const real zeros[V] = {0};
+    const int whole_rows = p->c < V && p->xs_w == p->c && p->dw == 1;
+    const ptrdiff_t run = whole_rows ? p->kw * p->c : p->c, runs_per_row = whole_rows ? 1 : p->kw;
+    for (ptrdiff_t block = 0; block < w; block += V) {
+        const ptrdiff_t width = w - block < V ? w - block : V;
+        for (ptrdiff_t number = k0 / run; number * run < k1; number++) {
+            const ptrdiff_t begin = k0 > number * run ? k0 - number * run : 0;
+            const ptrdiff_t end = k1 < (number + 1) * run ? k1 - number * run : run;
+            const ptrdiff_t h = number / runs_per_row * p->dh - p->ph,
+                            v = number % runs_per_row * p->dw - p->pw;
+            /* Pixel i of the block reads from[i][at & moves[i]]: a run of the image, or zeros over and over. */
+            const real *from[V];
+            ptrdiff_t moves[V], runs[V], first[V], last[V];
+            int cut = 0; /* some run lies partly in the image */
+            ptrdiff_t oy = (pixel + block) / p->ow, ox = (pixel + block) % p->ow;
+            for (ptrdiff_t i = 0; i < V; i++) {
+                const ptrdiff_t iy = oy * p->sh + h, ix = ox * p->sw + v;
+                first[i] = last[i] = runs[i] = moves[i] = 0;
+                from[i] = zeros;
+                if (block + i < count && iy >= 0 && iy < p->ih) {
+                    if (whole_rows) {
+                        first[i] = pyconv_clamp(-ix, 0, p->kw) * p->c;
+                        last[i] = pyconv_clamp(p->iw - ix, 0, p->kw) * p->c;
+                    } else
+                        last[i] = ix >= 0 && ix < p->iw ? run : 0;
+                    runs[i] = iy * p->xs_h + ix * p->xs_w;
+                    if (first[i] == 0 && last[i] == run) {
+                        from[i] = x + runs[i];
+                        moves[i] = -1;
+                    } else
+                        cut |= first[i] < last[i];
+                }
+                if (++ox == p->ow)
+                    ox = 0, oy++;
+            }
+            for (ptrdiff_t at = begin; at < end; at += V) {
+                const ptrdiff_t depth = end - at < V ? end - at : V;
+                real *to = panel + (number * run + at - k0) * w + block;
+                vec turned[V];
+                if (cut)
+                    for (int i = 0; i < V; i++)
+                        turned[i] = NAME(load_part)(x, runs[i], at, depth, first[i], last[i]);
+                else if (depth == V) {
+                    PYCONV_UNROLL
+                    for (int i = 0; i < V; i++)
+                        turned[i] = v_load(from[i] + (at & moves[i]));
+                } else {
+                    PYCONV_UNROLL
+                    for (int i = 0; i < V; i++)
+                        turned[i] = v_load_n(from[i] + (at & moves[i]), depth);
+                }
+                v_transpose(turned);
+                PYCONV_UNROLL
+                for (int i = 0; i < V; i++)
+                    if (i < depth)
+                        v_store_n(to + i * w, turned[i], width);
+            }
+        }
+    }
+}
+
+/* Where weight w[o][c][t] of w[oc][C][taps] goes along K: c taps + t, or t C + c if `hwc`. */
+INLINE ptrdiff_t NAME(weight_k)(ptrdiff_t c, ptrdiff_t t, ptrdiff_t channels, ptrdiff_t taps, int hwc) {
+    return hwc ? t * channels + c : c * taps + t;
+}
+
+/* The broadcast side: row panels [K][m] one after the other, each as wide as its rows (pyconv_split_start tells which),
+ * so panel i begins at element pyconv_split_start(oc, panels, i) K of `packed`. */
+static void NAME(pack_weights_rows)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const real *w, int hwc,
+                                    ptrdiff_t panels, real *packed) {
+    const ptrdiff_t K = channels * taps;
+    for (ptrdiff_t i = 0; i < panels; i++) {
+        const ptrdiff_t start = pyconv_split_start(oc, panels, i),
+                        m = pyconv_split_start(oc, panels, i + 1) - start;
+        real *panel = packed + start * K;
+        for (ptrdiff_t r = 0; r < m; r++)
+            for (ptrdiff_t c = 0; c < channels; c++)
+                for (ptrdiff_t t = 0; t < taps; t++)
+                    panel[NAME(weight_k)(c, t, channels, taps, hwc) * m + r] =
+                        w[(start + r) * K + c * taps + t];
+    }
+}
+
+/* The vector side: [ceil(oc / NR)][K][NR], zero beyond oc. */
+static void NAME(pack_weights_columns)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const real *w,
+                                       int hwc, real *packed) {
+    const ptrdiff_t K = channels * taps;
+    for (ptrdiff_t o = 0; o < pyconv_ceil_div(oc, NR) * NR; o++) {
+        real *column = packed + o / NR * NR * K + o % NR;
+        for (ptrdiff_t c = 0; c < channels; c++)
+            for (ptrdiff_t t = 0; t < taps; t++)
+                column[NAME(weight_k)(c, t, channels, taps, hwc) * NR] = o < oc ? w[o * K + c * taps + t] : 0;
+    }
+}
