@@ -100,6 +100,29 @@ class Guarded:
         )
 
 
+class HasArray:
+    """An array that shows itself through ``__array__`` only."""
+
+    def __init__(self, a):
+        self.a = a
+
+    def __array__(self, dtype=None, copy=None):
+        return self.a if dtype is None else self.a.astype(dtype)
+
+
+class HasDLPack:
+    """An array that shows itself through DLPack only."""
+
+    def __init__(self, a):
+        self.a = a
+
+    def __dlpack__(self, **keywords):
+        return self.a.__dlpack__(**keywords)
+
+    def __dlpack_device__(self):
+        return self.a.__dlpack_device__()
+
+
 def run_python(script, *args, timeout=120, **environment):
     """Run `script` in a fresh interpreter and return what it printed; fail with its errors."""
     done = subprocess.run(

@@ -156,7 +156,8 @@ def test_new_workspace_is_fresh_aligned_and_exact():
     for plan in plans((2, 4, 8, 8), w):
         one, two = plan.new_workspace(), plan.new_workspace()
         assert one.dtype == np.uint8 and one.nbytes == plan.workspace_bytes
-        assert one.ctypes.data % 64 == 0 and one.flags.c_contiguous and one.flags.writeable
+        assert one.flags.c_contiguous and one.flags.writeable
+        assert one.ctypes.data % 64 == 0 or not one.nbytes
         assert not np.shares_memory(one, two)
 
 
@@ -235,7 +236,7 @@ import resource, sys
 import numpy as np
 import pyconv
 
-x, w = np.ones((1, 8, 32, 32), "f4"), np.ones((16, 8, 3, 3), "f4")
+x, w = np.ones((1, 8, 16, 16), "f4"), np.ones((16, 8, 3, 3), "f4")
 reused = {name: pyconv.plan(x.shape, w, algorithm=name) for name in ("direct", "im2col", "im2row", "mec")}
 
 def use(times):
@@ -298,6 +299,8 @@ for name in ("direct", "im2col", "im2row", "mec", "auto"):
 
 @pytest.mark.skipif("sys.platform != 'linux'", reason="needs RLIMIT_AS and /proc")
 def test_a_run_with_out_and_workspace_allocates_nothing_and_one_without_names_the_bytes():
-    lines = run_python(UNDER_A_LIMIT, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1").splitlines()
+    # glibc serves blocks beyond the threshold from the system, not from memory freed before
+    environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_MMAP_THRESHOLD_": "65536"}
+    lines = run_python(UNDER_A_LIMIT, **environment).splitlines()
     assert len(lines) >= 5
     assert all(line.endswith("True") for line in lines), lines

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from helpers import aligned, integers, plans
+from helpers import HasArray, HasDLPack, aligned, integers, plans
 
 import pyconv
 
@@ -24,29 +24,6 @@ def read_only(a):
 
 class Subclass(np.ndarray):
     pass
-
-
-class HasArray:
-    """Knows only ``__array__``."""
-
-    def __init__(self, a):
-        self.a = a
-
-    def __array__(self, dtype=None, copy=None):
-        return self.a if dtype is None else self.a.astype(dtype)
-
-
-class HasDLPack:
-    """Knows only DLPack."""
-
-    def __init__(self, a):
-        self.a = a
-
-    def __dlpack__(self, **keywords):
-        return self.a.__dlpack__(**keywords)
-
-    def __dlpack_device__(self):
-        return self.a.__dlpack_device__()
 
 
 # Each makes another array of equal value from a contiguous one of four dimensions.

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ctrl-C ends a long call between blocks, and the library works on afterwards."""
+
+import sys
+
+import pytest
+from helpers import run_python
+
+CTRL_C = """
+import os, signal, sys, threading, time
+import numpy as np
+import pyconv
+
+name = sys.argv[1]
+keywords = dict(padding=1, threads=int(sys.argv[2]))
+if name != "auto":
+    keywords.update(algorithm=name, accuracy="fast")
+w = np.full((512, 512, 3, 3), 1e-3, "f4")
+
+def timed(n):
+    x = np.ones((n, 512, 14, 14), "f4")
+    plan = pyconv.plan(x.shape, w, **keywords)
+    start = time.perf_counter()
+    plan(x)
+    return time.perf_counter() - start
+
+timed(1)
+one = min(timed(1), timed(1))
+n = int(min(max(4 / one, 2), 1500))  # about four seconds of work
+x = np.ones((n, 512, 14, 14), "f4")
+plan = pyconv.plan(x.shape, w, **keywords)
+out = np.empty(plan.output_shape, "f4")
+workspace = plan.new_workspace()
+out.fill(0), workspace.fill(0)
+timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+start = time.perf_counter()
+timer.start()
+try:
+    plan(x, out=out, workspace=workspace)
+except KeyboardInterrupt:
+    print("interrupted", time.perf_counter() - start, "of", n * one)
+else:
+    print("finished", time.perf_counter() - start, "of", n * one)
+y = pyconv.conv2d(x[:1, :8], w[:4, :8], algorithm="im2col")
+assert np.allclose(y, 0.072), "the next call is wrong"
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="os.kill can't send Ctrl-C to one process on Windows")
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("name", ["auto", "direct", "im2col", "im2row", "mec"])
+def test_ctrl_c(name, threads):
+    word, took, _, expected = run_python(CTRL_C, name, threads).split()
+    assert word == "interrupted", f"the call ran to its end in {took} s"
+    assert float(took) < 0.3 + 0.4 * float(expected)

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Many callers, many threads, forks: the same numbers every time, and nobody waits for the GIL."""
+
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from helpers import normal, plans, relative_error, run_python
+
+import pyconv
+
+X_SHAPE, W_SHAPE = (3, 16, 27, 23), (24, 16, 3, 3)
+PROBLEMS = {
+    "3x3": (X_SHAPE, W_SHAPE, {"padding": 1}),
+    "1x1": ((1, 64, 14, 14), (48, 64, 1, 1), {}),
+    "depthwise": ((1, 32, 28, 28), (32, 1, 3, 3), {"padding": 1, "groups": 32}),
+    "one small image": ((1, 64, 7, 7), (64, 64, 3, 3), {"padding": 1}),
+    "7x7/2": ((1, 3, 64, 64), (16, 3, 7, 7), {"padding": 3, "stride": 2}),
+}
+
+
+@pytest.fixture(params=PROBLEMS)
+def problem(request):
+    x_shape, w_shape, keywords = PROBLEMS[request.param]
+    return normal(x_shape), normal(w_shape, seed=1), keywords
+
+
+def test_python_threads_share_a_plan(problem):
+    _, w, keywords = problem
+    inputs = [normal(problem[0].shape, seed=s) for s in range(8)]
+    for plan in plans(problem[0].shape, w, **keywords):
+        expected = [plan(x) for x in inputs]
+
+        def work(i, plan=plan, expected=expected):
+            return np.array_equal(plan(inputs[i % 8]), expected[i % 8])
+
+        with ThreadPoolExecutor(8) as pool:
+            assert all(pool.map(work, range(64))), plan.algorithm
+
+
+def test_python_threads_with_a_workspace_each(problem):
+    x, w, keywords = problem
+    for plan in plans(x.shape, w, **keywords):
+        expected = plan(x)
+
+        def work(_, plan=plan, expected=expected):
+            workspace, out = plan.new_workspace(), np.empty_like(expected)
+            return all(np.array_equal(plan(x, out=out, workspace=workspace), expected) for _ in range(4))
+
+        with ThreadPoolExecutor(6) as pool:
+            assert all(pool.map(work, range(12))), plan.algorithm
+
+
+def test_python_threads_plan_and_run_at_once():
+    """Different problems through `conv2d`, all algorithms mixed."""
+    jobs = []
+    for x_shape, w_shape, keywords in PROBLEMS.values():
+        x, w = normal(x_shape), normal(w_shape, seed=1)
+        for plan in plans(x_shape, w, **keywords):
+            jobs.append((x, w, {"algorithm": plan.algorithm, "accuracy": "fast", **keywords}))
+    expected = [pyconv.conv2d(x, w, **keywords) for x, w, keywords in jobs]
+
+    def work(i):
+        x, w, keywords = jobs[i % len(jobs)]
+        return np.array_equal(pyconv.conv2d(x, w, **keywords), expected[i % len(jobs)])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(4 * len(jobs))))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_repeats_are_bit_identical(problem, threads):
+    x, w, keywords = problem
+    for plan in plans(x.shape, w, threads=threads, **keywords):
+        first = plan(x)
+        again = pyconv.plan(x.shape, w, algorithm=plan.algorithm, accuracy="fast", threads=threads, **keywords)
+        for repeat in (plan, plan, plan, again):
+            np.testing.assert_array_equal(repeat(x), first, err_msg=plan.algorithm)
+
+
+@pytest.mark.parametrize("threads", [2, 3, 5, 64])
+def test_any_number_of_threads_gives_the_same_up_to_rounding(problem, threads):
+    x, w, keywords = problem
+    for one in plans(x.shape, w, threads=1, **keywords):
+        assert one.threads == 1
+        many = pyconv.plan(x.shape, w, algorithm=one.algorithm, accuracy="fast", threads=threads, **keywords)
+        assert 1 <= many.threads <= threads
+        assert relative_error(many(x), one(x)) < 1e-6, one.algorithm
+
+
+def test_the_gil_is_released():
+    """While one thread convolves, the main thread keeps ticking."""
+    x, w = normal((4, 32, 128, 128)), normal((64, 32, 3, 3), seed=1)
+    for plan in plans(x.shape, w, padding=1, threads=1, accuracy="strict"):
+        repeats = 1
+        while True:
+            thread = threading.Thread(target=lambda n=repeats, plan=plan: [plan(x) for _ in range(n)])
+            start = last = time.perf_counter()
+            longest_gap = 0.0
+            thread.start()
+            while thread.is_alive():
+                time.sleep(0.001)
+                now = time.perf_counter()
+                longest_gap, last = max(longest_gap, now - last), now
+            one_call = (last - start) / repeats
+            if one_call > 0.05 or repeats >= 8:
+                break
+            repeats *= 2
+        assert longest_gap < max(0.5 * one_call, 0.02), f"{plan.algorithm} holds the GIL"
+
+
+FORK = """
+import os, sys
+import numpy as np
+import pyconv
+
+r = np.random.default_rng(0)
+x, w = r.standard_normal((4, 32, 28, 28)).astype("f4"), r.standard_normal((32, 32, 3, 3)).astype("f4")
+prepared = []
+for name in pyconv.algorithms():
+    try:
+        plan = pyconv.plan(x.shape, w, padding=1, algorithm=name, accuracy="fast", threads=2)
+    except pyconv.UnsupportedError:
+        continue
+    prepared.append((plan, plan(x)))
+
+def close(a, b):
+    return np.linalg.norm(a - b) <= 1e-5 * np.linalg.norm(b)
+
+def child():
+    for plan, expected in prepared:
+        assert close(plan(x), expected), plan.algorithm
+        fresh = pyconv.conv2d(x, w, padding=1, algorithm=plan.algorithm, accuracy="fast", threads=2)
+        assert close(fresh, expected), plan.algorithm
+
+for generation in range(3):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            child()
+            if generation == 2:
+                grandchild = os.fork()
+                if grandchild == 0:
+                    child()
+                    os._exit(0)
+                assert os.waitpid(grandchild, 0)[1] == 0
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+            os._exit(1)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+for plan, expected in prepared:
+    assert np.array_equal(plan(x), expected)
+print("alive")
+"""
+
+FORK_WHILE_BUSY = """
+import os, threading
+import numpy as np
+import pyconv
+
+x, w = np.ones((2, 32, 64, 64), "f4"), np.ones((32, 32, 3, 3), "f4")
+plans = [pyconv.plan(x.shape, w, algorithm=name) for name in ("im2col", "mec", "direct")]
+stop = False
+
+def busy():
+    while not stop:
+        plans[0](x)
+
+thread = threading.Thread(target=busy)
+thread.start()
+for _ in range(10):
+    pid = os.fork()
+    if pid == 0:
+        ok = all(plan(x)[0, 0, 0, 0] == 288 for plan in plans)
+        os._exit(0 if ok else 1)
+    assert os.waitpid(pid, 0)[1] == 0
+stop = True
+thread.join()
+print("alive")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+@pytest.mark.parametrize("script", [FORK, FORK_WHILE_BUSY], ids=["after use", "during use"])
+def test_a_forked_child_computes_instead_of_hanging(script):
+    assert run_python(script, timeout=90, PYTHONWARNINGS="ignore").endswith("alive\n")
+
+
+MULTIPROCESSING = """
+import multiprocessing
+import numpy as np
+import pyconv
+
+x, w = np.ones((1, 16, 32, 32), "f4"), np.ones((16, 16, 3, 3), "f4")
+
+def work(_):
+    return float(pyconv.conv2d(x, w).sum())
+
+if __name__ == "__main__":
+    expected = work(0)
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        assert pool.map(work, range(8)) == [expected] * 8
+    print("alive")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_a_forking_pool_of_processes():
+    assert run_python(MULTIPROCESSING, timeout=90, PYTHONWARNINGS="ignore") == "alive\n"
+
+
+def test_omp_num_threads_is_the_default():
+    script = "import numpy as np, pyconv; print(pyconv.plan((8, 64, 56, 56), np.ones((64, 64, 3, 3), 'f4')).threads)"
+    assert run_python(script, OMP_NUM_THREADS="1") == "1\n"
+
+
+def test_an_absurd_number_of_threads_is_harmless():
+    script = (
+        "import numpy as np, pyconv; x, w = np.ones((2, 8, 40, 40), 'f4'), np.ones((16, 8, 3, 3), 'f4')\n"
+        "for name in pyconv.algorithms():\n"
+        "    try: print(pyconv.conv2d(x, w, algorithm=name, threads=10**6)[0, 0, 0, 0])\n"
+        "    except pyconv.UnsupportedError: pass\n"
+    )
+    assert set(run_python(script).split()) == {"72.0"}
