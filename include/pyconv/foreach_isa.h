@@ -75,6 +75,8 @@ PYCONV_TARGET_END
 #include "simd.h"
 
 #include "fma_peak.tmpl.h"
+#include "gemm_store.tmpl.h"
+
 #include "gemm.tmpl.h"
 
 #include "epilogue.tmpl.h"

@@ -1,183 +1,138 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* C[m][n] = epilogue(A[m][k] B[k][n]) for one panel of m <= MR rows, the product that all fast algorithms
- * share.
+/* C[m][n] = epilogue(A[m][k] B[k][n]) for one panel of m <= MR rows: the product that all fast algorithms share.
  *
- *   a  the broadcast side: packed [k][m] (a_rs = 1, a_ks = m) or rows read in place [m][a_rs] (a_ks = 1)
- *   b  the vector side: panels [ceil(n / NR)][k][NR], b_ps apart, zero padded
- *   c  [m][ldc], or [n][ldc] with PYCONV_TRANSPOSED
+ * A is the broadcast side, B the vector side. gemm_panel reads both packed, or A in place; the two direct forms need no
+ * patches at all: gemm_taps reads A from a channels-last image, gemm_shifts reads B from the rows of an image.
  *
- * Each m has its own instance with all m x NR sums in registers. On AVX-512 14 x 2 sums, 2 vectors of b and 2
- * broadcasts of a fill the 32 registers; on AVX2 6 x 2 of 16, on NEON 12 x 2 of 32. */
+ * Each m has its own instances with all m x NR sums in registers. On AVX-512 14 x 2 sums, 2 vectors of B and 2
+ * broadcasts of A fill the 32 registers; 6 x 2 of 16 on AVX2 and SSE2, 12 x 2 of 32 on NEON. */
 
-#if PYCONV_LEVEL == PYCONV_ISA_avx512
-#define MR 14
-#define EACH_M(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14)
-#elif PYCONV_LEVEL == PYCONV_ISA_neon
-#define MR 12
-#define EACH_M(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12)
-#else
-#define MR 6
-#define EACH_M(F) F(1) F(2) F(3) F(4) F(5) F(6)
-#endif
-#define NR (2 * V)
-enum { NAME(mr) = MR, NAME(nr) = NR };
+typedef struct NAME(product) {
+    ptrdiff_t n, k; /* k: of each tap in gemm_taps */
+    const real *a;
+    ptrdiff_t a_rs, taps;
+    const ptrdiff_t *offsets;
+    const real *b;
+    ptrdiff_t b_ps;
+    real *c;
+    ptrdiff_t ldc;
+    const EPILOGUE *e;
+} NAME(product);
 
-#define EPILOGUE PYCONV_PASTE3(pyconv_, PYCONV_T, _epilogue)
-
-INLINE vec NAME(clamp)(vec v, const EPILOGUE *e) { return v_min(v_set1(e->hi), v_max(v_set1(e->lo), v)); }
-
-/* Rows of tile[m][NR] onto the n <= NR valid columns of c[m][ldc]; row and col are where the tile begins in
- * C. */
-static __attribute__((noinline)) void NAME(gemm_finish_rows)(const real *tile, ptrdiff_t m, ptrdiff_t n,
-                                                             real *c, ptrdiff_t ldc, ptrdiff_t col,
-                                                             const EPILOGUE *e) {
-    for (ptrdiff_t i = 0; i < m; i++)
-        for (ptrdiff_t j = 0; j < n; j += V) {
-            const ptrdiff_t at = i * ldc + col + j, valid = n - j < V ? n - j : V;
-            vec v = v_load(tile + i * NR + j);
-            if (e->flags & PYCONV_ACCUMULATE)
-                v += v_load_n(c + at, valid);
-            if (e->flags & PYCONV_BIAS_ROW)
-                v += v_set1(e->bias[i]);
-            if (e->flags & PYCONV_BIAS_COLUMN)
-                v += v_load_n(e->bias + col + j, valid);
-            if (e->flags & PYCONV_RESIDUAL)
-                v += v_load_n(e->residual + at, valid);
-            if (e->flags & PYCONV_CLAMP)
-                v = NAME(clamp)(v, e);
-            v_store_n(c + at, v, valid);
-        }
-}
-
-/* The same onto c[n][ldc]: blocks of V x V are turned in registers. */
-static __attribute__((noinline)) void NAME(gemm_finish_columns)(const real *tile, ptrdiff_t m, ptrdiff_t n,
-                                                                real *c, ptrdiff_t ldc, ptrdiff_t col,
-                                                                const EPILOGUE *e) {
-    for (ptrdiff_t i = 0; i < m; i += V)
-        for (ptrdiff_t j = 0; j < n; j += V) {
-            const ptrdiff_t valid = m - i < V ? m - i : V, columns = n - j < V ? n - j : V;
-            vec block[V];
-            PYCONV_UNROLL
-            for (int r = 0; r < V; r++)
-                block[r] = r < valid ? v_load(tile + (i + r) * NR + j) : (vec){0};
-            v_transpose(block);
-            for (ptrdiff_t r = 0; r < columns; r++) {
-                const ptrdiff_t at = (col + j + r) * ldc + i;
-                vec v = block[r];
-                if (e->flags & PYCONV_ACCUMULATE)
-                    v += v_load_n(c + at, valid);
-                if (e->flags & PYCONV_BIAS_ROW)
-                    v += v_load_n(e->bias + i, valid);
-                if (e->flags & PYCONV_BIAS_COLUMN)
-                    v += v_set1(e->bias[col + j + r]);
-                if (e->flags & PYCONV_RESIDUAL)
-                    v += v_load_n(e->residual + at, valid);
-                if (e->flags & PYCONV_CLAMP)
-                    v = NAME(clamp)(v, e);
-                v_store_n(c + at, v, valid);
-            }
-        }
-}
-
-/* One tile, m and vecs known when compiled: n <= vecs V valid columns from column `col` of C. */
-INLINE void NAME(gemm_tile)(const int m, const int vecs, const int packed, ptrdiff_t n, ptrdiff_t k,
-                            const real *a, ptrdiff_t a_rs, const real *b, real *c, ptrdiff_t ldc,
-                            ptrdiff_t col, const EPILOGUE *e) {
-    vec sum[MR][2];
-    PYCONV_UNROLL
-    for (int i = 0; i < m; i++) {
-        PYCONV_UNROLL
-        for (int j = 0; j < vecs; j++)
-            sum[i][j] = (vec){0};
-    }
-    /* Rows in place: one pointer for three rows, which x86 addresses as p, p + rs, p + 2 rs. */
-    const real *base[(MR + 2) / 3];
-    PYCONV_UNROLL
-    for (int i = 0; i < m; i += 3)
-        base[i / 3] = a + i * a_rs;
-    for (ptrdiff_t step = 0; step < k; step++) {
+/* sum += a[k][m] b[k][NR] */
+INLINE void NAME(gemm_packed)(const int m, const int vecs, vec sum[MR][2], ptrdiff_t k, const real *a,
+                              const real *b) {
+    for (; k > 0; k--, a += m, b += NR) {
         vec row[2];
         PYCONV_UNROLL
         for (int j = 0; j < vecs; j++)
             row[j] = v_load(b + j * V);
-        PYCONV_UNROLL
-        for (int i = 0; i < m; i++) {
-            const vec scale = v_set1(packed ? a[i] : base[i / 3][i % 3 * a_rs]);
-            PYCONV_UNROLL
-            for (int j = 0; j < vecs; j++)
-                sum[i][j] = v_fma(scale, row[j], sum[i][j]);
-        }
-        if (packed)
-            a += m;
-        else {
-            PYCONV_UNROLL
-            for (int i = 0; i < m; i += 3) {
-                base[i / 3]++;
-                PYCONV_KEEP(base[i / 3]);
-            }
-        }
-        b += NR;
+        EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
     }
-    const int flags = e->flags;
-    if (n != vecs * V || (flags & PYCONV_TRANSPOSED)) {
-        real tile[MR * NR];
-        PYCONV_UNROLL
-        for (int i = 0; i < m; i++) {
-            PYCONV_UNROLL
-            for (int j = 0; j < vecs; j++)
-                v_store(tile + i * NR + j * V, sum[i][j]);
-        }
-        if (flags & PYCONV_TRANSPOSED)
-            NAME(gemm_finish_columns)(tile, m, n, c, ldc, col, e);
-        else
-            NAME(gemm_finish_rows)(tile, m, n, c, ldc, col, e);
-        return;
-    }
-#define EACH_SUM(statement)                                                                                  \
-    PYCONV_UNROLL                                                                                            \
-    for (int i = 0; i < m; i++) {                                                                            \
-        PYCONV_UNROLL                                                                                        \
-        for (int j = 0; j < vecs; j++)                                                                       \
-            statement;                                                                                       \
-    }
-    c += col;
-    if (flags & PYCONV_ACCUMULATE)
-        EACH_SUM(sum[i][j] += v_load(c + i * ldc + j * V))
-    if (flags & PYCONV_BIAS_ROW)
-        EACH_SUM(sum[i][j] += v_set1(e->bias[i]))
-    if (flags & PYCONV_BIAS_COLUMN)
-        EACH_SUM(sum[i][j] += v_load(e->bias + col + j * V))
-    if (flags & PYCONV_RESIDUAL)
-        EACH_SUM(sum[i][j] += v_load(e->residual + col + i * ldc + j * V))
-    if (flags & PYCONV_CLAMP)
-        EACH_SUM(sum[i][j] = NAME(clamp)(sum[i][j], e))
-    EACH_SUM(v_store(c + i * ldc + j * V, sum[i][j]))
-#undef EACH_SUM
 }
 
-#define GEMM_INSTANCE(form, m, packed)                                                                       \
-    static void NAME(PYCONV_PASTE(gemm_##form##_, m))(ptrdiff_t n, ptrdiff_t k, const real *a,               \
-                                                      ptrdiff_t a_rs, const real *b, ptrdiff_t b_ps,         \
-                                                      real *c, ptrdiff_t ldc, const EPILOGUE *e) {           \
-        ptrdiff_t col = 0;                                                                                   \
-        for (; n - col > V; col += NR, b += b_ps)                                                            \
-            NAME(gemm_tile)(m, 2, packed, n - col < NR ? n - col : NR, k, a, a_rs, b, c, ldc, col, e);       \
-        if (col < n)                                                                                         \
-            NAME(gemm_tile)(m, 1, packed, n - col, k, a, a_rs, b, c, ldc, col, e);                           \
+/* sum += a[m][a_rs] b[k][NR]. One pointer serves three rows of a, as p, p + a_rs, p + 2 a_rs: what x86 can address. */
+INLINE void NAME(gemm_rows)(const int m, const int vecs, vec sum[MR][2], ptrdiff_t k, const real *a,
+                            ptrdiff_t a_rs, const real *b) {
+    const real *base[(MR + 2) / 3];
+    PYCONV_UNROLL
+    for (int i = 0; i < m; i += 3)
+        base[i / 3] = a + i * a_rs;
+    for (; k > 0; k--, b += NR) {
+        vec row[2];
+        PYCONV_UNROLL
+        for (int j = 0; j < vecs; j++)
+            row[j] = v_load(b + j * V);
+        EACH_SUM(sum[i][j] = v_fma(v_set1(base[i / 3][i % 3 * a_rs]), row[j], sum[i][j]))
+        PYCONV_UNROLL
+        for (int i = 0; i < m; i += 3) {
+            base[i / 3]++;
+            PYCONV_KEEP(base[i / 3]);
+        }
     }
-#define GEMM_INSTANCES(m) GEMM_INSTANCE(packed, m, 1) GEMM_INSTANCE(rows, m, 0)
+}
+
+/* sum += a[k][m] b[offsets[k] + ...], n columns of which are valid. */
+INLINE void NAME(gemm_shifted)(const int m, const int vecs, vec sum[MR][2], ptrdiff_t n, ptrdiff_t k,
+                               const real *a, const ptrdiff_t *offsets, const real *b) {
+    if (n == vecs * V)
+        for (; k > 0; k--, a += m, offsets++) {
+            vec row[2];
+            PYCONV_UNROLL
+            for (int j = 0; j < vecs; j++)
+                row[j] = v_load(b + *offsets + j * V);
+            EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
+        }
+    else
+        for (; k > 0; k--, a += m, offsets++) {
+            vec row[2];
+            row[0] = vecs == 1 ? v_load_n(b + *offsets, n) : v_load(b + *offsets);
+            row[1] = vecs == 1 ? row[0] : v_load_n(b + *offsets + V, n - V);
+            EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
+        }
+}
+
+enum { NAME(form_packed), NAME(form_rows), NAME(form_shifted) };
+
+/* Columns col .. col + vecs V of C; m, vecs and form are known when compiled. */
+INLINE void NAME(gemm_tile)(const int m, const int vecs, const int form, const NAME(product) * p,
+                            ptrdiff_t col) {
+    const ptrdiff_t n = p->n - col < vecs * V ? p->n - col : vecs * V;
+    vec sum[MR][2];
+    EACH_SUM(sum[i][j] = (vec){0})
+    if (form == NAME(form_packed))
+        NAME(gemm_packed)(m, vecs, sum, p->k, p->a, p->b + col / NR * p->b_ps);
+    else if (form == NAME(form_rows))
+        for (ptrdiff_t t = 0; t < p->taps; t++)
+            NAME(gemm_rows)(m, vecs, sum, p->k, p->a + p->offsets[t], p->a_rs,
+                            p->b + col / NR * p->b_ps + t * p->k * NR);
+    else
+        NAME(gemm_shifted)(m, vecs, sum, n, p->k, p->a, p->offsets, p->b + col);
+    NAME(gemm_store)(m, vecs, sum, n, p->c, p->ldc, col, p->e);
+}
+
+#define GEMM_INSTANCE(form, m)                                                                               \
+    static void NAME(PYCONV_PASTE(form, PYCONV_PASTE(_, m)))(const NAME(product) * p) {                      \
+        ptrdiff_t col = 0;                                                                                   \
+        for (; p->n - col > V; col += NR)                                                                    \
+            NAME(gemm_tile)(m, 2, NAME(form), p, col);                                                       \
+        if (col < p->n)                                                                                      \
+            NAME(gemm_tile)(m, 1, NAME(form), p, col);                                                       \
+    }
+#define GEMM_INSTANCES(m)                                                                                    \
+    GEMM_INSTANCE(form_packed, m) GEMM_INSTANCE(form_rows, m) GEMM_INSTANCE(form_shifted, m)
 EACH_M(GEMM_INSTANCES)
 
+#define GEMM_ENTRIES(m) {NAME(form_packed_##m), NAME(form_rows_##m), NAME(form_shifted_##m)},
+static void (*const NAME(gemm_instances)[MR][3])(const NAME(product) *) = {EACH_M(GEMM_ENTRIES)};
+
+/*   a  packed [k][m] (a_rs = 1, a_ks = m), or rows in place [m][a_rs] (a_ks = 1)
+ *   b  panels [ceil(n / NR)][k][NR], b_ps apart, zero padded
+ *   c  [m][ldc]; [n][ldc] with PYCONV_TRANSPOSED */
 static void NAME(gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a, ptrdiff_t a_rs,
                              ptrdiff_t a_ks, const real *b, ptrdiff_t b_ps, real *c, ptrdiff_t ldc,
                              const EPILOGUE *e) {
-    typedef void instance(ptrdiff_t n, ptrdiff_t k, const real *a, ptrdiff_t a_rs, const real *b,
-                          ptrdiff_t b_ps, real *c, ptrdiff_t ldc, const EPILOGUE *e);
-#define GEMM_ENTRIES(m) {NAME(gemm_rows_##m), NAME(gemm_packed_##m)},
-    static instance *const instances[MR][2] = {EACH_M(GEMM_ENTRIES)};
-    instances[m - 1][a_ks != 1](n, k, a, a_rs, b, b_ps, c, ldc, e);
+    static const ptrdiff_t here = 0;
+    const NAME(product) p = {n, k, a, a_rs, 1, &here, b, b_ps, c, ldc, e};
+    NAME(gemm_instances)[m - 1][a_ks == 1 ? NAME(form_rows) : NAME(form_packed)](&p);
 }
+
+/* A[i][t k + l] = a[i a_rs + offsets[t] + l]: m output pixels at equal distances in a channels-last image, `taps` runs of k
+ * reals each (the k channels of a tap, or the kw k reals of a kernel row). b as above, of depth taps k. */
+static void NAME(gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const real *a,
+                            ptrdiff_t a_rs, const ptrdiff_t *offsets, const real *b, ptrdiff_t b_ps, real *c,
+                            ptrdiff_t ldc, const EPILOGUE *e) {
+    const NAME(product) p = {n, k, a, a_rs, taps, offsets, b, b_ps, c, ldc, e};
+    NAME(gemm_instances)[m - 1][NAME(form_rows)](&p);
+}
+
+/* B[l][j] = b[offsets[l] + j]: n neighbours of an output row, read where the image (c, h, w) has them; a packed [k][m]. */
+static void NAME(gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a, const real *b,
+                              const ptrdiff_t *offsets, real *c, ptrdiff_t ldc, const EPILOGUE *e) {
+    const NAME(product) p = {n, k, a, 1, 1, offsets, b, 0, c, ldc, e};
+    NAME(gemm_instances)[m - 1][NAME(form_shifted)](&p);
+}
+
 #undef GEMM_ENTRIES
 #undef GEMM_INSTANCES
 #undef GEMM_INSTANCE
-#undef EACH_M

@@ -28,3 +28,5 @@
 #undef MR
 #undef NR
 #undef EPILOGUE
+#undef EACH_M
+#undef EACH_SUM

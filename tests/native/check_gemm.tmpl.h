@@ -26,53 +26,111 @@ static guarded CHECK_NAME(numbers)(ptrdiff_t count) {
     return g;
 }
 
-static void CHECK_NAME(gemm_case)(const KERNELS *kernels, const char *isa, ptrdiff_t m, ptrdiff_t n,
-                                  ptrdiff_t k, int packed, int flags) {
-    const int transposed = !!(flags & PYCONV_TRANSPOSED);
-    const ptrdiff_t nr = kernels->nr, panels = (n + nr - 1) / nr, gap = 3;
-    const ptrdiff_t a_rs = packed ? 1 : k + 5, a_ks = packed ? m : 1, ldc = (transposed ? m : n) + gap;
-    const ptrdiff_t c_count = (transposed ? n : m) * ldc - gap;
-    guarded a = CHECK_NAME(numbers)(packed ? k * m : (m - 1) * a_rs + k),
-            b = CHECK_NAME(numbers)(panels * k * nr);
-    guarded c = CHECK_NAME(numbers)(c_count), residual = CHECK_NAME(numbers)(c_count);
-    guarded bias = CHECK_NAME(numbers)(flags & PYCONV_BIAS_ROW ? m : n);
-    real *A = (real *)a.data, *B = (real *)b.data, *C = (real *)c.data;
-    if (k > 2)
-        A[packed ? m : 1] = (real)NAN; /* row 0, k = 1: the whole row of C is NaN, clamped or not */
-    real *old = malloc((size_t)c_count * sizeof(real));
-    memcpy(old, C, (size_t)c_count * sizeof(real));
-    const EPILOGUE e = {flags, -11, 13, (real *)bias.data, (real *)residual.data};
-    kernels->gemm_panel(m, n, k, A, a_rs, a_ks, B, k * nr, C, ldc, &e);
+/* The operands of one product, and C's old content; random but for a NaN in row 0 of A when k > 2, which must reach the
+ * whole row of C, clamped or not. */
+typedef struct CHECK_NAME(operands) {
+    guarded a, b, c, residual, bias;
+    real *A, *B, *C, *old;
+    ptrdiff_t m, n, ldc, c_count;
+    EPILOGUE e;
+} CHECK_NAME(operands);
 
-    long wrong = 0;
-    for (ptrdiff_t i = 0; i < m; i++)
-        for (ptrdiff_t j = 0; j < n; j++) {
-            double product = 0;
-            for (ptrdiff_t l = 0; l < k; l++)
-                product += (double)A[i * a_rs + l * a_ks] * (double)B[j / nr * k * nr + l * nr + j % nr];
-            const ptrdiff_t at = transposed ? j * ldc + i : i * ldc + j;
-            const double want = CHECK_NAME(expected)(product, &e, old, i, j, at);
-            wrong += isnan(want) ? !isnan(C[at]) : (double)C[at] != want;
-        }
-    for (ptrdiff_t at = 0; at < c_count; at++)
-        wrong += at % ldc >= ldc - gap && C[at] != old[at];
-    free(old);
-    wrong += !guarded_free(a) + !guarded_free(b) + !guarded_free(c) + !guarded_free(residual) +
-             !guarded_free(bias);
-    CHECK(wrong == 0, "%s gemm_panel m=%td n=%td k=%td packed=%d flags=%d: %ld wrong", isa, m, n, k, packed,
-          flags, wrong);
+enum { CHECK_NAME(gap) = 3 };
+
+static CHECK_NAME(operands) CHECK_NAME(operands_new)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t a_count,
+                                                     ptrdiff_t b_count, ptrdiff_t nan_at, int flags) {
+    const int transposed = !!(flags & PYCONV_TRANSPOSED);
+    CHECK_NAME(operands) o = {.m = m, .n = n, .ldc = (transposed ? m : n) + CHECK_NAME(gap)};
+    o.c_count = (transposed ? n : m) * o.ldc - CHECK_NAME(gap);
+    o.a = CHECK_NAME(numbers)(a_count);
+    o.b = CHECK_NAME(numbers)(b_count);
+    o.c = CHECK_NAME(numbers)(o.c_count);
+    o.residual = CHECK_NAME(numbers)(o.c_count);
+    o.bias = CHECK_NAME(numbers)(flags & PYCONV_BIAS_ROW ? m : n);
+    o.A = (real *)o.a.data;
+    o.B = (real *)o.b.data;
+    o.C = (real *)o.c.data;
+    if (nan_at >= 0)
+        o.A[nan_at] = (real)NAN;
+    o.old = malloc(o.c.bytes);
+    memcpy(o.old, o.C, o.c.bytes);
+    o.e = (EPILOGUE){flags, -11, 13, (real *)o.bias.data, (real *)o.residual.data};
+    return o;
 }
 
-static void CHECK_NAME(gemm_panel)(const KERNELS *kernels, const char *isa) {
-    const ptrdiff_t nr = kernels->nr,
-                    columns[] = {1, nr / 2, nr / 2 + 1, nr - 1, nr, nr + 1, 2 * nr + nr / 2, 3 * nr};
+/* How many elements of C differ from product[m][n] and the epilogue, or were touched beside them; frees all. */
+static long CHECK_NAME(operands_wrong)(CHECK_NAME(operands) o, double *product) {
+    const int transposed = !!(o.e.flags & PYCONV_TRANSPOSED);
+    long wrong = 0;
+    for (ptrdiff_t i = 0; i < o.m; i++)
+        for (ptrdiff_t j = 0; j < o.n; j++) {
+            const ptrdiff_t at = transposed ? j * o.ldc + i : i * o.ldc + j;
+            const double want = CHECK_NAME(expected)(product[i * o.n + j], &o.e, o.old, i, j, at);
+            wrong += isnan(want) ? !isnan(o.C[at]) : (double)o.C[at] != want;
+        }
+    for (ptrdiff_t at = 0; at < o.c_count; at++)
+        wrong += at % o.ldc >= o.ldc - CHECK_NAME(gap) && o.C[at] != o.old[at];
+    free(o.old);
+    free(product);
+    return wrong + !guarded_free(o.a) + !guarded_free(o.b) + !guarded_free(o.c) + !guarded_free(o.residual) +
+           !guarded_free(o.bias);
+}
+
+/* form 0: packed A, 1: A in place, 2: gemm_taps with k in `taps` runs, 3: gemm_shifts. */
+static void CHECK_NAME(gemm_case)(const KERNELS *kernels, const char *isa, ptrdiff_t m, ptrdiff_t n,
+                                  ptrdiff_t k, int form, int flags) {
+    const char *const names[] = {"gemm_panel packed", "gemm_panel rows", "gemm_taps", "gemm_shifts"};
+    const ptrdiff_t nr = kernels->nr, panels = (n + nr - 1) / nr, taps = form == 2 ? 3 : 1, depth = taps * k;
+    const int packed = form == 0 || form == 3;
+    const ptrdiff_t a_rs = packed ? 1 : k + 5, a_ks = packed ? m : 1;
+    ptrdiff_t offsets[64]; /* of the taps of A, or of the rows of B, which overlap as those of an image do */
+    for (ptrdiff_t t = 0; t < 64; t++)
+        offsets[t] = form == 2 ? (taps - 1 - t) * 2 : form == 3 ? (k - 1 - t) * 3 : 0;
+    const ptrdiff_t a_count = packed ? k * m : (m - 1) * a_rs + k + (taps - 1) * 2;
+    const ptrdiff_t b_count = form == 3 ? n + (k - 1) * 3 : panels * depth * nr;
+    CHECK_NAME(operands)
+    o = CHECK_NAME(operands_new)(m, n, a_count, b_count, k > 2 ? (packed ? m : 1 + offsets[0]) : -1, flags);
+    if (form < 2)
+        kernels->gemm_panel(m, n, k, o.A, a_rs, a_ks, o.B, k * nr, o.C, o.ldc, &o.e);
+    else if (form == 2)
+        kernels->gemm_taps(m, n, taps, k, o.A, a_rs, offsets, o.B, depth * nr, o.C, o.ldc, &o.e);
+    else
+        kernels->gemm_shifts(m, n, k, o.A, o.B, offsets, o.C, o.ldc, &o.e);
+
+    double *product = malloc((size_t)(m * n) * sizeof *product);
+    for (ptrdiff_t i = 0; i < m; i++)
+        for (ptrdiff_t j = 0; j < n; j++) {
+            double sum = 0;
+            for (ptrdiff_t l = 0; l < depth; l++) {
+                const ptrdiff_t a_at = i * a_rs + l % k * a_ks + (form == 2 ? offsets[l / k] : 0);
+                const ptrdiff_t b_at = form == 3 ? offsets[l] + j : j / nr * depth * nr + l * nr + j % nr;
+                sum += (double)o.A[a_at] * (double)o.B[b_at];
+            }
+            product[i * n + j] = sum;
+        }
+    const long wrong = CHECK_NAME(operands_wrong)(o, product);
+    CHECK(wrong == 0, "%s %s m=%td n=%td k=%td flags=%d: %ld wrong", isa, names[form], m, n, k, flags, wrong);
+}
+
+static void CHECK_NAME(gemm)(const KERNELS *kernels, const char *isa, int form) {
+    const ptrdiff_t v = kernels->nr / 2,
+                    columns[] = {1, v - 1, v, v + 1, 2 * v - 1, 2 * v, 2 * v + 1, 5 * v, 6 * v};
     const ptrdiff_t depths[] = {1, 2, 3, 8, 33};
     int flags = 0;
     for (ptrdiff_t m = 1; m <= kernels->mr; m++)
         for (size_t n = 0; n < sizeof columns / sizeof *columns; n++)
             for (size_t k = 0; k < sizeof depths / sizeof *depths; k++)
-                for (int packed = 0; packed < 2; packed++)
-                    for (int repeat = 0; repeat < 2; repeat++, flags = (flags + 5) % 64)
-                        if ((flags & 6) != 6) /* one bias */
-                            CHECK_NAME(gemm_case)(kernels, isa, m, columns[n], depths[k], packed, flags);
+                for (int repeat = 0; repeat < 3; repeat++, flags = (flags + 5) % 64)
+                    if ((flags & 6) != 6) /* one bias */
+                        CHECK_NAME(gemm_case)(kernels, isa, m, columns[n], depths[k], form, flags);
+}
+static void CHECK_NAME(gemm_panel)(const KERNELS *kernels, const char *isa) {
+    CHECK_NAME(gemm)(kernels, isa, 0);
+    CHECK_NAME(gemm)(kernels, isa, 1);
+}
+static void CHECK_NAME(gemm_taps)(const KERNELS *kernels, const char *isa) {
+    CHECK_NAME(gemm)(kernels, isa, 2);
+}
+static void CHECK_NAME(gemm_shifts)(const KERNELS *kernels, const char *isa) {
+    CHECK_NAME(gemm)(kernels, isa, 3);
 }

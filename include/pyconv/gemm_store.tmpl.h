@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The tile of the products, MR rows of the broadcast side by NR columns of the vector side, and its way to C: from
+ * registers if it is full, else through tile[m][NR]. */
+
+#if PYCONV_LEVEL == PYCONV_ISA_avx512
+#define MR 14
+#define EACH_M(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14)
+#elif PYCONV_LEVEL == PYCONV_ISA_neon
+#define MR 12
+#define EACH_M(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12)
+#else
+#define MR 6
+#define EACH_M(F) F(1) F(2) F(3) F(4) F(5) F(6)
+#endif
+#define NR (2 * V)
+enum { NAME(mr) = MR, NAME(nr) = NR };
+
+#define EPILOGUE PYCONV_PASTE3(pyconv_, PYCONV_T, _epilogue)
+
+INLINE vec NAME(clamp)(vec v, const EPILOGUE *e) { return v_min(v_set1(e->hi), v_max(v_set1(e->lo), v)); }
+
+/* tile onto c[m][ldc], columns col .. col + n. */
+static __attribute__((noinline)) void NAME(gemm_store_rows)(const real *tile, ptrdiff_t m, ptrdiff_t n,
+                                                            real *c, ptrdiff_t ldc, ptrdiff_t col,
+                                                            const EPILOGUE *e) {
+    for (ptrdiff_t j = 0; j < n; j += V) {
+        const ptrdiff_t valid = n - j < V ? n - j : V;
+        const vec column = e->flags & PYCONV_BIAS_COLUMN ? v_load_n(e->bias + col + j, valid) : (vec){0};
+        for (ptrdiff_t i = 0; i < m; i++) {
+            const ptrdiff_t at = i * ldc + col + j;
+            vec v = v_load(tile + i * NR + j) + column;
+            if (e->flags & PYCONV_ACCUMULATE)
+                v += v_load_n(c + at, valid);
+            if (e->flags & PYCONV_BIAS_ROW)
+                v += v_set1(e->bias[i]);
+            if (e->flags & PYCONV_RESIDUAL)
+                v += v_load_n(e->residual + at, valid);
+            if (e->flags & PYCONV_CLAMP)
+                v = NAME(clamp)(v, e);
+            v_store_n(c + at, v, valid);
+        }
+    }
+}
+
+/* tile onto c[n][ldc], rows col .. col + n: blocks of V x V are turned in registers. */
+static __attribute__((noinline)) void NAME(gemm_store_columns)(const real *tile, ptrdiff_t m, ptrdiff_t n,
+                                                               real *c, ptrdiff_t ldc, ptrdiff_t col,
+                                                               const EPILOGUE *e) {
+    for (ptrdiff_t i = 0; i < m; i += V) {
+        const ptrdiff_t valid = m - i < V ? m - i : V;
+        const vec row = e->flags & PYCONV_BIAS_ROW ? v_load_n(e->bias + i, valid) : (vec){0};
+        for (ptrdiff_t j = 0; j < n; j += V) {
+            vec block[V];
+            PYCONV_UNROLL
+            for (int r = 0; r < V; r++)
+                block[r] = r < valid ? v_load(tile + (i + r) * NR + j) : (vec){0};
+            v_transpose(block);
+            for (ptrdiff_t r = 0; r < V && j + r < n; r++) {
+                const ptrdiff_t at = (col + j + r) * ldc + i;
+                vec v = block[r] + row;
+                if (e->flags & PYCONV_ACCUMULATE)
+                    v += v_load_n(c + at, valid);
+                if (e->flags & PYCONV_BIAS_COLUMN)
+                    v += v_set1(e->bias[col + j + r]);
+                if (e->flags & PYCONV_RESIDUAL)
+                    v += v_load_n(e->residual + at, valid);
+                if (e->flags & PYCONV_CLAMP)
+                    v = NAME(clamp)(v, e);
+                v_store_n(c + at, v, valid);
+            }
+        }
+    }
+}
+
+#define EACH_SUM(statement)                                                                                  \
+    PYCONV_UNROLL                                                                                            \
+    for (int i = 0; i < m; i++) {                                                                            \
+        PYCONV_UNROLL                                                                                        \
+        for (int j = 0; j < vecs; j++)                                                                       \
+            statement;                                                                                       \
+    }
+
+INLINE void NAME(gemm_store)(const int m, const int vecs, vec sum[MR][2], ptrdiff_t n, real *c, ptrdiff_t ldc,
+                             ptrdiff_t col, const EPILOGUE *e) {
+    const int flags = e->flags;
+    if (n != vecs * V || (flags & PYCONV_TRANSPOSED)) {
+        real tile[MR * NR];
+        EACH_SUM(v_store(tile + i * NR + j * V, sum[i][j]))
+        if (flags & PYCONV_TRANSPOSED)
+            NAME(gemm_store_columns)(tile, m, n, c, ldc, col, e);
+        else
+            NAME(gemm_store_rows)(tile, m, n, c, ldc, col, e);
+        return;
+    }
+    c += col;
+    if (flags & PYCONV_ACCUMULATE)
+        EACH_SUM(sum[i][j] += v_load(c + i * ldc + j * V))
+    if (flags & PYCONV_BIAS_ROW)
+        EACH_SUM(sum[i][j] += v_set1(e->bias[i]))
+    if (flags & PYCONV_BIAS_COLUMN)
+        EACH_SUM(sum[i][j] += v_load(e->bias + col + j * V))
+    if (flags & PYCONV_RESIDUAL)
+        EACH_SUM(sum[i][j] += v_load(e->residual + col + i * ldc + j * V))
+    if (flags & PYCONV_CLAMP)
+        EACH_SUM(sum[i][j] = NAME(clamp)(sum[i][j], e))
+    EACH_SUM(v_store(c + i * ldc + j * V, sum[i][j]))
+}
