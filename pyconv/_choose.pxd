@@ -11,9 +11,11 @@ from pyconv._algo_direct cimport *
 from pyconv._algo_im2col cimport *
 from pyconv._algo_im2row cimport *
 from pyconv._algo_mec cimport *
+from pyconv._algo_implicit_gemm cimport *
+from pyconv._algo_pointwise cimport *
 
 cdef enum:
-    ALGORITHMS = 4
+    ALGORITHMS = 6
 
 
 cdef inline void fill_table(algorithm_t *table) noexcept:
@@ -30,6 +32,13 @@ cdef inline void fill_table(algorithm_t *table) noexcept:
     table[3] = algorithm_t(
         b"mec", b"Cho, Brand 2017", PYCONV_STRICT, PYCONV_WINDOW, False, mec_supports, mec_workspace,
         mec_packed, mec_pack, mec_run, direct_multiplications, mec_seconds)
+    table[4] = algorithm_t(
+        b"implicit_gemm", b"Chetlur et al. 2014", PYCONV_STRICT, PYCONV_WINDOW, False, implicit_gemm_supports,
+        implicit_gemm_workspace, implicit_gemm_packed, implicit_gemm_pack, implicit_gemm_run, direct_multiplications,
+        implicit_gemm_seconds)
+    table[5] = algorithm_t(
+        b"pointwise", b"Goto, van de Geijn 2008", PYCONV_STRICT, PYCONV_WINDOW, False, pointwise_supports,
+        pointwise_workspace, pointwise_packed, pointwise_pack, pointwise_run, direct_multiplications, pointwise_seconds)
 
 
 # What one algorithm would need for one problem.

@@ -12,8 +12,11 @@ from pyconv._types cimport *
 from pyconv._blas cimport PyThread_allocate_lock, pyconv_blas_lock
 from pyconv._choose cimport ALGORITHMS, fill_table
 from pyconv._plan cimport aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_run, plan_t
+from pyconv._simd cimport ISA_COUNT, cpu_supports, isa_level, isa_name, kernels, select_kernels
 from pyconv._sizes cimport TOO_LARGE
 from pyconv._threads cimport OPENMP, available_threads, watch_forks
+
+import os
 
 import numpy as np
 
@@ -403,10 +406,49 @@ cdef bint _meets(const char *start, Py_ssize_t size, cnp.ndarray array):
     return start < data + cnp.PyArray_NBYTES(array) and data < start + size
 
 
+def set_isa(str name=None):
+    """
+    Use the kernels of an instruction set, or of the best below it that this machine runs, for the plans made from now on.
+
+    A hook for tests; callers set the environment variable ``PYCONV_ISA`` before the import.
+
+    Parameters
+    ----------
+    name : {"scalar", "neon", "avx2", "avx512"}, optional
+        By default the best.
+
+    Returns
+    -------
+    str
+        The instruction set now in use.
+
+    Raises
+    ------
+    ValueError
+        For a name that is none of these.
+    """
+    global kernels
+    level = ISA_COUNT - 1
+    if name is not None:
+        level = isa_level(name.encode())
+        if level < 0:
+            names = ", ".join(isa_name(i).decode() for i in range(ISA_COUNT))
+            raise ValueError(f"the instruction set must be one of {names}, is {name!r}")
+    kernels = select_kernels(level)
+    return kernels.isa.decode()
+
+
+set_isa(os.environ.get("PYCONV_ISA") or None)
+
+
 def build_info():
     """What this extension was built with, and what it would run on now."""
+    best = select_kernels(ISA_COUNT - 1)
     return {
         "compiler": f"{PYCONV_COMPILER_NAME.decode()} {PYCONV_COMPILER.decode()}",
+        "instruction sets": [isa_name(i).decode() for i in range(best.level + 1) if select_kernels(i).level == i],
+        "instruction set in use": kernels.isa.decode(),
+        "tile": f"{kernels.f32.mr}x{kernels.f32.nr} float32, {kernels.f64.mr}x{kernels.f64.nr} float64",
         "openmp": OPENMP,
         "threads": available_threads(),
     }

@@ -124,7 +124,7 @@ cdef inline int plan_run(const plan_t *plan, const void *x, const void *residual
     t.y = y
     t.workspace = <char *>workspace
     t.interrupted = interrupted
-    t.threads = plan.threads
+    t.slots = t.threads = plan.threads
     if forked_serial:
         t.threads = 1
     elif plan.follow_openmp and t.threads > 1:

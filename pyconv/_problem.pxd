@@ -4,6 +4,7 @@
 from libc.stdint cimport int64_t
 
 from pyconv._types cimport *
+from pyconv._simd cimport kernels
 from pyconv._sizes cimport TOO_LARGE, times
 
 # Any one coordinate, and with it every sum of two or three of them, stays far from the end of int64.
@@ -96,6 +97,7 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
     p.k = p.icg * p.kh * p.kw
     if p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0:
         p.padding_mode = PYCONV_ZEROS
+    p.kernels = kernels
     set_strides(p)
     return PYCONV_STATUS_OK
 

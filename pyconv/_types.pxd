@@ -3,6 +3,8 @@
 
 from libc.stdint cimport int32_t, int64_t
 
+from pyconv._simd cimport kernels_t
+
 ctypedef fused real:
     float
     double
@@ -50,6 +52,7 @@ ctypedef struct problem_t:
     size_t itemsize           # bytes
     int64_t xn, xc, xh, xw    # strides of x
     int64_t yn, yc, yh, yw    # strides of y
+    const kernels_t *kernels  # of the instruction set in use when the problem was made
 
 # One run. Pointers are to elements of the problem's dtype (float32 for float16 unless in_place); bias and residual may be NULL.
 ctypedef struct task_t:
@@ -60,6 +63,7 @@ ctypedef struct task_t:
     const void *x
     void *y
     char *workspace
+    int slots                 # threads that the workspace was sized for; threads <= slots
     int threads
     bint (*interrupted)() noexcept nogil   # NULL, or asked between blocks
     double work                            # flops since it was last asked

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The table of SIMD kernels, chosen once at import, and the sizes of the caches."""
+
+
+cdef extern from "pyconv/cpu.h" nogil:
+    const int ISA_COUNT "PYCONV_ISA_COUNT"
+    const char *isa_name "pyconv_isa_name"(int level)
+    int isa_level "pyconv_isa_level"(const char *name)
+    bint cpu_supports "pyconv_cpu_supports"(int level)
+
+cdef extern from "pyconv/types.h" nogil:
+    enum:
+        ACCUMULATE "PYCONV_ACCUMULATE"
+        BIAS_ROW "PYCONV_BIAS_ROW"
+        BIAS_COLUMN "PYCONV_BIAS_COLUMN"
+        RESIDUAL "PYCONV_RESIDUAL"
+        CLAMP "PYCONV_CLAMP"
+        TRANSPOSED "PYCONV_TRANSPOSED"
+
+    ctypedef struct f32_epilogue "pyconv_f32_epilogue":
+        int flags
+        float lo, hi
+        const float *bias
+        const float *residual
+
+    ctypedef struct f64_epilogue "pyconv_f64_epilogue":
+        int flags
+        double lo, hi
+        const double *bias
+        const double *residual
+
+    ctypedef struct patches_t "pyconv_patches":
+        ptrdiff_t c, ih, iw, kh, kw, sh, sw, dh, dw, ph, pw, oh, ow, xs_c, xs_h, xs_w
+
+    ptrdiff_t ceil_div "pyconv_ceil_div"(ptrdiff_t a, ptrdiff_t b)
+    ptrdiff_t split_start "pyconv_split_start"(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t i)
+
+cdef extern from "pyconv/kernels.h" nogil:
+    """
+    /* The table in use; plans hold on to the one they were packed for. */
+    static const pyconv_kernels_t *pyconv_kernels;
+    """
+    ctypedef struct f32_kernels "pyconv_f32_kernels":
+        int lanes, mr, nr
+        double (*fma_peak)(ptrdiff_t steps, float *sink) noexcept nogil
+        void (*gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float *a, ptrdiff_t a_rs, ptrdiff_t a_ks,
+                           const float *b, ptrdiff_t b_ps, float *c, ptrdiff_t ldc, const f32_epilogue *e) noexcept nogil
+        void (*pack_chw)(const patches_t *p, const float *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
+                         ptrdiff_t k0, ptrdiff_t k1, float *panel) noexcept nogil
+        void (*pack_hwc)(const patches_t *p, const float *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
+                         ptrdiff_t k0, ptrdiff_t k1, float *panel) noexcept nogil
+        void (*pack_weights_rows)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const float *w, int hwc,
+                                  ptrdiff_t panels, float *packed) noexcept nogil
+        void (*pack_weights_columns)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const float *w, int hwc,
+                                     float *packed) noexcept nogil
+
+    ctypedef struct f64_kernels "pyconv_f64_kernels":
+        int lanes, mr, nr
+        double (*fma_peak)(ptrdiff_t steps, double *sink) noexcept nogil
+        void (*gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, ptrdiff_t a_rs, ptrdiff_t a_ks,
+                           const double *b, ptrdiff_t b_ps, double *c, ptrdiff_t ldc, const f64_epilogue *e) noexcept nogil
+        void (*pack_chw)(const patches_t *p, const double *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
+                         ptrdiff_t k0, ptrdiff_t k1, double *panel) noexcept nogil
+        void (*pack_hwc)(const patches_t *p, const double *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
+                         ptrdiff_t k0, ptrdiff_t k1, double *panel) noexcept nogil
+        void (*pack_weights_rows)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const double *w, int hwc,
+                                  ptrdiff_t panels, double *packed) noexcept nogil
+        void (*pack_weights_columns)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const double *w, int hwc,
+                                     double *packed) noexcept nogil
+
+    ctypedef struct kernels_t "pyconv_kernels_t":
+        const char *isa
+        int level
+        f32_kernels f32
+        f64_kernels f64
+
+    const kernels_t *select_kernels "pyconv_kernels_select"(int max_level)
+    const kernels_t *kernels "pyconv_kernels"
+
+# Bytes of the first and second cache level of one core, as the operating system tells; cautious where it does not.
+cdef extern from *:
+    """
+    #include <unistd.h>
+    static inline ptrdiff_t pyconv_cache_bytes(int level) {
+        long size = 0;
+    #ifdef _SC_LEVEL2_CACHE_SIZE
+        size = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
+    #endif
+        return size > 0 ? size : level == 1 ? 32768 : 524288;
+    }
+    """
+    ptrdiff_t cache_bytes "pyconv_cache_bytes"(int level) noexcept nogil
