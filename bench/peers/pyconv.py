@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""pyconv: a prepared plan per layout and algorithm; "cold" is conv2d, which packs weights in each call."""
+
+import numpy as np
+import stacks
+
+import pyconv
+from peers import Prepared, Unsupported
+
+VERSION = pyconv.__version__
+FROM_NCHW = {"nchw": (0, 1, 2, 3), "nhwc": (0, 2, 3, 1)}
+TO_NCHW = {"nchw": (0, 1, 2, 3), "nhwc": (0, 3, 1, 2)}
+
+
+def variants(options):
+    algorithms = pyconv.algorithms() if options["algorithms"] == ["all"] else options["algorithms"]
+    kinds = ["", " cold"] if options["cold"] else [""]
+    return [
+        f"{layout} {name}{kind}" for layout in options["layouts"] for name in algorithms for kind in kinds
+    ]
+
+
+def keywords(layer, layout, algorithm, threads):
+    """What conv2d and plan share. A named algorithm may be of any accuracy class, "auto" keeps its own."""
+    return {
+        "stride": (layer.sh, layer.sw),
+        "padding": (layer.ph, layer.pw),
+        "dilation": (layer.dh, layer.dw),
+        "groups": layer.g,
+        "layout": layout.upper(),
+        "algorithm": algorithm,
+        "accuracy": "standard" if algorithm == "auto" else "fast",
+        "threads": threads,
+    }
+
+
+def prepare(variant, layer, x, weight, bias, threads):
+    layout, algorithm, *cold = variant.split()
+    x = np.ascontiguousarray(x.transpose(FROM_NCHW[layout]))
+    words = keywords(layer, layout, algorithm, threads)
+    try:
+        plan = pyconv.plan(x.shape, weight, bias, **words)
+    except pyconv.UnsupportedError as error:
+        raise Unsupported(str(error)) from error
+    notes = {name: getattr(plan, name) for name in ("algorithm", "workspace_bytes", "packed_bytes")}
+    run = (lambda: pyconv.conv2d(x, weight, bias, **words)) if cold else (lambda: plan(x))
+    return Prepared(run, lambda y: y.transpose(TO_NCHW[layout]), notes)
+
+
+def prepare_network(variant, stack, image, parameters, threads):
+    """Every plan is made beforehand; all share one workspace, as large as the largest needs."""
+    layout, algorithm = variant.split()[:2]
+    axes = FROM_NCHW[layout]
+    plans = {}
+    for node in stack:
+        shape = tuple(node.layer.x_shape[axis] for axis in axes)
+        words = keywords(node.layer, layout, algorithm, threads) | {
+            "activation": "relu" if node.relu else None
+        }
+        plans[node.name] = pyconv.plan(shape, *parameters[node.name], **words)
+    image = np.ascontiguousarray(image.transpose(axes))
+    workspace = max(plans.values(), key=lambda plan: plan.workspace_bytes).new_workspace()
+
+    def convolve(node, x, residual):
+        if node.every > 1:
+            step = slice(None, None, node.every)
+            x = x[:, :, step, step] if layout == "nchw" else x[:, step, step]
+        return plans[node.name](x, workspace=workspace, residual=residual)
+
+    packed = sum(plan.packed_bytes for plan in plans.values())
+    notes = {"workspace_bytes": workspace.nbytes, "packed_bytes": packed}
+    return Prepared(
+        lambda: stacks.walk(stack, image, convolve), lambda y: y.transpose(TO_NCHW[layout]), notes
+    )
