@@ -53,6 +53,8 @@ cdef extern from "pyconv/kernels.h" nogil:
                                   ptrdiff_t panels, float *packed) noexcept nogil
         void (*pack_weights_columns)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const float *w, int hwc,
                                      float *packed) noexcept nogil
+        void (*epilogue_rows)(ptrdiff_t rows, ptrdiff_t cols, float *y, ptrdiff_t ldy, const float *bias, int bias_per_row,
+                              const float *residual, ptrdiff_t ldr, float lo, float hi) noexcept nogil
 
     ctypedef struct f64_kernels "pyconv_f64_kernels":
         int lanes, mr, nr
@@ -67,6 +69,8 @@ cdef extern from "pyconv/kernels.h" nogil:
                                   ptrdiff_t panels, double *packed) noexcept nogil
         void (*pack_weights_columns)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const double *w, int hwc,
                                      double *packed) noexcept nogil
+        void (*epilogue_rows)(ptrdiff_t rows, ptrdiff_t cols, double *y, ptrdiff_t ldy, const double *bias, int bias_per_row,
+                              const double *residual, ptrdiff_t ldr, double lo, double hi) noexcept nogil
 
     ctypedef struct kernels_t "pyconv_kernels_t":
         const char *isa

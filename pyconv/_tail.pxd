@@ -5,6 +5,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 from cython.parallel cimport prange
 
+from pyconv._simd cimport split_start
 from pyconv._types cimport *
 
 
@@ -17,42 +18,31 @@ cdef inline real finished(real v, real lo, real hi) noexcept nogil:
     return lo if v < lo else hi if v > hi else v
 
 
-cdef inline void _finish_row(const task_t *t, int64_t offset, int64_t count, const real *bias, int64_t bias_step) noexcept nogil:
-    """y[offset + q] for q < count, with bias[q*bias_step]."""
-    cdef real *y = <real *>t.y + offset
-    cdef const real *residual = <const real *>t.residual
-    cdef real lo = <real>t.p.lo
-    cdef real hi = <real>t.p.hi
-    cdef int64_t q
-    cdef real b
-    if residual != NULL:
-        residual += offset
-        for q in range(count):
-            y[q] += residual[q]
-    if bias != NULL and bias_step == 0:
-        b = bias[0]
-        for q in range(count):
-            y[q] = finished(y[q] + b, lo, hi)
-    elif bias != NULL:
-        for q in range(count):
-            y[q] = finished(y[q] + bias[q], lo, hi)
+cdef inline void _finish_rows(const task_t *t, int64_t at, int64_t rows, int64_t count, const real *bias, bint planes) noexcept nogil:
+    """rows of `count` elements from offset `at`: bias[rows] where rows are channel planes, else bias[count]."""
+    cdef const problem_t *p = t.p
+    cdef real *y = <real *>t.y + at
+    cdef const real *residual = <const real *>t.residual + at if t.residual != NULL else NULL
+    if real is float:
+        p.kernels.f32.epilogue_rows(rows, count, y, count, bias, planes, residual, count, <float>p.lo, <float>p.hi)
     else:
-        for q in range(count):
-            y[q] = finished(y[q], lo, hi)
+        p.kernels.f64.epilogue_rows(rows, count, y, count, bias, planes, residual, count, p.lo, p.hi)
 
 
 cdef inline void finish_image(const task_t *t, int64_t image, const real *bias) noexcept nogil:
     """One image after all its groups: rows are channels in NCHW (oh*ow long), pixels in NHWC (oc long)."""
     cdef const problem_t *p = t.p
-    cdef int64_t r
+    cdef int64_t part, first, last
     cdef bint planes = p.layout == PYCONV_NCHW
     cdef int64_t rows = p.oc if planes else p.oh * p.ow
     cdef int64_t count = p.oh * p.ow if planes else p.oc
     if not has_tail(t):
         return
-    for r in prange(rows, num_threads=t.threads, schedule="static"):
-        _finish_row[real](t, image * p.yn + r * count, count,
-                          NULL if bias == NULL else bias + (r if planes else 0), 0 if planes else 1)
+    for part in prange(t.threads, num_threads=t.threads, schedule="static"):
+        first = split_start(rows, t.threads, part)
+        last = split_start(rows, t.threads, part + 1)
+        _finish_rows[real](t, image * p.yn + first * count, last - first, count,
+                           NULL if bias == NULL else bias + (first if planes else 0), planes)
 
 
 cdef inline bint poll(task_t *t, double flops) noexcept nogil:

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-3-Clause
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__version__: str
+
+_Pair = int | Sequence[int]
+_Padding = int | Sequence[int] | Sequence[Sequence[int]] | Literal["valid", "same", "same_lower", "full"]
+_Layout = Literal["NCHW", "NHWC"]
+_PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+_Activation = None | Literal["relu", "relu6"] | tuple[Literal["clip"], float, float]
+_Accuracy = Literal["strict", "standard", "fast"]
+
+class UnsupportedError(ValueError): ...
+
+class Plan:
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def workspace_bytes(self) -> int: ...
+    @property
+    def packed_bytes(self) -> int: ...
+    @property
+    def multiplications(self) -> int: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def accuracy(self) -> _Accuracy: ...
+    def __call__(
+        self,
+        x: ArrayLike,
+        out: NDArray[Any] | None = None,
+        workspace: Any = None,
+        residual: ArrayLike | None = None,
+    ) -> NDArray[Any]: ...
+    def new_workspace(self) -> NDArray[np.uint8]: ...
+
+def conv2d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: _Pair = 1,
+    padding: _Padding = 0,
+    dilation: _Pair = 1,
+    groups: int = 1,
+    layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None,
+    residual: ArrayLike | None = None,
+    algorithm: str = "auto",
+    max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None,
+    threads: int | None = None,
+    out: NDArray[Any] | None = None,
+    workspace: Any = None,
+) -> NDArray[Any]: ...
+def plan(
+    x_shape: Sequence[int],
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: _Pair = 1,
+    padding: _Padding = 0,
+    dilation: _Pair = 1,
+    groups: int = 1,
+    layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None,
+    algorithm: str = "auto",
+    max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None,
+    threads: int | None = None,
+) -> Plan: ...
+def algorithms() -> list[str]: ...
+def config(
+    *, threads: int | None = ..., max_workspace: int | str | None = ..., accuracy: _Accuracy = ...
+) -> AbstractContextManager[None]: ...
+@overload
+def show_config(mode: Literal["stdout"] = "stdout") -> None: ...
+@overload
+def show_config(mode: Literal["dicts"]) -> dict[str, Any]: ...
+def get_include() -> str: ...
