@@ -12,6 +12,7 @@
 #elif defined __aarch64__
 #include <arm_neon.h>
 #endif
+#include "band.h"
 #include "cpu.h"
 #include "types.h"
 
@@ -81,6 +82,10 @@ PYCONV_TARGET_END
 
 #include "epilogue.tmpl.h"
 #include "pack.tmpl.h"
+
+#include "split.tmpl.h"
+
+#include "depthwise.tmpl.h"
 
 #include "simd_end.h"
 

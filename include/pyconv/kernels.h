@@ -34,6 +34,12 @@
         pyconv_##T *packed))                                                                                 \
     OP(T, isa, pack_weights_columns, void,                                                                   \
        (ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const pyconv_##T *w, int hwc, pyconv_##T *packed)) \
+    OP(T, isa, split, void,                                                                                  \
+       (const pyconv_##T *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,       \
+        ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, pyconv_##T *band))                                      \
+    OP(T, isa, depthwise, void,                                                                              \
+       (const pyconv_band *b, const pyconv_##T *band, const pyconv_##T *w, pyconv_##T *y,                    \
+        const pyconv_##T##_epilogue *e))                                                                     \
     OP(T, isa, epilogue_rows, void,                                                                          \
        (ptrdiff_t rows, ptrdiff_t cols, pyconv_##T *y, ptrdiff_t ldy, const pyconv_##T *bias,                \
         int bias_per_row, const pyconv_##T *residual, ptrdiff_t ldr, pyconv_##T lo, pyconv_##T hi))

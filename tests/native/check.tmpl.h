@@ -5,4 +5,6 @@
 #include "check_epilogue.tmpl.h"
 #include "check_pack.tmpl.h"
 
+#include "check_depthwise.tmpl.h"
+
 #include "bench.tmpl.h"

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A band: some rows of an image, zero padded and split along the width by the phase of the stride, so that each tap of a
+ * row of outputs is one run of memory:
+ *
+ *   band[channel][row][phase][pitch]   element (row, phase, q) is column q sw + phase of the padded rows
+ *   tap (i, j) of output (r, q) is at ((r sh + i dh) sw + (j dw) % sw) pitch + (j dw) / sw + q */
+#ifndef PYCONV_BAND_H
+#define PYCONV_BAND_H
+
+#include "types.h"
+
+typedef struct pyconv_band {
+    ptrdiff_t rows, cols; /* of outputs in this band */
+    ptrdiff_t kh, kw, sh, sw, dh, dw;
+    ptrdiff_t pitch; /* at least pyconv_band_pitch() */
+    ptrdiff_t ys_h;  /* between rows of y and of the residual */
+} pyconv_band;
+
+/* Rows of the image under `rows` rows of outputs. */
+static inline ptrdiff_t pyconv_band_rows(ptrdiff_t rows, ptrdiff_t kh, ptrdiff_t sh, ptrdiff_t dh) {
+    return (rows - 1) * sh + (kh - 1) * dh + 1;
+}
+
+/* Elements per row and phase, so that whole vectors of at most 16 lanes can be read for the last outputs; whole cache
+ * lines of float32. */
+static inline ptrdiff_t pyconv_band_pitch(ptrdiff_t cols, ptrdiff_t kw, ptrdiff_t sw, ptrdiff_t dw) {
+    return ((cols + 15) / 16 * 16 + (kw - 1) * dw / sw + 15) / 16 * 16;
+}
+
+static inline ptrdiff_t pyconv_gcd(ptrdiff_t a, ptrdiff_t b) {
+    while (b) {
+        const ptrdiff_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* Where tap j is in a row of the band, and the way to tap j + 1 without a division. */
+typedef struct pyconv_tap {
+    ptrdiff_t at, phase;
+} pyconv_tap;
+
+static inline pyconv_tap pyconv_next_tap(const pyconv_band *b, pyconv_tap t) {
+    const ptrdiff_t turn = b->dw % b->sw;
+    t.at += b->dw / b->sw + turn * b->pitch;
+    t.phase += turn;
+    if (t.phase >= b->sw) {
+        t.phase -= b->sw;
+        t.at += 1 - b->sw * b->pitch;
+    }
+    return t;
+}
+
+#endif
