@@ -13,9 +13,10 @@ from pyconv._algo_im2row cimport *
 from pyconv._algo_mec cimport *
 from pyconv._algo_implicit_gemm cimport *
 from pyconv._algo_pointwise cimport *
+from pyconv._algo_depthwise cimport *
 
 cdef enum:
-    ALGORITHMS = 6
+    ALGORITHMS = 7
 
 
 cdef inline void fill_table(algorithm_t *table) noexcept:
@@ -39,6 +40,9 @@ cdef inline void fill_table(algorithm_t *table) noexcept:
     table[5] = algorithm_t(
         b"pointwise", b"Goto, van de Geijn 2008", PYCONV_STRICT, PYCONV_WINDOW, False, pointwise_supports,
         pointwise_workspace, pointwise_packed, pointwise_pack, pointwise_run, direct_multiplications, pointwise_seconds)
+    table[6] = algorithm_t(
+        b"depthwise", b"Sifre 2014", PYCONV_STRICT, PYCONV_WINDOW, False, depthwise_supports, depthwise_workspace,
+        depthwise_packed, NULL, depthwise_run, direct_multiplications, depthwise_seconds)
 
 
 # What one algorithm would need for one problem.

@@ -35,6 +35,13 @@ cdef extern from "pyconv/types.h" nogil:
     ptrdiff_t ceil_div "pyconv_ceil_div"(ptrdiff_t a, ptrdiff_t b)
     ptrdiff_t split_start "pyconv_split_start"(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t i)
 
+cdef extern from "pyconv/band.h" nogil:
+    ctypedef struct band_t "pyconv_band":
+        ptrdiff_t rows, cols, kh, kw, sh, sw, dh, dw, pitch, ys_h
+
+    ptrdiff_t band_rows "pyconv_band_rows"(ptrdiff_t rows, ptrdiff_t kh, ptrdiff_t sh, ptrdiff_t dh)
+    ptrdiff_t band_pitch "pyconv_band_pitch"(ptrdiff_t cols, ptrdiff_t kw, ptrdiff_t sw, ptrdiff_t dw)
+
 cdef extern from "pyconv/kernels.h" nogil:
     """
     /* The table in use; plans hold on to the one they were packed for. */
@@ -55,6 +62,9 @@ cdef extern from "pyconv/kernels.h" nogil:
                                      float *packed) noexcept nogil
         void (*epilogue_rows)(ptrdiff_t rows, ptrdiff_t cols, float *y, ptrdiff_t ldy, const float *bias, int bias_per_row,
                               const float *residual, ptrdiff_t ldr, float lo, float hi) noexcept nogil
+        void (*split)(const float *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,
+                      ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, float *band) noexcept nogil
+        void (*depthwise)(const band_t *b, const float *band, const float *w, float *y, const f32_epilogue *e) noexcept nogil
 
     ctypedef struct f64_kernels "pyconv_f64_kernels":
         int lanes, mr, nr
@@ -71,6 +81,9 @@ cdef extern from "pyconv/kernels.h" nogil:
                                      double *packed) noexcept nogil
         void (*epilogue_rows)(ptrdiff_t rows, ptrdiff_t cols, double *y, ptrdiff_t ldy, const double *bias, int bias_per_row,
                               const double *residual, ptrdiff_t ldr, double lo, double hi) noexcept nogil
+        void (*split)(const double *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,
+                      ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, double *band) noexcept nogil
+        void (*depthwise)(const band_t *b, const double *band, const double *w, double *y, const f64_epilogue *e) noexcept nogil
 
     ctypedef struct kernels_t "pyconv_kernels_t":
         const char *isa

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+depthwise: each output channel reads one input channel.
+
+NCHW: pieces of a plane are copied into a zero-padded band (include/pyconv/band.h), and vectors run along its rows.
+"""
+
+from libc.stdint cimport int64_t
+from cython.parallel cimport prange, threadid
+
+from pyconv._types cimport *
+from pyconv._band cimport cut_plane, piece, pieces_t, split_plane, tail_flags
+from pyconv._simd cimport band_t, f32_epilogue, f64_epilogue
+from pyconv._sizes cimport times
+from pyconv._tail cimport poll
+
+cdef enum:
+    LARGEST_BAND = 1 << 20    # bytes per thread
+
+
+cdef inline const char *depthwise_supports(const problem_t *p) noexcept nogil:
+    if p.icg != 1:
+        return "it serves one input channel per group only"
+    if p.layout != PYCONV_NCHW:
+        return "it serves NCHW only"
+    if cut_plane(p, 1).bytes > LARGEST_BAND:
+        return "the kernel reaches over more pixels than a band of 1 MB holds"
+    return NULL
+
+
+cdef inline size_t depthwise_workspace(const problem_t *p, int threads) noexcept nogil:
+    """One band per thread."""
+    return times(cut_plane(p, 1).bytes, threads)
+
+
+cdef inline size_t depthwise_packed(const problem_t *p) noexcept nogil:
+    return 0
+
+
+cdef inline double depthwise_seconds(const problem_t *p, int threads) noexcept nogil:
+    cdef double lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    cdef double outputs = <double>p.n * p.oc * p.oh * (<int64_t>(p.ow / lanes) + 1)
+    cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
+    return (outputs * (p.k * 0.7 + 4) / 3.1e9 + bytes / 16e9) / threads + 1e-6
+
+
+cdef inline void _filter(const task_t *t, const band_t *b, const real *band, int64_t o, int64_t at) noexcept nogil:
+    """Filter o on a band; `at` is its first output in y."""
+    cdef const problem_t *p = t.p
+    cdef f32_epilogue e32
+    cdef f64_epilogue e64
+    if real is float:
+        e32.flags, e32.lo, e32.hi = tail_flags(t), <float>p.lo, <float>p.hi
+        e32.bias = <const float *>t.bias + o if t.bias != NULL else NULL
+        e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
+        p.kernels.f32.depthwise(b, band, <const float *>t.weight + o * p.k, <float *>t.y + at, &e32)
+    else:
+        e64.flags, e64.lo, e64.hi = tail_flags(t), p.lo, p.hi
+        e64.bias = <const double *>t.bias + o if t.bias != NULL else NULL
+        e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
+        p.kernels.f64.depthwise(b, band, <const double *>t.weight + o * p.k, <double *>t.y + at, &e64)
+
+
+cdef inline void _plane_piece(const task_t *t, const pieces_t *s, int64_t number, real *band) noexcept nogil:
+    """Piece `number` of n * ic * pieces: all filters of its channel."""
+    cdef const problem_t *p = t.p
+    cdef int64_t pieces = s.down * s.across
+    cdef int64_t c = number // pieces % p.ic
+    cdef int64_t image = number // (pieces * p.ic)
+    cdef int64_t row, col, o
+    cdef band_t b = piece(p, s, number % pieces, &row, &col)
+    split_plane(p, &b, <const real *>t.x + image * p.xn + c * p.xc, row, col, band)
+    for o in range(c * p.ocg, (c + 1) * p.ocg):
+        _filter(t, &b, band, o, image * p.yn + o * p.yc + row * p.yh + col)
+
+
+cdef inline int _depthwise(task_t *t, const real *tag) noexcept nogil:
+    """tag is NULL and names the type."""
+    cdef const problem_t *p = t.p
+    cdef pieces_t s = cut_plane(p, 1)
+    cdef int64_t count = p.n * p.ic * s.down * s.across
+    cdef double flops = 2.0 * p.n * p.yn * p.k / count
+    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t first = 0
+    cdef int64_t last, i
+    while first < count:
+        last = min(first + chunk, count)
+        if t.threads == 1:
+            for i in range(first, last):
+                _plane_piece(t, &s, i, <real *>t.workspace)
+        else:
+            for i in prange(first, last, num_threads=t.threads, schedule="static"):
+                _plane_piece(t, &s, i, <real *>(t.workspace + threadid() * s.bytes))
+        if poll(t, flops * (last - first)):
+            return PYCONV_STATUS_INTERRUPTED
+        first = last
+    return PYCONV_STATUS_OK
+
+
+cdef inline int depthwise_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _depthwise(t, <const float *>NULL)
+    return _depthwise(t, <const double *>NULL)

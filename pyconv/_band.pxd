@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Cutting an output plane into pieces whose input band stays in the first cache level; see include/pyconv/band.h."""
+
+from libc.math cimport INFINITY
+from libc.stdint cimport int64_t
+
+from pyconv._types cimport *
+from pyconv._simd cimport BIAS_ROW, CLAMP, RESIDUAL, band_pitch, band_rows, band_t, cache_bytes, ceil_div, split_start
+
+cdef enum:
+    WIDEST = 512              # columns of outputs in a band
+
+# Pieces of one output plane, and the memory of their largest band.
+ctypedef struct pieces_t:
+    int64_t down, across      # how many pieces
+    int64_t rows, cols        # outputs in the largest of them
+    int64_t pitch, plane      # of its band: elements of a row and phase, of a channel
+    size_t bytes              # for all its channels, a multiple of 64
+
+
+cdef inline pieces_t cut_plane(const problem_t *p, int64_t channels) noexcept nogil:
+    """
+    Bands of `channels` channels. Half of L1 for the band leaves room for weights and outputs; a kernel that reaches far
+    gets bands at least as high as its reach, or most of the copying would be of rows that the neighbours copy too.
+    """
+    cdef pieces_t s
+    cdef int64_t reach = (p.kh - 1) * p.dh
+    cdef int64_t row_bytes, fits
+    s.across = ceil_div(p.ow, WIDEST)
+    s.cols = ceil_div(p.ow, s.across)
+    s.pitch = band_pitch(s.cols, p.kw, p.sw, p.dw)
+    row_bytes = channels * p.sw * s.pitch * <int64_t>p.itemsize
+    fits = (cache_bytes(1) // 2 // row_bytes - reach) // p.sh
+    s.down = ceil_div(p.oh, max(max(fits, reach // p.sh), 8))
+    s.rows = ceil_div(p.oh, s.down)
+    s.plane = band_rows(s.rows, p.kh, p.sh, p.dh) * p.sw * s.pitch
+    s.bytes = (<size_t>(channels * s.plane) * p.itemsize + 63) & ~<size_t>63
+    return s
+
+
+cdef inline band_t piece(const problem_t *p, const pieces_t *s, int64_t number, int64_t *row, int64_t *col) noexcept nogil:
+    """The piece and its first output row and column."""
+    cdef band_t b
+    cdef int64_t i = number // s.across
+    cdef int64_t j = number % s.across
+    row[0] = split_start(p.oh, s.down, i)
+    col[0] = split_start(p.ow, s.across, j)
+    b.rows = split_start(p.oh, s.down, i + 1) - row[0]
+    b.cols = split_start(p.ow, s.across, j + 1) - col[0]
+    b.kh, b.kw, b.sh, b.sw, b.dh, b.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
+    b.pitch = s.pitch
+    b.ys_h = p.yh
+    return b
+
+
+cdef inline int tail_flags(const task_t *t) noexcept nogil:
+    """Of an epilogue whose rows are filters."""
+    cdef int flags = 0
+    if t.bias != NULL:
+        flags |= BIAS_ROW
+    if t.residual != NULL:
+        flags |= RESIDUAL
+    if t.p.lo != -INFINITY or t.p.hi != INFINITY:
+        flags |= CLAMP
+    return flags
+
+
+cdef inline void split_plane(const problem_t *p, const band_t *b, const real *x, int64_t row, int64_t col,
+                             real *band) noexcept nogil:
+    """The band of one channel plane of the image."""
+    cdef int64_t h0 = row * p.sh - p.ph0
+    cdef int64_t w0 = col * p.sw - p.pw0
+    cdef int64_t rows = band_rows(b.rows, p.kh, p.sh, p.dh)
+    if real is float:
+        p.kernels.f32.split(x, p.xh, p.ih, p.iw, h0, rows, w0, p.sw, b.pitch, band)
+    else:
+        p.kernels.f64.split(x, p.xh, p.ih, p.iw, h0, rows, w0, p.sw, b.pitch, band)
