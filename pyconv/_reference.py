@@ -21,7 +21,7 @@ def sides(padding, size, kernel, stride, dilation):
     if padding == "full":
         return tuple((e - 1, e - 1) for e in extent)
     if padding in ("same", "same_lower"):
-        # ceil(size / stride) outputs; the odd line of an odd total comes last ("same") or first ("same_lower")
+        # ceil(size / stride) outputs; the odd line of an odd total is the last ("same") or first ("same_lower")
         totals = [max((-(-i // s) - 1) * s + e - i, 0) for i, s, e in zip(size, stride, extent, strict=True)]
         return tuple((t // 2, t - t // 2) if padding == "same" else (t - t // 2, t // 2) for t in totals)
     return tuple(pair(p) for p in pair(padding))
@@ -49,7 +49,7 @@ def conv2d(
     activation=None,
     residual=None,
 ):
-    """Cross-correlate in float64: ``y[n,k,i,j] = sum over c,r,s of x[n, c, i*sh + r*dh, j*sw + s*dw] * w[k,c,r,s]``.
+    """Cross-correlate: ``y[n,k,i,j] = sum over c,r,s of x[n, c, i*sh + r*dh, j*sw + s*dw] * w[k,c,r,s]``.
 
     The parameters are those of `pyconv.conv2d`; they are trusted, nothing is validated here.
     Returns a float64 array in the layout of `x`.

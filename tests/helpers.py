@@ -43,17 +43,23 @@ def relative_error(y, exact):
 
 
 def assert_close(y, x, weight, bias=None, *, label="", units=4, residual=None, activation=None, **geometry):
-    """Assert ``|y - exact| <= units roundings`` of the sum of the absolute values of all terms, in the L2 norm.
+    """Assert ``|y - exact| <= units`` roundings of the sum of the absolute values of all terms, in L2 norm.
 
     That scale stays meaningful where the terms cancel. One more rounding of the result is granted to float16,
     which is computed in float32.
     """
     exact = reference(x, weight, bias, residual=residual, activation=activation, **geometry)
-    magnitudes = [None if a is None else np.abs(np.asarray(a, np.float64)) for a in (x, weight, bias, residual)]
+    magnitudes = [
+        None if a is None else np.abs(np.asarray(a, np.float64)) for a in (x, weight, bias, residual)
+    ]
     size = np.linalg.norm(reference(*magnitudes[:3], residual=magnitudes[3], **geometry))
     dtype = np.asarray(x).dtype.name
     if dtype == "float16":
-        bound = units * ULP["float32"] * size + ULP["float16"] * np.linalg.norm(exact) + 2.0**-24 * exact.size**0.5
+        bound = (
+            units * ULP["float32"] * size
+            + ULP["float16"] * np.linalg.norm(exact)
+            + 2.0**-24 * exact.size**0.5
+        )
     else:
         bound = units * ULP[dtype] * size
     assert y.shape == exact.shape, f"{label}: shape {y.shape}, expected {exact.shape}"
@@ -96,7 +102,8 @@ class Guarded:
 
     def intact(self):
         return bool(
-            (self._bytes[: self.MARGIN] == self.BYTE).all() and (self._bytes[-self.MARGIN :] == self.BYTE).all()
+            (self._bytes[: self.MARGIN] == self.BYTE).all()
+            and (self._bytes[-self.MARGIN :] == self.BYTE).all()
         )
 
 

@@ -46,9 +46,8 @@ def test_a_keyword_wins_over_the_block():
 
 def test_blocks_nest_and_end():
     with pyconv.config(max_workspace=0):
-        with pyconv.config(threads=1):
-            with pytest.raises(pyconv.UnsupportedError):
-                plan(algorithm="im2col")
+        with pyconv.config(threads=1), pytest.raises(pyconv.UnsupportedError):
+            plan(algorithm="im2col")
         with pyconv.config(max_workspace="1MB"):
             plan(algorithm="im2col")
         with pytest.raises(pyconv.UnsupportedError):

@@ -9,7 +9,15 @@ from helpers import integers, plans
 
 import pyconv
 
-ACTIVATIONS = [None, "relu", "relu6", ("clip", -3, 5), ("clip", 0.5, 0.5), ("clip", -np.inf, 2), ("clip", 1, np.inf)]
+ACTIVATIONS = [
+    None,
+    "relu",
+    "relu6",
+    ("clip", -3, 5),
+    ("clip", 0.5, 0.5),
+    ("clip", -np.inf, 2),
+    ("clip", 1, np.inf),
+]
 CASES = {
     "3x3": ((2, 5, 9, 11), (7, 5, 3, 3), {"padding": 1}),
     "1x1": ((2, 17, 5, 7), (33, 17, 1, 1), {}),
@@ -74,7 +82,12 @@ def test_clip_bounds_are_rounded_to_the_dtype():
 def test_residual_is_not_modified_and_may_be_any_view():
     x, w = integers((1, 3, 6, 6)), integers((4, 3, 3, 3), seed=1)
     r = integers((1, 4, 4, 4), seed=2)
-    views = [r.copy(order="F"), r[..., ::-1].copy()[..., ::-1], np.repeat(r, 2, -1)[..., ::2], r.astype(">f4")]
+    views = [
+        r.copy(order="F"),
+        r[..., ::-1].copy()[..., ::-1],
+        np.repeat(r, 2, -1)[..., ::2],
+        r.astype(">f4"),
+    ]
     views.append(np.broadcast_to(r[:, :1], r.shape))
     for residual in views:
         before = residual.copy()

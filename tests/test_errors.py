@@ -23,7 +23,7 @@ def huge(shape, dtype="f4"):
 
 
 def refuses(error, words, **keywords):
-    """The call fails with `error`, whose text holds each of the words; a number counts as a whole one only."""
+    """The call fails with `error`, whose text holds each of the words; a number counts as a whole only."""
     with pytest.raises(error) as caught:
         call(**keywords)
     text = str(caught.value)
@@ -171,7 +171,12 @@ VALUES = {
     "circular wider than the image": ("9 8", {"padding": 9, "padding_mode": "circular"}),
     "full reflect of a small image": (
         "4",
-        {"x": X[..., :4, :4], "weight": np.ones((6, 4, 5, 5), "f4"), "padding": "full", "padding_mode": "reflect"},
+        {
+            "x": X[..., :4, :4],
+            "weight": np.ones((6, 4, 5, 5), "f4"),
+            "padding": "full",
+            "padding_mode": "reflect",
+        },
     ),
 }
 
@@ -209,9 +214,21 @@ def test_unknown_algorithm_is_not_unsupported():
 
 
 TOO_LARGE = {
-    "2**40 channels": {"x": huge((1, 2**40, 2**10, 2**10)), "weight": huge((6, 2**40, 3, 3)), "algorithm": "im2col"},
-    "2**40 channels im2row": {"x": huge((1, 2**40, 64, 64)), "weight": huge((6, 2**40, 3, 3)), "algorithm": "im2row"},
-    "2**40 channels mec": {"x": huge((1, 2**40, 64, 64)), "weight": huge((6, 2**40, 3, 3)), "algorithm": "mec"},
+    "2**40 channels": {
+        "x": huge((1, 2**40, 2**10, 2**10)),
+        "weight": huge((6, 2**40, 3, 3)),
+        "algorithm": "im2col",
+    },
+    "2**40 channels im2row": {
+        "x": huge((1, 2**40, 64, 64)),
+        "weight": huge((6, 2**40, 3, 3)),
+        "algorithm": "im2row",
+    },
+    "2**40 channels mec": {
+        "x": huge((1, 2**40, 64, 64)),
+        "weight": huge((6, 2**40, 3, 3)),
+        "algorithm": "mec",
+    },
     "dilation 2**31": {"dilation": 2**31},
     "dilation 2**62": {"dilation": 2**62},
     "dilation 2**63 - 1": {"dilation": 2**63 - 1},
@@ -226,7 +243,11 @@ TOO_LARGE = {
     "padding 2**70": {"padding": 2**70},
     "batch times output": {"x": huge((2**50, 4, 8, 8)), "padding": 2**20},
     "batch times filters": {"x": huge((2**52, 1, 1, 1)), "weight": huge((2**12, 1, 1, 1)), "bias": None},
-    "product of leading dimensions": {"x": huge((2**18, 2**18, 2**18, 1, 1, 1)), "weight": huge((512, 1, 1, 1)), "bias": None},
+    "product of leading dimensions": {
+        "x": huge((2**18, 2**18, 2**18, 1, 1, 1)),
+        "weight": huge((512, 1, 1, 1)),
+        "bias": None,
+    },
 }
 
 
@@ -309,7 +330,9 @@ def test_unusable_out_is_refused_untouched(out):
     np.testing.assert_array_equal(out, before)
 
 
-@pytest.mark.parametrize("out", [[[[0.0]]], "out", 3, memoryview(bytearray(864))], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize(
+    "out", [[[[0.0]]], "out", 3, memoryview(bytearray(864))], ids=lambda o: type(o).__name__
+)
 def test_out_must_be_an_array(out):
     with pytest.raises((TypeError, ValueError), match="out"):
         call(out=out)
@@ -415,7 +438,10 @@ def test_workspace_may_not_overlap_a_view_that_is_copied(victim, dtype):
 def test_out_may_not_overlap_an_array_inside_an_object(wrap):
     w = integers((4, 4, 1, 1))
     x = X.copy()
-    for attempt in (lambda: pyconv.conv2d(wrap(x), w, out=x), lambda: pyconv.plan(X.shape, w)(wrap(x), out=x)):
+    for attempt in (
+        lambda: pyconv.conv2d(wrap(x), w, out=x),
+        lambda: pyconv.plan(X.shape, w)(wrap(x), out=x),
+    ):
         with pytest.raises(ValueError, match="overlap"):
             attempt()
     np.testing.assert_array_equal(x, X)
@@ -431,7 +457,9 @@ def test_plan_checks_what_it_is_called_with():
         with pytest.raises(ValueError, match=r"\(1, 4, 8, 8\)"):
             plan(x)
     for dtype in ("f8", "f2", "i4", "c8"):
-        with pytest.raises(TypeError, match=rf"float32(.|\n)*{np.dtype(dtype).name}|{np.dtype(dtype).name}(.|\n)*float32"):
+        with pytest.raises(
+            TypeError, match=rf"float32(.|\n)*{np.dtype(dtype).name}|{np.dtype(dtype).name}(.|\n)*float32"
+        ):
             plan(X.astype(dtype))
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Small integers: float32 sums them exactly in any order, so strict algorithms agree bit for bit.
 
-The strict class holds every algorithm whose arithmetic is exact on integers; Winograd's larger tiles and FFT are not in it.
+The strict class holds every algorithm whose arithmetic is exact on integers; FFT and the larger tiles of Winograd
+are not in it.
 """
 
 from dataclasses import replace
@@ -19,13 +20,20 @@ def check(problem):
     for plan in plans(x.shape, w, b, accuracy="strict", **keywords):
         y = plan(x, residual=r)
         wrong = np.argwhere(y != exact)
-        assert y.dtype == x.dtype and not wrong.size, f"{plan.algorithm}: {len(wrong)} wrong, first at {wrong[0]}"
+        assert y.dtype == x.dtype and not wrong.size, (
+            f"{plan.algorithm}: {len(wrong)} wrong, first at {wrong[0]}"
+        )
 
 
 def name(problem):
     g = problem.geometry
     options = " ".join(f"{k[0]}{v}" for k, v in g.items())
-    return "x".join(map(str, problem.x_shape)) + "_" + "x".join(map(str, problem.w_shape)) + ("_" + options) * bool(g)
+    return (
+        "x".join(map(str, problem.x_shape))
+        + "_"
+        + "x".join(map(str, problem.w_shape))
+        + ("_" + options) * bool(g)
+    )
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])

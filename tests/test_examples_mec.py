@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""MEC's published example and layers: the size of L, both solutions, and random data that expose a wrong partition."""
+"""MEC's published example and layers: the size of L, both solutions; random data expose a wrong partition."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,9 @@ def test_basic_form(layout):
 def test_lowered_matrix_is_n_ow_ih_kw_ic(n, layout, dtype, size):
     x_shape = (n, 5, 13, 11) if layout == "NCHW" else (n, 13, 11, 5)
     for stride, ow in ((1, 8), ((2, 3), 3)):
-        plan = pyconv.plan(x_shape, normal((7, 5, 3, 4), dtype), algorithm="mec", layout=layout, stride=stride)
+        plan = pyconv.plan(
+            x_shape, normal((7, 5, 3, 4), dtype), algorithm="mec", layout=layout, stride=stride
+        )
         assert plan.workspace_bytes == n * ow * 13 * 4 * 5 * size
 
 

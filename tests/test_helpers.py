@@ -3,7 +3,17 @@
 
 import numpy as np
 import pytest
-from helpers import Guarded, aligned, assert_close, integers, normal, plans, reference, relative_error, run_python
+from helpers import (
+    Guarded,
+    aligned,
+    assert_close,
+    integers,
+    normal,
+    plans,
+    reference,
+    relative_error,
+    run_python,
+)
 
 import pyconv
 

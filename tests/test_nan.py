@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""How far a NaN or Inf of the input reaches: under ``accuracy="strict"`` only the outputs whose window holds it."""
+"""How far a NaN or Inf of the input reaches: if ``accuracy="strict"``, the outputs whose window holds it."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,12 @@ def test_reach_is_the_window(case, poison, layout):
     shape, w_shape, geometry = CASES[case]
     n, c, h, w = shape
     weight = np.abs(normal(w_shape, seed=1)) + 0.1
-    for place in [(n - 1, c // 2, h // 2, w // 2), (0, 0, 0, 0), (n - 1, c - 1, h - 1, w - 1), (0, c - 1, 0, w // 3)]:
+    for place in [
+        (n - 1, c // 2, h // 2, w // 2),
+        (0, 0, 0, 0),
+        (n - 1, c - 1, h - 1, w - 1),
+        (0, c - 1, 0, w // 3),
+    ]:
         x = np.zeros(shape, "f4")
         x[place] = 1
         reached = reference(x, weight, **geometry) != 0

@@ -48,7 +48,9 @@ def test_padding_is_numpy_pad(padding, stride, dilation, rows, columns, mode):
 def test_same_gives_ceil_of_size_over_stride(kernel, stride):
     for size in range(1, 13):
         for padding in ("same", "same_lower"):
-            plan = pyconv.plan((1, 1, size, size), np.ones((1, 1, kernel, kernel), "f4"), padding=padding, stride=stride)
+            plan = pyconv.plan(
+                (1, 1, size, size), np.ones((1, 1, kernel, kernel), "f4"), padding=padding, stride=stride
+            )
             assert plan.output_shape == (1, 1, -(-size // stride), -(-size // stride))
 
 
@@ -68,7 +70,9 @@ def test_largest_legal_padding(mode, most):
         np.testing.assert_array_equal(plan(x), expected, err_msg=plan.algorithm)
 
 
-@pytest.mark.parametrize("padding", [[1, 2], np.array([1, 2]), (np.int64(1), np.int8(2)), [[1, 1], [2, 2]]], ids=str)
+@pytest.mark.parametrize(
+    "padding", [[1, 2], np.array([1, 2]), (np.int64(1), np.int8(2)), [[1, 1], [2, 2]]], ids=str
+)
 def test_any_sequence_of_integers_will_do(padding):
     x, w = integers((1, 1, 5, 5)), integers((1, 1, 3, 3), seed=1)
     expected = pyconv.conv2d(x, w, padding=((1, 1), (2, 2)))

@@ -136,7 +136,9 @@ def test_shape_may_be_any_sequence_of_integers():
 
 def test_integers_of_any_kind_are_parameters():
     x, w = integers(X_SHAPE), integers(W_SHAPE, seed=1)
-    y = pyconv.conv2d(x, w, stride=np.int64(2), padding=[np.uint8(1), 1], dilation=np.array([1, 2]), groups=np.int8(2))
+    y = pyconv.conv2d(
+        x, w, stride=np.int64(2), padding=[np.uint8(1), 1], dilation=np.array([1, 2]), groups=np.int8(2)
+    )
     np.testing.assert_array_equal(y, pyconv.conv2d(x, w, stride=2, padding=1, dilation=(1, 2), groups=2))
 
 

@@ -32,7 +32,7 @@ def test_single_channel_is_scipy_correlate():
         assert relative_error(ours, scipy.signal.correlate2d(x, w, mode)) < 1e-14
 
 
-# size, kernel, stride, dilation -> (before, after) for "same"; ceil(size / stride) outputs as in ONNX's SAME_UPPER
+# size, kernel, stride, dilation -> (before, after) for "same": ceil(size / stride) outputs, SAME_UPPER in ONNX
 SAME = [
     ((5, 3, 1, 1), (1, 1)),
     ((5, 2, 1, 1), (0, 1)),
@@ -65,8 +65,14 @@ def test_other_paddings():
 
 def test_activation_keeps_nan():
     x = np.array([-1.0, 9.0, np.nan]).reshape(1, 1, 3)
-    for activation, expected in (("relu", [0, 9, np.nan]), ("relu6", [0, 6, np.nan]), (("clip", 1, 2), [1, 2, np.nan])):
-        np.testing.assert_array_equal(reference(x, np.ones((1, 1, 1, 1)), activation=activation).ravel(), expected)
+    for activation, expected in (
+        ("relu", [0, 9, np.nan]),
+        ("relu6", [0, 6, np.nan]),
+        (("clip", 1, 2), [1, 2, np.nan]),
+    ):
+        np.testing.assert_array_equal(
+            reference(x, np.ones((1, 1, 1, 1)), activation=activation).ravel(), expected
+        )
 
 
 @given(problems(dtypes=("float64",)))

@@ -65,7 +65,9 @@ def test_error_stays_within_the_class(x_shape, w_shape, keywords):
     for accuracy, factor in CLASSES.items():
         for plan in plans(x_shape, w, accuracy=accuracy, **keywords):
             error = relative_error(plan(x), exact)
-            assert error <= factor * im2col + 2.0**-24, f"{plan.algorithm} as {accuracy}: {error / im2col:.2f} x im2col"
+            assert error <= factor * im2col + 2.0**-24, (
+                f"{plan.algorithm} as {accuracy}: {error / im2col:.2f} x im2col"
+            )
 
 
 def test_every_algorithm_serves_some_layer():

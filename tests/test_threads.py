@@ -38,7 +38,7 @@ def test_python_threads_share_a_plan(problem):
             return np.array_equal(plan(inputs[i % 8]), expected[i % 8])
 
         with ThreadPoolExecutor(8) as pool:
-            assert all(pool.map(work, range(64))), plan.algorithm
+            assert all(pool.map(work, range(24))), plan.algorithm
 
 
 def test_python_threads_with_a_workspace_each(problem):
@@ -76,7 +76,9 @@ def test_repeats_are_bit_identical(problem, threads):
     x, w, keywords = problem
     for plan in plans(x.shape, w, threads=threads, **keywords):
         first = plan(x)
-        again = pyconv.plan(x.shape, w, algorithm=plan.algorithm, accuracy="fast", threads=threads, **keywords)
+        again = pyconv.plan(
+            x.shape, w, algorithm=plan.algorithm, accuracy="fast", threads=threads, **keywords
+        )
         for repeat in (plan, plan, plan, again):
             np.testing.assert_array_equal(repeat(x), first, err_msg=plan.algorithm)
 
@@ -163,19 +165,20 @@ import numpy as np
 import pyconv
 
 x, w = np.ones((2, 32, 64, 64), "f4"), np.ones((32, 32, 3, 3), "f4")
-plans = [pyconv.plan(x.shape, w, algorithm=name) for name in ("im2col", "mec", "direct")]
+large = pyconv.plan(x.shape, w, algorithm="im2col")
+small = [pyconv.plan((32, 14, 14), w, algorithm=name) for name in ("im2col", "mec", "direct")]
 stop = False
 
 def busy():
     while not stop:
-        plans[0](x)
+        large(x)
 
 thread = threading.Thread(target=busy)
 thread.start()
 for _ in range(10):
     pid = os.fork()
     if pid == 0:
-        ok = all(plan(x)[0, 0, 0, 0] == 288 for plan in plans)
+        ok = all((plan(x[0, :, :14, :14]) == 288).all() for plan in small)
         os._exit(0 if ok else 1)
     assert os.waitpid(pid, 0)[1] == 0
 stop = True
@@ -213,16 +216,28 @@ def test_a_forking_pool_of_processes():
     assert run_python(MULTIPROCESSING, timeout=90, PYTHONWARNINGS="ignore") == "alive\n"
 
 
+DEFAULT_THREADS = """
+import numpy as np
+import pyconv
+print(pyconv.plan((8, 64, 56, 56), np.ones((64, 64, 3, 3), "f4")).threads)
+"""
+
+ABSURD_THREADS = """
+import numpy as np
+import pyconv
+
+x, w = np.ones((2, 8, 40, 40), "f4"), np.ones((16, 8, 3, 3), "f4")
+for name in pyconv.algorithms():
+    try:
+        print(pyconv.conv2d(x, w, algorithm=name, threads=10**6)[0, 0, 0, 0])
+    except pyconv.UnsupportedError:
+        pass
+"""
+
+
 def test_omp_num_threads_is_the_default():
-    script = "import numpy as np, pyconv; print(pyconv.plan((8, 64, 56, 56), np.ones((64, 64, 3, 3), 'f4')).threads)"
-    assert run_python(script, OMP_NUM_THREADS="1") == "1\n"
+    assert run_python(DEFAULT_THREADS, OMP_NUM_THREADS="1") == "1\n"
 
 
 def test_an_absurd_number_of_threads_is_harmless():
-    script = (
-        "import numpy as np, pyconv; x, w = np.ones((2, 8, 40, 40), 'f4'), np.ones((16, 8, 3, 3), 'f4')\n"
-        "for name in pyconv.algorithms():\n"
-        "    try: print(pyconv.conv2d(x, w, algorithm=name, threads=10**6)[0, 0, 0, 0])\n"
-        "    except pyconv.UnsupportedError: pass\n"
-    )
-    assert set(run_python(script).split()) == {"72.0"}
+    assert set(run_python(ABSURD_THREADS).split()) == {"72.0"}
