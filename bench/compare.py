@@ -107,6 +107,7 @@ def main():
         "seconds": options.seconds,
         "statistic": options.statistic,
     }
+    settings |= {"busy": machine.warn_if_busy(console.print)}
     result = results.new({}, settings)
     expected = {}
     with tqdm.tqdm(total=len(todo) * len(options.threads), unit="layer", dynamic_ncols=True) as bar:
@@ -130,6 +131,7 @@ def main():
     report(console, result, options.statistic)
     written = plots.draw(result, options.plot, options.statistic)
     console.print("wrote", *map(str, [options.json, *written]))
+    raise SystemExit(bool(results.wrong(result)))
 
 
 if __name__ == "__main__":

@@ -23,14 +23,15 @@ class Contest:
         self.with_memory = with_memory and memory.AVAILABLE
 
     def run(self, title, expected, **problem):
-        """What was timed, as a list of entries, and what was not, as {"peer variant": why}."""
-        entries, skipped = [], {}
+        """A record's ``entries`` that were timed, and why others were ``skipped`` or found ``wrong``."""
+        outcome = {"entries": [], "skipped": {}, "wrong": {}}
+        entries = outcome["entries"]
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder, "expected.npy")
             np.save(path, expected)
             for peer in self.pool.workers:
                 with self._watch(title, peer, entries):
-                    self._prepare(title, peer, str(path), problem, entries, skipped)
+                    self._prepare(title, peer, str(path), problem, outcome)
         for i in range(self.rounds):
             start = i % max(1, len(entries))
             for entry in entries[start:] + entries[:start]:  # each round another one begins
@@ -46,7 +47,7 @@ class Contest:
             entry |= timing.summary(entry.pop("calls"))
         if self.with_memory:
             self._memory(title, entries, problem)
-        return {"entries": entries, "skipped": skipped}
+        return outcome
 
     @contextlib.contextmanager
     def _watch(self, title, peer, entries):
@@ -58,7 +59,7 @@ class Contest:
             entries[:] = [entry for entry in entries if entry["peer"] != peer]
             self.pool.restart(peer)
 
-    def _prepare(self, title, peer, expected, problem, entries, skipped):
+    def _prepare(self, title, peer, expected, problem, outcome):
         worker, ready = self.pool.workers[peer], []
         for variant in worker.variants:
             answer = worker.ask("prepare", variant=variant, expected=expected, **problem)
@@ -70,12 +71,13 @@ class Contest:
                     "error": answer["error"],
                 }
                 ready.append(entry | answer["notes"] | {"calls": []})
-                continue
-            skipped[f"{peer} {variant}"] = answer.get("unsupported") or answer["wrong"]
-            if "wrong" in answer:
+            elif "wrong" in answer:
+                outcome["wrong"][f"{peer} {variant}"] = answer["wrong"]
                 self.say(f"{title}: {peer} {variant} is wrong: {answer['wrong']}")
+            else:
+                outcome["skipped"][f"{peer} {variant}"] = answer["unsupported"]
         best = min((entry["seconds"] for entry in ready), default=0)
-        entries += [entry for entry in ready if peer == SUBJECT or entry["seconds"] <= FAVOURITES * best]
+        outcome["entries"] += [e for e in ready if peer == SUBJECT or e["seconds"] <= FAVOURITES * best]
 
     def _memory(self, title, entries, problem):
         """Of each library's fastest variant, and of all of the subject's."""

@@ -18,6 +18,7 @@ FEATURES = {
     "asimd": "NEON",
     "sve": "SVE",
 }
+BUSY = 10  # percent
 CACHES = pathlib.Path("/sys/devices/system/cpu/cpu0/cache")
 
 
@@ -51,6 +52,14 @@ def describe():
     }
 
 
+def warn_if_busy(say):
+    """Other programs' share of the cores, in the second before the run."""
+    busy = psutil.cpu_percent(1.0)
+    if busy > BUSY:
+        say(f"other programs use {busy:.0f} % of the cores: the times will be of little worth")
+    return busy
+
+
 def peaks(threads):
     """Measured in a process of its own with that many threads."""
     script = pathlib.Path(__file__).with_name("peaks.py")
@@ -62,6 +71,9 @@ def peaks(threads):
 
 def sentence(machine):
     """One line for people."""
-    sizes = [f"{size >> 10} KB {level}" for level, size in machine["caches"].items()]
+    sizes = [
+        f"{size >> 10} KB {level}" if size < 1 << 20 else f"{size >> 20} MB {level}"
+        for level, size in machine["caches"].items()
+    ]
     words = [f"{machine['cores']} cores", machine["architecture"], *machine["features"], *sizes]
     return ", ".join([*words, f"{machine['memory'] / 2**30:.0f} GB memory"])

@@ -10,6 +10,7 @@ import argparse
 import pathlib
 
 import contest
+import machine
 import plots
 import pool
 import results
@@ -42,7 +43,9 @@ def arguments():
 def main():
     options, console = arguments(), tables.console()
     choices = {"layouts": options.layout, "algorithms": ["auto"], "cold": False}
-    result = results.new({}, choices | {"rounds": options.rounds, "seconds": options.seconds})
+    settings = choices | {"rounds": options.rounds, "seconds": options.seconds}
+    settings |= {"busy": machine.warn_if_busy(console.print)}
+    result = results.new({}, settings)
     with tqdm.tqdm(
         total=len(options.networks) * len(options.threads), unit="network", dynamic_ncols=True
     ) as bar:
@@ -62,6 +65,7 @@ def main():
     results.save(result, options.json)
     tables.show(console, "Whole convolution stacks", *tables.network_rows(result))
     console.print("wrote", *map(str, [options.json, *plots.draw(result, options.plot)]))
+    raise SystemExit(bool(results.wrong(result)))
 
 
 if __name__ == "__main__":

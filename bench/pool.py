@@ -69,15 +69,19 @@ class Worker:
 
 
 class Pool:
-    """The workers of libraries at one number of threads; ``on_missing(peer, reason)`` hears of the others."""
+    """The workers of libraries at one number of threads; ``say`` hears of those missing."""
 
-    def __init__(self, peers, threads, options, on_missing):
+    def __init__(self, peers, threads, options, say):
         self.threads, self.options, self.workers = threads, options, {}
-        for peer in peers:
-            try:
-                self.workers[peer] = Worker(peer, threads, options)
-            except Missing as reason:
-                on_missing(peer, reason)
+        try:
+            for peer in peers:
+                try:
+                    self.workers[peer] = Worker(peer, threads, options)
+                except Missing as reason:
+                    say(f"{peer} is skipped: {reason}")
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def versions(self):
@@ -91,6 +95,9 @@ class Pool:
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
         for worker in self.workers.values():
             worker.close()
 

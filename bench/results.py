@@ -5,7 +5,7 @@
 
     {"name", "layer" or "network", "file", "count", "batch", "threads", "flops", "bytes",
      "entries": [{"peer", "variant", "median", "min", "spread", "rounds", "error", "memory", ...}],
-     "skipped": {"peer variant": "why"}}
+     "skipped": {"peer variant": "why"}, "wrong": {"peer variant": "how far"}}
 
 Times are in seconds, for the whole batch.
 """
@@ -72,6 +72,16 @@ def peers(result):
     return list(
         dict.fromkeys(e["peer"] for r in result["records"] for e in r["entries"] if e["peer"] != SUBJECT)
     )
+
+
+def wrong(result):
+    """What of pyconv's gave a wrong result: (layer or network, variant, how far)."""
+    return [
+        (record["name"], name, how)
+        for record in result["records"]
+        for name, how in record["wrong"].items()
+        if name.split()[0] == SUBJECT
+    ]
 
 
 def select(result, **wanted):

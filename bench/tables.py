@@ -26,7 +26,10 @@ def layer_rows(result, batch, threads, statistic="median"):
         ratios = (
             [results.ratio(record, None, layout, statistic) for layout in layouts] if len(layouts) > 1 else []
         )
-        row = [record["name"], *(number(speed, ".0f") for speed in speeds)]
+        row = [
+            record["name"],
+            *(number(speed, ".0f" if speed and speed >= 10 else ".1f") for speed in speeds),
+        ]
         row += [number(results.ratio(record, statistic=statistic)), number(spread, ".0%")]
         rows.append(row + [number(value) for value in ratios])
     return columns, rows
@@ -99,6 +102,8 @@ def console():
 
 
 def show(console, title, columns, rows):
+    if not rows:
+        return
     table = rich.table.Table(title=title, title_justify="left")
     for i, column in enumerate(columns):
         table.add_column(column, justify="right" if i else "left", no_wrap=True)

@@ -69,7 +69,7 @@ class Servant:
             prepared.run()
             prepared.run()
 
-        return {"kept": kept, "peak": memory.peak_during(twice) - before}
+        return {"kept": max(0, kept), "peak": max(0, memory.peak_during(twice) - before)}
 
     def _problem(self, layer=None, network=None, batch=1):
         """What prepares a layer or a network, and its arguments between the variant and the threads."""

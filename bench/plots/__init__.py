@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 
 from plots import memory, networks, pareto, ratio, roofline, style
 
-KINDS = {"": ratio, "-memory": memory, "-roofline": roofline, "-pareto": pareto, "-networks": networks}
+KINDS = [("", ratio), ("", networks), ("-memory", memory), ("-roofline", roofline), ("-pareto", pareto)]
 
 
 def draw(result, path, statistic="median"):
@@ -20,7 +20,7 @@ def draw(result, path, statistic="median"):
     path.parent.mkdir(parents=True, exist_ok=True)
     written = []
     with plt.rc_context(style.RC):
-        for suffix, kind in KINDS.items():
+        for suffix, kind in KINDS:
             figure = kind.draw(result, statistic)
             if figure:
                 written.append(path.with_name(f"{path.stem}{suffix}{path.suffix or '.png'}"))

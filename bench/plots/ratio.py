@@ -15,7 +15,8 @@ def times(value, _):
 
 
 def draw(result, statistic):
-    records = [record for record in result["records"] if results.ratio(record)]
+    records = {(r["name"], r["batch"], r["threads"]): r for r in result["records"] if results.ratio(r)}
+    records = list(records.values())
     if not records or "layer" not in records[0]:
         return None
     settings = results.settings(result)
@@ -38,7 +39,7 @@ def draw(result, statistic):
     handles = [
         style.key(f"best peer: {peer}", "s", style.COLOURS[peer]) for peer in style.COLOURS if peer in rivals
     ]
-    if "nchw" in result["settings"]["layouts"][:-1]:
+    if len(result["settings"]["layouts"]) > 1:
         handles.append(style.key(f"{SUBJECT} in NCHW alone", "|", "black", mew=1.6))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure

@@ -1,0 +1,302 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The benchmarks: shapes, reference, statistics, results, and one small run."""
+
+import itertools
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+for name in ("matplotlib", "psutil", "rich", "tqdm"):
+    pytest.importorskip(name, reason="pip install '.[bench]'")
+
+BENCH = pathlib.Path(__file__).parents[1] / "bench"
+sys.path.insert(0, str(BENCH))
+import memory  # noqa: E402
+import plots  # noqa: E402
+import reference  # noqa: E402
+import regress  # noqa: E402
+import report  # noqa: E402
+import results  # noqa: E402
+import shapes  # noqa: E402
+import stacks  # noqa: E402
+import timing  # noqa: E402
+
+sys.path.remove(str(BENCH))
+
+FILES = sorted((BENCH / "shapes").glob("*.txt"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_shape_file_reads_back(path):
+    layers = shapes.load(path)
+    assert layers
+    assert [shapes.parse(str(layer)) for layer in layers] == layers
+
+
+def test_parse_reads_every_field():
+    layer = shapes.parse("a  2,6,20,30 -> 9 3x5 /2,1 p1,2 g3 d1,2 x4")
+    assert (layer.name, layer.x_shape, layer.w_shape) == ("a", (2, 6, 20, 30), (9, 2, 3, 5))
+    assert (layer.sh, layer.sw, layer.ph, layer.pw, layer.g, layer.dh, layer.dw, layer.count) == (
+        2,
+        1,
+        1,
+        2,
+        3,
+        1,
+        2,
+        4,
+    )
+    assert layer.y_shape == (2, 9, 10, 26)
+    assert layer.flops == 2 * 2 * 9 * 10 * 26 * 2 * 3 * 5
+    assert layer.bytes == 4 * (2 * 6 * 20 * 30 + 9 * 2 * 3 * 5 + 2 * 9 * 10 * 26)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("a 1,3,8 -> 4 3x3", "not a layer"),
+        ("a 1,3,8,8 -> 4 3x3 s2", "cannot read 's2'"),
+        ("a 1,3,8,8 -> 4 3x3 /1 /2", "cannot read '/2'"),
+        ("a 1,4,8,8 -> 4 3x3 g2,2", "cannot read 'g2,2'"),
+        ("a 1,3,8,8 -> 4 3x3 g2", "2 groups"),
+        ("a 1,3,8,8 -> 4 9x3", "larger than the padded input"),
+        ("a 1,3,8,8 -> 4 3x3 /0", "at least 1"),
+    ],
+)
+def test_parse_says_what_is_wrong(line, words):
+    with pytest.raises(ValueError, match=words):
+        shapes.parse(line)
+
+
+def test_load_refuses_names_that_occur_twice(tmp_path):
+    path = tmp_path / "twice.txt"
+    path.write_text("a 1,3,8,8 -> 4 3x3\na 1,3,9,9 -> 4 3x3  # again\n")
+    with pytest.raises(ValueError, match="listed twice: a"):
+        shapes.load(path)
+
+
+@pytest.mark.parametrize(("name", "convolutions"), [("vgg16", 13), ("resnet50", 53), ("mobilenet_v1", 27)])
+def test_stacks_do_the_work_that_the_shape_files_list(name, convolutions):
+    layers = shapes.load(BENCH / "shapes" / f"{name}.txt")
+    stack = stacks.STACKS[name](1)
+    assert len(stack) == sum(layer.count for layer in layers) == convolutions
+    assert sum(node.layer.flops for node in stack) == sum(layer.count * layer.flops for layer in layers)
+
+
+def test_walk_drops_values_after_their_last_use():
+    stack = stacks.resnet50(1, 32)
+    alive, most = set(), 0
+
+    class Value:
+        def __init__(self):
+            alive.add(id(self))
+
+        def __del__(self):
+            alive.discard(id(self))
+
+    def convolve(node, x, residual):
+        nonlocal most
+        most = max(most, len(alive))
+        assert x is not None
+        assert (residual is None) == (node.residual is None)
+        return Value()
+
+    stacks.walk(stack, object(), convolve)
+    assert most <= 3
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a 2,4,9,7 -> 6 3x2 /2,1 p1,0 g2 d1,2", "a 1,3,6,6 -> 3 3x3 p1 g3", "a 1,2,5,5 -> 4 1x1 /2"],
+)
+def test_reference_is_the_definition(line, monkeypatch):
+    monkeypatch.setattr(reference, "PATCH_BYTES", 1)  # one row at a time
+    layer = shapes.parse(line)
+    x, weight, bias = layer.arrays()
+    expected = np.empty(layer.y_shape)
+    for n, k, i, j in itertools.product(*map(range, layer.y_shape)):
+        total = float(bias[k])
+        for c, r, s in itertools.product(*map(range, layer.w_shape[1:])):
+            row, column = i * layer.sh + r * layer.dh - layer.ph, j * layer.sw + s * layer.dw - layer.pw
+            if 0 <= row < layer.ih and 0 <= column < layer.iw:
+                channel = k // (layer.oc // layer.g) * (layer.ic // layer.g) + c
+                total += float(weight[k, c, r, s]) * float(x[n, channel, row, column])
+        expected[n, k, i, j] = total
+    y = reference.conv2d(layer, x, weight, bias)
+    assert reference.relative_error(y, expected) < 1e-14
+    assert reference.relative_error(y * 1.01, expected) == pytest.approx(0.01)
+
+
+def test_calls_lasts_as_long_as_asked():
+    count = itertools.count()
+    times = timing.calls(lambda: next(count), 0.01)
+    assert 0.001 < sum(times) <= 0.5
+    assert next(count) > len(times)  # the warm-up
+
+
+def test_summary():
+    summary = timing.summary([[3.0, 1.0, 2.0], [4.0], [5.0, 7.0]])
+    assert summary == {"median": 4.0, "min": 1.0, "spread": 0.5, "rounds": [2.0, 4.0, 6.0]}
+    assert timing.summary([[2.0]])["spread"] == 0
+
+
+def entry(peer, variant, median, spread=0.01):
+    return {"peer": peer, "variant": variant, "median": median, "min": median, "spread": spread}
+
+
+def made_up(times, spread=0.01):
+    """A result with {layer: (pyconv in NCHW, pyconv in NHWC, torch)}."""
+    made = results.new({"pyconv": "1", "torch": "2"}, {"layouts": ["nchw", "nhwc"], "statistic": "median"})
+    for name, (nchw, nhwc, torch) in times.items():
+        layer = shapes.parse(f"{name} 1,3,8,8 -> 4 3x3 x2")
+        made["records"].append(
+            {
+                "name": name,
+                "layer": str(layer),
+                "file": "made_up",
+                "count": 2,
+                "batch": 1,
+                "threads": 1,
+                "flops": layer.flops,
+                "bytes": layer.bytes,
+                "entries": [
+                    entry("pyconv", "nchw auto", nchw, spread),
+                    entry("pyconv", "nhwc auto", nhwc, spread),
+                    entry("torch", "nchw", torch, spread),
+                ],
+                "skipped": {},
+                "wrong": {},
+            }
+        )
+    return made
+
+
+def test_questions_to_a_result():
+    made = made_up({"a": (2e-3, 1e-3, 4e-3), "b": (1e-3, 2e-3, 1e-3)})
+    first, second = made["records"]
+    assert results.ratio(first) == 4
+    assert results.ratio(first, layout="nchw") == 2
+    assert results.ratio(first, peer="ncnn") is None
+    assert results.ratio(second) == 1
+    assert results.mean_ratio(made["records"]) == pytest.approx(2)
+    assert results.network_sums(made["records"]) == pytest.approx(
+        {"pyconv": 4e-3, "torch": 1e-2, "best peer": 1e-2}
+    )
+    assert results.settings(made) == [(1, 1)]
+    assert results.peers(made) == ["torch"]
+    assert results.wrong(made) == []
+    second["wrong"] = {"torch nchw": "far", "pyconv nhwc auto": "farther"}
+    assert results.wrong(made) == [("b", "pyconv nhwc auto", "farther")]
+
+
+def test_a_saved_result_loads_again(tmp_path):
+    made = made_up({"a": (2e-3, 1e-3, 4e-3)})
+    results.save(made, tmp_path / "new" / "a.json")
+    assert results.load(tmp_path / "new" / "a.json") == made
+    (tmp_path / "b.json").write_text(json.dumps(made | {"format": 99}))
+    with pytest.raises(ValueError, match="format 99"):
+        results.load(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize(
+    ("factor", "machine", "spread", "verdict"),
+    [
+        (1.0, 1.0, 0.01, ""),
+        (1.2, 1.0, 0.01, "slower"),
+        (0.8, 1.0, 0.01, "faster"),
+        (1.2, 1.0, 0.2, ""),
+        (1.2, 1.2, 0.01, ""),
+        (1.0, 1.2, 0.01, "faster"),
+    ],
+    ids=["same", "slower", "faster", "noise", "slower machine", "faster in spite of the machine"],
+)
+def test_regress_tells_a_change_from_noise_and_from_the_machine(factor, machine, spread, verdict):
+    old = made_up({"a": (1.0, 1.0, 1.0), "b": (1.0, 1.0, 1.0)}, spread)
+    new = made_up({"a": (factor, machine, machine), "b": (machine, machine, machine)}, spread)
+    found = {
+        (record["name"], variant): word for record, variant, _, _, word in regress.verdicts(old, new, 0.03)
+    }
+    assert found == {
+        ("a", "nchw auto"): verdict,
+        ("a", "nhwc auto"): "",
+        ("b", "nchw auto"): "",
+        ("b", "nhwc auto"): "",
+    }
+
+
+def test_regress_does_not_take_a_new_version_of_a_peer_for_the_machine():
+    old, new = made_up({"a": (1.0, 1.0, 1.0)}), made_up({"a": (1.0, 1.0, 2.0)})
+    assert regress.drift(old, new, "median") == 2
+    new["versions"]["torch"] = "3"
+    assert regress.drift(old, new, "median") == 1
+
+
+def test_report_replaces_what_is_between_the_markers():
+    text = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
+    assert report.replace(text, "new") == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
+    with pytest.raises(SystemExit, match="once each"):
+        report.replace("no markers", "new")
+
+
+def test_report_writes_tables_and_pictures(tmp_path, monkeypatch):
+    results.save(made_up({"a": (2e-3, 1e-3, 4e-3), "b": (2e-3, 2e-3, 1e-3)}), tmp_path / "r.json")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{report.BEGIN}\n{report.END}\n")
+    monkeypatch.setattr(sys, "argv", ["report.py", str(tmp_path / "r.json"), "--readme", str(readme)])
+    report.main()
+    text = readme.read_text()
+    assert "faster than every peer on 1 of 2 layers" in text
+    assert "](r.png)" in text
+    assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_needs_data(tmp_path):
+    made = made_up({"a": (2e-3, 1e-3, 4e-3)})
+    made["records"][0]["entries"].pop()
+    assert plots.draw(made, tmp_path / "r.png") == []
+
+
+def test_compare_runs_one_small_layer(tmp_path):
+    """A peer that isn't installed is skipped with a word, and the other one is compared."""
+    shape_file = tmp_path / "small.txt"
+    shape_file.write_text("small 1,4,8,8 -> 4 3x3 p1 g4\n")
+    absent = tmp_path / "absent" / "ncnn.py"
+    absent.parent.mkdir()
+    absent.write_text("raise ImportError('not here')\n")
+    command = [
+        sys.executable,
+        str(BENCH / "compare.py"),
+        "--shapes",
+        str(shape_file),
+        "--peers",
+        "scipy,ncnn",
+    ]
+    command += ["--rounds", "2", "--seconds", "0.005", "--algorithms", "auto,direct", "--pareto", "small"]
+    run = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(absent.parent)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "ncnn is skipped: not here" in run.stderr + run.stdout
+    result = results.load(tmp_path / "compare.json")
+    (record,) = result["records"]
+    variants = {(e["peer"], e["variant"]) for e in record["entries"]}
+    ours = {("pyconv", f"{layout} {name}") for layout in ("nchw", "nhwc") for name in ("auto", "direct")}
+    assert ours < variants
+    assert {peer for peer, _ in variants} == {"pyconv", "scipy"}
+    assert all("memory" in e for e in record["entries"] if e["peer"] == "pyconv") == memory.AVAILABLE
+    assert all(e["error"] < 1e-5 and len(e["rounds"]) == 2 for e in record["entries"])
+    assert result["peaks"]["1"]["flops"] > 1e9
+    assert {path.name for path in tmp_path.glob("*.png")} >= {
+        "compare.png",
+        "compare-roofline.png",
+        "compare-pareto.png",
+    }
