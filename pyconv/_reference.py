@@ -21,7 +21,7 @@ def sides(padding, size, kernel, stride, dilation):
     if padding == "full":
         return tuple((e - 1, e - 1) for e in extent)
     if padding in ("same", "same_lower"):
-        # ceil(size / stride) outputs; the odd line of an odd total is the last ("same") or first ("same_lower")
+        # ceil(size / stride) outputs; the odd line of an odd total is last in "same", first in "same_lower"
         totals = [max((-(-i // s) - 1) * s + e - i, 0) for i, s, e in zip(size, stride, extent, strict=True)]
         return tuple((t // 2, t - t // 2) if padding == "same" else (t - t // 2, t // 2) for t in totals)
     return tuple(pair(p) for p in pair(padding))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Hypothesis profiles: the same examples on every run, or many fresh ones with ``--hypothesis-profile=slow``."""
+"""Hypothesis profiles: the same examples on every run; many fresh ones if ``--hypothesis-profile=slow``."""
 
 from hypothesis import HealthCheck, settings
 

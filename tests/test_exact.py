@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Small integers: float32 sums them exactly in any order, so strict algorithms agree bit for bit.
 
-The strict class holds every algorithm whose arithmetic is exact on integers; FFT and the larger tiles of Winograd
-are not in it.
+The strict class holds what is exact on integers, so neither FFT nor Winograd's larger tiles.
 """
 
 from dataclasses import replace

@@ -32,7 +32,7 @@ def test_single_channel_is_scipy_correlate():
         assert relative_error(ours, scipy.signal.correlate2d(x, w, mode)) < 1e-14
 
 
-# size, kernel, stride, dilation -> (before, after) for "same": ceil(size / stride) outputs, SAME_UPPER in ONNX
+# size, kernel, stride, dilation -> (before, after) for "same": ceil(size / stride) outputs, by hand
 SAME = [
     ((5, 3, 1, 1), (1, 1)),
     ((5, 2, 1, 1), (0, 1)),
