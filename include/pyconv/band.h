@@ -41,15 +41,20 @@ typedef struct pyconv_tap {
     ptrdiff_t at, phase;
 } pyconv_tap;
 
-static inline pyconv_tap pyconv_next_tap(const pyconv_band *b, pyconv_tap t) {
-    const ptrdiff_t turn = b->dw % b->sw;
-    t.at += b->dw / b->sw + turn * b->pitch;
-    t.phase += turn;
-    if (t.phase >= b->sw) {
-        t.phase -= b->sw;
-        t.at += 1 - b->sw * b->pitch;
-    }
-    return t;
+typedef struct pyconv_tap_step {
+    ptrdiff_t at, phase; /* added for each tap */
+    ptrdiff_t sw, back;  /* when phase reaches sw */
+} pyconv_tap_step;
+
+static inline pyconv_tap_step pyconv_tap_step_of(const pyconv_band *b) {
+    const ptrdiff_t phase = b->dw % b->sw;
+    return (pyconv_tap_step){
+        .at = b->dw / b->sw + phase * b->pitch, .phase = phase, .sw = b->sw, .back = b->sw * b->pitch - 1};
+}
+
+static inline pyconv_tap pyconv_next_tap(pyconv_tap_step step, pyconv_tap t) {
+    const pyconv_tap next = {t.at + step.at, t.phase + step.phase};
+    return next.phase < step.sw ? next : (pyconv_tap){next.at - step.back, next.phase - step.sw};
 }
 
 #endif

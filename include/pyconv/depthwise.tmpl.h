@@ -18,7 +18,7 @@ typedef struct NAME(depthwise_task) {
 } NAME(depthwise_task);
 
 /* Sums onto y; the last vector of a row has n <= V valid lanes. */
-INLINE void NAME(depthwise_store)(const int R, const int C, vec sum[R][C], real *y, const real *residual,
+INLINE void NAME(depthwise_store)(const int R, const int C, vec sum[4][4], real *y, const real *residual,
                                   ptrdiff_t y_step, ptrdiff_t n, const EPILOGUE *e) {
 #define EACH_DEPTHWISE_SUM(full, rest)                                                                                 \
     PYCONV_UNROLL                                                                                            \
@@ -41,7 +41,7 @@ INLINE void NAME(depthwise_store)(const int R, const int C, vec sum[R][C], real 
 #undef EACH_DEPTHWISE_SUM
 }
 
-INLINE void NAME(depthwise_clear)(const int R, const int C, vec sum[R][C], const EPILOGUE *e) {
+INLINE void NAME(depthwise_clear)(const int R, const int C, vec sum[4][4], const EPILOGUE *e) {
     const vec bias = v_set1(e->flags & PYCONV_BIAS_ROW ? *e->bias : 0);
     PYCONV_UNROLL
     for (int t = 0; t < R; t++) {
@@ -55,7 +55,7 @@ INLINE void NAME(depthwise_clear)(const int R, const int C, vec sum[R][C], const
 INLINE void NAME(depthwise_known)(const int R, const int C, const int KH, const int KW, const int classes,
                                   const NAME(depthwise_task) *task, const real *x, const vec *w,
                                   const ptrdiff_t *column, real *y, const real *residual, ptrdiff_t n) {
-    vec sum[R][C];
+    vec sum[4][4];
     NAME(depthwise_clear)(R, C, sum, task->e);
     PYCONV_UNROLL
     for (int first = 0; first < classes; first++) {
@@ -65,7 +65,7 @@ INLINE void NAME(depthwise_known)(const int R, const int C, const int KH, const 
         for (int a = 0; a < taps + R - 1; a++, row += task->band_step) {
             PYCONV_UNROLL
             for (int j = 0; j < KW; j++) {
-                vec v[C];
+                vec v[4];
                 PYCONV_UNROLL
                 for (int c = 0; c < C; c++)
                     v[c] = v_load(row + column[j] + c * V);
@@ -84,11 +84,11 @@ INLINE void NAME(depthwise_known)(const int R, const int C, const int KH, const 
 
 /* One row of the band, all of kw, for rows first <= t < last of a tile; w is the weight row of tile row 0, that of row t
  * is t w_step before it. */
-INLINE void NAME(depthwise_row)(const int R, const int C, const int first, const int last, const pyconv_band *b,
-                                const real *x, const real *w, ptrdiff_t w_step, vec sum[R][C]) {
+INLINE void NAME(depthwise_row)(const int R, const int C, const int first, const int last, ptrdiff_t kw,
+                                pyconv_tap_step step, const real *x, const real *w, ptrdiff_t w_step, vec sum[4][4]) {
     pyconv_tap tap = {0, 0};
-    for (ptrdiff_t j = 0; j < b->kw; j++) {
-        vec v[C];
+    for (ptrdiff_t j = 0; j < kw; j++) {
+        vec v[4];
         PYCONV_UNROLL
         for (int c = 0; c < C; c++)
             v[c] = v_load(x + tap.at + c * V);
@@ -99,7 +99,7 @@ INLINE void NAME(depthwise_row)(const int R, const int C, const int first, const
             for (int c = 0; c < C; c++)
                 sum[t][c] = v_fma(scale, v[c], sum[t][c]);
         }
-        tap = pyconv_next_tap(b, tap);
+        tap = pyconv_next_tap(step, tap);
     }
 }
 
@@ -107,20 +107,21 @@ INLINE void NAME(depthwise_row)(const int R, const int C, const int first, const
 INLINE void NAME(depthwise_any)(const int R, const int C, const NAME(depthwise_task) *task, const real *x,
                                 const real *w, real *y, const real *residual, ptrdiff_t n) {
     const pyconv_band *b = task->b;
-    const ptrdiff_t w_step = task->classes * b->kw;
-    vec sum[R][C];
+    const ptrdiff_t kw = b->kw, w_step = task->classes * kw;
+    const pyconv_tap_step step = pyconv_tap_step_of(b);
+    vec sum[4][4];
     NAME(depthwise_clear)(R, C, sum, task->e);
     for (ptrdiff_t first = 0; first < task->classes && first < b->kh; first++) {
         const ptrdiff_t taps = (b->kh - first + task->classes - 1) / task->classes;
         const real *row = x + first * task->class_step, *weight = w + first * b->kw;
         PYCONV_UNROLL
         for (int a = 0; a < R - 1; a++, row += task->band_step, weight += w_step)
-            NAME(depthwise_row)(R, C, 0, a + 1, b, row, weight, w_step, sum);
+            NAME(depthwise_row)(R, C, 0, a + 1, kw, step, row, weight, w_step, sum);
         for (ptrdiff_t a = R - 1; a < taps; a++, row += task->band_step, weight += w_step)
-            NAME(depthwise_row)(R, C, 0, R, b, row, weight, w_step, sum);
+            NAME(depthwise_row)(R, C, 0, R, kw, step, row, weight, w_step, sum);
         PYCONV_UNROLL
         for (int a = 1; a < R; a++, row += task->band_step, weight += w_step)
-            NAME(depthwise_row)(R, C, a, R, b, row, weight, w_step, sum);
+            NAME(depthwise_row)(R, C, a, R, kw, step, row, weight, w_step, sum);
     }
     NAME(depthwise_store)(R, C, sum, y, residual, task->y_step, n, task->e);
 }
@@ -131,11 +132,12 @@ INLINE void NAME(depthwise_any)(const int R, const int C, const NAME(depthwise_t
         const NAME(depthwise_task) *task, const real *x, const real *w, real *y, const real *residual) {     \
         vec weight[KH * KW];                                                                                 \
         ptrdiff_t column[KW], q = 0;                                                                         \
+        const pyconv_tap_step step = pyconv_tap_step_of(task->b);                                            \
         pyconv_tap tap = {0, 0};                                                                             \
         PYCONV_UNROLL                                                                                        \
         for (int i = 0; i < KH * KW; i++)                                                                    \
             weight[i] = v_set1(w[i]);                                                                        \
-        for (int j = 0; j < KW; j++, tap = pyconv_next_tap(task->b, tap))                                    \
+        for (int j = 0; j < KW; j++, tap = pyconv_next_tap(step, tap))                                    \
             column[j] = tap.at;                                                                              \
         const ptrdiff_t cols = task->b->cols;                                                                \
         for (; cols - q > V; q += 2 * V)                                                                     \
