@@ -37,7 +37,7 @@
 #define PYCONV_UNROLL PYCONV_PRAGMA(GCC unroll 32)
 #endif
 
-/* Holds a pointer in a register of its own: compilers like to rebuild it from others, too slowly or on the stack. */
+/* A register of its own for a pointer, which compilers else rebuild from others, slowly or from the stack. */
 #define PYCONV_KEEP(pointer) __asm__("" : "+r"(pointer))
 
 #define PYCONV_ISA scalar

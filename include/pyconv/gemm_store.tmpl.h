@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The tile of the products, MR rows of the broadcast side by NR columns of the vector side, and its way to C: from
- * registers if it is full, else through tile[m][NR]. */
+/* The tile of the products, MR rows of the broadcast side by NR columns of the vector side, and its way to C:
+ * from registers if it is full, else through tile[m][NR]. */
 
 #if PYCONV_LEVEL == PYCONV_ISA_avx512
 #define MR 14

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Patches of an image, and weights, into the panels that gemm_panel reads. */
 
-/* p[0], p[2], p[4], ... and p[0], p[4], p[8], ...; only the first `readable` reals are read, the others are zero. */
+/* p[0], p[2], p[4], ... and p[0], p[4], p[8], ...; only the first `readable` reals are read, the rest is zero. */
 INLINE vec NAME(load_2)(const real *p, ptrdiff_t readable) {
     const ptrdiff_t more = readable - V;
     return v_even(v_load_n(p, more < 0 ? readable : V),
@@ -48,10 +48,10 @@ static void NAME(zero_rows)(real *to, ptrdiff_t to_s, ptrdiff_t rows, ptrdiff_t 
     }
 }
 
-/* panel[k - k0][w] = x[c][oy sh - ph + r dh][ox sw - pw + s dw], k = (c kh + r) kw + s, for `count` <= w output pixels
- * from number `pixel` of the oh x ow image; zero in the padding and in the columns from count to w.
- * A tap (r, s) and a piece of an output row have one source row per channel, so index arithmetic is paid once for
- * all channels. Made for xs_w = 1. */
+/* panel[k - k0][w] = x[c][oy sh - ph + r dh][ox sw - pw + s dw], k = (c kh + r) kw + s, for `count` <= w output
+ * pixels from number `pixel` of the oh x ow image; zero in the padding and in the columns from count to w.
+ * A tap (r, s) and a piece of an output row have one source row per channel, so index arithmetic is paid once
+ * for all channels. Made for xs_w = 1. */
 static void NAME(pack_chw)(const pyconv_patches *p, const real *x, ptrdiff_t pixel, ptrdiff_t count,
                            ptrdiff_t w, ptrdiff_t k0, ptrdiff_t k1, real *panel) {
     const ptrdiff_t taps = p->kh * p->kw;
@@ -97,9 +97,9 @@ static vec NAME(load_part)(const real *x, ptrdiff_t run, ptrdiff_t at, ptrdiff_t
     return v_load(lanes);
 }
 
-/* The same with k = (r kw + s) C + c, for channels side by side (xs_c = 1): blocks of V pixels by V reals are turned
- * in registers. With fewer than V channels, and pixels that follow each other without a gap, the kw C reals of a kernel
- * row are taken as one run, which keeps the lanes busy. */
+/* The same with k = (r kw + s) C + c, for channels side by side (xs_c = 1): blocks of V pixels by V reals are
+ * turned in registers. With fewer than V channels, and pixels that follow each other without a gap, the kw C reals
+ * of a kernel row are taken as one run, which keeps the lanes busy. */
 static void NAME(pack_hwc)(const pyconv_patches *p, const real *x, ptrdiff_t pixel, ptrdiff_t count,
                            ptrdiff_t w, ptrdiff_t k0, ptrdiff_t k1, real *panel) {
     static const real zeros[V] = {0};
@@ -168,8 +168,8 @@ INLINE ptrdiff_t NAME(weight_k)(ptrdiff_t c, ptrdiff_t t, ptrdiff_t channels, pt
     return hwc ? t * channels + c : c * taps + t;
 }
 
-/* The broadcast side: row panels [K][m] one after the other, each as wide as its rows (pyconv_split_start tells which),
- * so panel i begins at element pyconv_split_start(oc, panels, i) K of `packed`. */
+/* The broadcast side: row panels [K][m] one after the other, each as wide as its rows, oc being cut by
+ * pyconv_split_start; so panel i begins at element pyconv_split_start(oc, panels, i) K of `packed`. */
 static void NAME(pack_weights_rows)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const real *w, int hwc,
                                     ptrdiff_t panels, real *packed) {
     const ptrdiff_t K = channels * taps;

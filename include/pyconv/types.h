@@ -46,7 +46,7 @@ static inline ptrdiff_t pyconv_clamp(ptrdiff_t v, ptrdiff_t lo, ptrdiff_t hi) {
     return v < lo ? lo : v > hi ? hi : v;
 }
 
-/* Where part i begins when `total` things go into `parts` parts as even as can be: 64 in 5 is 13 13 13 13 12. */
+/* Where part i begins when `total` things go into `parts` even parts: 64 in 5 is 13 13 13 13 12. */
 static inline ptrdiff_t pyconv_split_start(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t i) {
     const ptrdiff_t rest = total % parts;
     return total / parts * i + (i < rest ? i : rest);

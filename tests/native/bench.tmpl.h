@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* GFLOP/s of the products, and their share of the peak measured right beside: median of the ratios of neighbours, since
- * the clock of a shared machine drifts. */
+/* GFLOP/s of the products, and their share of the peak measured right beside: the median ratio of neighbours,
+ * since the clock of a shared machine drifts. */
 static void CHECK_NAME(bench_gemm)(const KERNELS *kernels, const char *isa, ptrdiff_t m, ptrdiff_t k,
                                    int packed) {
     enum { rounds = 201 };

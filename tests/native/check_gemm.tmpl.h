@@ -26,8 +26,8 @@ static guarded CHECK_NAME(numbers)(ptrdiff_t count) {
     return g;
 }
 
-/* The operands of one product, and C's old content; random but for a NaN in row 0 of A when k > 2, which must reach the
- * whole row of C, clamped or not. */
+/* The operands of one product, and C's old content; random but for a NaN in row 0 of A when k > 2, which must
+ * reach the whole row of C, clamped or not. */
 typedef struct CHECK_NAME(operands) {
     guarded a, b, c, residual, bias;
     real *A, *B, *C, *old;

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The C kernels on their own: every kernel of every instruction set, natively and on emulated AArch64."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def compiler(name):
+    path = shutil.which(name)
+    if path is None:
+        pytest.skip(f"no {name} on this machine")
+    return path
+
+
+def build(directory, cc, *flags):
+    program = directory / "driver"
+    source = ROOT / "tests" / "native" / "driver.c"
+    flags = ["-std=gnu11", "-Wall", "-Werror", f"-I{ROOT / 'include'}", *flags]
+    subprocess.run([cc, *flags, source, "-o", program, "-lm"], check=True)
+    return str(program)
+
+
+def check(*command):
+    """Runs the driver; returns the instruction sets it tested."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    counts = re.search(r"^(\d+) passed, 0 failed$", done.stdout, re.M)
+    assert counts and int(counts[1]) > 10000, done.stdout
+    return re.findall(r"^(\w+): \d+ lanes$", done.stdout, re.M)
+
+
+def test_kernels(tmp_path):
+    cc = compiler(shlex.split(sysconfig.get_config_var("CC") or "cc")[0])
+    assert "scalar" in check(build(tmp_path, cc, "-O2"))
+
+
+def test_kernels_on_aarch64(tmp_path):
+    cc, emulator = compiler("aarch64-linux-gnu-gcc"), compiler("qemu-aarch64")
+    assert check(emulator, build(tmp_path, cc, "-O2", "-static")) == ["scalar", "neon"]
+
+
+SANITIZED = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["gcc", "clang"])
+@pytest.mark.parametrize("flags", [["-O3"], SANITIZED], ids=["O3", "sanitized"])
+def test_kernels_as_otherwise_compiled(tmp_path, name, flags):
+    assert "scalar" in check(build(tmp_path, compiler(name), *flags))
