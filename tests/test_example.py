@@ -12,6 +12,7 @@ import pytest
 import pyconv
 
 ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 sys.path.insert(0, str(ROOT / "examples"))
 
 import cnn  # noqa: E402 - found by the path above
@@ -91,11 +92,11 @@ def test_photo_filters_writes_a_picture(tmp_path):
 
 
 def test_readme_lists_every_algorithm():
-    table = re.findall(r"^\| `(\w+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    table = re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)
     assert sorted(table) == sorted(pyconv.algorithms())
 
 
 def test_readme_code_runs():
-    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     assert blocks
     exec(compile("\n".join(blocks), "README.md", "exec"), {})
