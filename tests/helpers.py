@@ -2,6 +2,7 @@
 """What several test files share: data, error bounds, guarded buffers, the sweep over algorithms."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -131,13 +132,23 @@ class HasDLPack:
 
 
 def run_python(script, *args, timeout=120, **environment):
-    """Run `script` in a fresh interpreter and return what it printed; fail with its errors."""
-    done = subprocess.run(
+    """Run `script` in a fresh interpreter and return what it printed; fail with its errors.
+
+    It leads a session of its own, so that a hang ends with its forked children too.
+    """
+    process = subprocess.Popen(
         [sys.executable, "-c", script, *map(str, args)],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=timeout,
         env={**os.environ, **environment},
+        start_new_session=True,
     )
-    assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    try:
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output, errors = process.communicate()
+        raise AssertionError(f"still running after {timeout} s\n{output}\n{errors}") from None
+    assert process.returncode == 0, f"exit code {process.returncode}\n{output}\n{errors}"
+    return output

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The helpers must notice what they are there to notice."""
 
+import os
+import sys
+import time
+
 import numpy as np
 import pytest
 from helpers import (
@@ -85,3 +89,23 @@ def test_run_python_returns_output_and_reports_failure():
     assert run_python("import sys; print(sys.argv[1])", 7) == "7\n"
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         run_python("1/0")
+
+
+HANGS = """
+import os, time
+if os.fork() == 0:
+    print(os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_run_python_ends_a_hanging_family():
+    with pytest.raises(AssertionError, match="still running after 2 s") as caught:
+        run_python(HANGS, timeout=2)
+    child = int(str(caught.value).split()[5])
+    deadline = time.monotonic() + 5
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < deadline:  # until init has reaped it
+            os.kill(child, 0)
+            time.sleep(0.05)

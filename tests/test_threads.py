@@ -190,7 +190,7 @@ print("alive")
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
 @pytest.mark.parametrize("script", [FORK, FORK_WHILE_BUSY], ids=["after use", "during use"])
 def test_a_forked_child_computes_instead_of_hanging(script):
-    assert run_python(script, timeout=90, PYTHONWARNINGS="ignore").endswith("alive\n")
+    assert run_python(script, timeout=60, PYTHONWARNINGS="ignore").endswith("alive\n")
 
 
 MULTIPROCESSING = """
