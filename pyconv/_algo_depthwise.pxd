@@ -10,7 +10,7 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._band cimport cut_plane, piece, pieces_t, split_plane, tail_flags
-from pyconv._simd cimport band_t, f32_epilogue, f64_epilogue
+from pyconv._simd cimport band_t, ceil_div, f32_epilogue, f64_epilogue, split_start
 from pyconv._sizes cimport times
 from pyconv._tail cimport poll
 
@@ -61,36 +61,42 @@ cdef inline void _filter(const task_t *t, const band_t *b, const real *band, int
         p.kernels.f64.depthwise(b, band, <const double *>t.weight + o * p.k, <double *>t.y + at, &e64)
 
 
-cdef inline void _plane_piece(const task_t *t, const pieces_t *s, int64_t number, real *band) noexcept nogil:
-    """Piece `number` of n * ic * pieces: all filters of its channel."""
+cdef inline void _channels_piece(const task_t *t, const pieces_t *s, int64_t image, int64_t first, int64_t last,
+                                 int64_t number, real *band) noexcept nogil:
+    """One piece of the planes of channels first <= c < last: all their filters."""
     cdef const problem_t *p = t.p
-    cdef int64_t pieces = s.down * s.across
-    cdef int64_t c = number // pieces % p.ic
-    cdef int64_t image = number // (pieces * p.ic)
-    cdef int64_t row, col, o
-    cdef band_t b = piece(p, s, number % pieces, &row, &col)
-    split_plane(p, &b, <const real *>t.x + image * p.xn + c * p.xc, row, col, band)
-    for o in range(c * p.ocg, (c + 1) * p.ocg):
-        _filter(t, &b, band, o, image * p.yn + o * p.yc + row * p.yh + col)
+    cdef int64_t row, col, c, o
+    cdef band_t b = piece(p, s, number, &row, &col)
+    for c in range(first, last):
+        split_plane(p, &b, <const real *>t.x + image * p.xn + c * p.xc, row, col, band)
+        for o in range(c * p.ocg, (c + 1) * p.ocg):
+            _filter(t, &b, band, o, image * p.yn + o * p.yc + row * p.yh + col)
+
+
+cdef inline int64_t _block(const problem_t *p, const pieces_t *s, int threads) noexcept nogil:
+    """Channels per task: enough that finding one's way costs nothing, few enough for every thread to have several."""
+    cdef int64_t enough = 16384 // (s.rows * s.cols * p.ocg)
+    return max(1, min(enough, p.n * p.ic // (4 * threads)))
 
 
 cdef inline int _depthwise(task_t *t, const real *tag) noexcept nogil:
     """tag is NULL and names the type."""
     cdef const problem_t *p = t.p
     cdef pieces_t s = cut_plane(p, 1)
-    cdef int64_t count = p.n * p.ic * s.down * s.across
+    cdef int64_t pieces = s.down * s.across
+    cdef int64_t block = min(_block(p, &s, t.threads), p.ic)
+    cdef int64_t blocks = ceil_div(p.ic, block)
+    cdef int64_t count = p.n * blocks * pieces
     cdef double flops = 2.0 * p.n * p.yn * p.k / count
     cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
     cdef int64_t first = 0
     cdef int64_t last, i
     while first < count:
         last = min(first + chunk, count)
-        if t.threads == 1:
-            for i in range(first, last):
-                _plane_piece(t, &s, i, <real *>t.workspace)
-        else:
-            for i in prange(first, last, num_threads=t.threads, schedule="static"):
-                _plane_piece(t, &s, i, <real *>(t.workspace + threadid() * s.bytes))
+        for i in prange(first, last, num_threads=t.threads, schedule="static"):
+            _channels_piece(t, &s, i // (pieces * blocks), split_start(p.ic, blocks, i // pieces % blocks),
+                            split_start(p.ic, blocks, i // pieces % blocks + 1), i % pieces,
+                            <real *>(t.workspace + threadid() * s.bytes))
         if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last

@@ -1,13 +1,25 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-implicit_gemm: im2col fused into the packing of a blocked GEMM (Chetlur et al. 2014, Goto and van de Geijn 2008).
+implicit_gemm: im2col fused into a blocked GEMM (Chetlur et al. 2014; Goto and van de Geijn 2008; Zhang et al. 2018).
 
-Patches exist only as a panel per thread that stays in the second cache level; weights are packed once.
+No patch matrix exists. Where rows are long and channels not too few, windows are read from a channels-last band of the
+image (`_simd_bands`); elsewhere patches are packed into a panel per thread (`_simd_gemm`). Weights are packed once.
 """
 
 from pyconv._types cimport *
-from pyconv._simd_gemm cimport blocks_seconds, blocks_t, cut, pack_weights, packed_weights, run_blocks, weights_broadcast
+from pyconv._simd_bands cimport bands_cycles, bands_serve, bands_t, cut_bands, run_bands
+from pyconv._simd_gemm cimport (
+    blocks_cycles, blocks_t, core_seconds, cut, pack_weights, packed_weights, run_blocks, weights_broadcast,
+)
 from pyconv._sizes cimport times
+
+
+cdef inline bint _banded(const problem_t *p) noexcept nogil:
+    return bands_serve(p) and bands_cycles(p) < blocks_cycles(p, False)
+
+
+cdef inline bint _broadcast(const problem_t *p) noexcept nogil:
+    return not _banded(p) and weights_broadcast(p)
 
 
 cdef inline const char *implicit_gemm_supports(const problem_t *p) noexcept nogil:
@@ -15,28 +27,36 @@ cdef inline const char *implicit_gemm_supports(const problem_t *p) noexcept nogi
 
 
 cdef inline size_t implicit_gemm_workspace(const problem_t *p, int threads) noexcept nogil:
-    cdef blocks_t b = cut(p, False, threads)
-    return times(b.buffer, threads)
+    if _banded(p):
+        return times(cut_bands(p, threads).buffer, threads)
+    return times(cut(p, False, threads).buffer, threads)
 
 
 cdef inline size_t implicit_gemm_packed(const problem_t *p) noexcept nogil:
-    return packed_weights(p, weights_broadcast(p))
+    return packed_weights(p, _broadcast(p))
 
 
 cdef inline void implicit_gemm_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
+    cdef bint hwc = _banded(p) or p.layout == PYCONV_NHWC
     if p.dtype == PYCONV_F32:
-        pack_weights(p, <const float *>weight, weights_broadcast(p), <float *>packed)
+        pack_weights(p, <const float *>weight, _broadcast(p), hwc, <float *>packed)
     else:
-        pack_weights(p, <const double *>weight, weights_broadcast(p), <double *>packed)
+        pack_weights(p, <const double *>weight, _broadcast(p), hwc, <double *>packed)
 
 
 cdef inline double implicit_gemm_seconds(const problem_t *p, int threads) noexcept nogil:
-    cdef blocks_t b = cut(p, False, threads)
-    return blocks_seconds(p, &b, threads)
+    return core_seconds(p, bands_cycles(p) if _banded(p) else blocks_cycles(p, False), threads)
 
 
 cdef inline int implicit_gemm_run(task_t *t) noexcept nogil:
-    cdef blocks_t b = cut(t.p, False, t.slots)
+    cdef blocks_t blocks
+    cdef bands_t bands
+    if _banded(t.p):
+        bands = cut_bands(t.p, t.slots)
+        if t.p.dtype == PYCONV_F32:
+            return run_bands(t, &bands, <const float *>NULL)
+        return run_bands(t, &bands, <const double *>NULL)
+    blocks = cut(t.p, False, t.slots)
     if t.p.dtype == PYCONV_F32:
-        return run_blocks(t, &b, <const float *>NULL)
-    return run_blocks(t, &b, <const double *>NULL)
+        return run_blocks(t, &blocks, <const float *>NULL)
+    return run_blocks(t, &blocks, <const double *>NULL)

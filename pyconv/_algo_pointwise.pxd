@@ -7,7 +7,9 @@ a panel of pixels is packed, as implicit_gemm does.
 """
 
 from pyconv._types cimport *
-from pyconv._simd_gemm cimport blocks_seconds, blocks_t, cut, pack_weights, packed_weights, run_blocks, weights_broadcast
+from pyconv._simd_gemm cimport (
+    blocks_cycles, blocks_t, core_seconds, cut, pack_weights, packed_weights, run_blocks, weights_broadcast,
+)
 from pyconv._sizes cimport times
 
 
@@ -38,15 +40,14 @@ cdef inline size_t pointwise_packed(const problem_t *p) noexcept nogil:
 
 cdef inline void pointwise_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
     if p.dtype == PYCONV_F32:
-        pack_weights(p, <const float *>weight, _broadcast(p), <float *>packed)
+        pack_weights(p, <const float *>weight, _broadcast(p), False, <float *>packed)
     else:
-        pack_weights(p, <const double *>weight, _broadcast(p), <double *>packed)
+        pack_weights(p, <const double *>weight, _broadcast(p), False, <double *>packed)
 
 
 cdef inline double pointwise_seconds(const problem_t *p, int threads) noexcept nogil:
     """A little less than implicit_gemm's, which it equals on NCHW."""
-    cdef blocks_t b = cut(p, _rows_in_place(p), threads)
-    return 0.99 * blocks_seconds(p, &b, threads)
+    return 0.99 * core_seconds(p, blocks_cycles(p, _rows_in_place(p)), threads)
 
 
 cdef inline int pointwise_run(task_t *t) noexcept nogil:

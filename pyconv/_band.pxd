@@ -5,7 +5,9 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
 from pyconv._types cimport *
-from pyconv._simd cimport BIAS_ROW, CLAMP, RESIDUAL, band_pitch, band_rows, band_t, cache_bytes, ceil_div, split_start
+from pyconv._simd cimport (
+    BAND_SLACK, BIAS_ROW, CLAMP, RESIDUAL, band_pitch, band_relate, band_rows, band_t, cache_bytes, ceil_div, split_start,
+)
 
 cdef enum:
     WIDEST = 512              # columns of outputs in a band
@@ -34,7 +36,7 @@ cdef inline pieces_t cut_plane(const problem_t *p, int64_t channels) noexcept no
     s.down = ceil_div(p.oh, max(max(fits, reach // p.sh), 8))
     s.rows = ceil_div(p.oh, s.down)
     s.plane = band_rows(s.rows, p.kh, p.sh, p.dh) * p.sw * s.pitch
-    s.bytes = (<size_t>(channels * s.plane) * p.itemsize + 63) & ~<size_t>63
+    s.bytes = ((<size_t>(channels * s.plane) + BAND_SLACK) * p.itemsize + 63) & ~<size_t>63
     return s
 
 
@@ -50,6 +52,7 @@ cdef inline band_t piece(const problem_t *p, const pieces_t *s, int64_t number, 
     b.kh, b.kw, b.sh, b.sw, b.dh, b.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
     b.pitch = s.pitch
     b.ys_h = p.yh
+    band_relate(&b)
     return b
 
 

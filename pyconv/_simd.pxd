@@ -37,8 +37,10 @@ cdef extern from "pyconv/types.h" nogil:
 
 cdef extern from "pyconv/band.h" nogil:
     ctypedef struct band_t "pyconv_band":
-        ptrdiff_t rows, cols, kh, kw, sh, sw, dh, dw, pitch, ys_h
+        ptrdiff_t rows, cols, kh, kw, sh, sw, dh, dw, pitch, ys_h, apart, classes
 
+    const size_t BAND_SLACK "PYCONV_BAND_SLACK"
+    void band_relate "pyconv_band_relate"(band_t *b)
     ptrdiff_t band_rows "pyconv_band_rows"(ptrdiff_t rows, ptrdiff_t kh, ptrdiff_t sh, ptrdiff_t dh)
     ptrdiff_t band_pitch "pyconv_band_pitch"(ptrdiff_t cols, ptrdiff_t kw, ptrdiff_t sw, ptrdiff_t dw)
 
@@ -52,6 +54,11 @@ cdef extern from "pyconv/kernels.h" nogil:
         double (*fma_peak)(ptrdiff_t steps, float *sink) noexcept nogil
         void (*gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float *a, ptrdiff_t a_rs, ptrdiff_t a_ks,
                            const float *b, ptrdiff_t b_ps, float *c, ptrdiff_t ldc, const f32_epilogue *e) noexcept nogil
+        void (*gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const float *a, ptrdiff_t a_rs,
+                          const ptrdiff_t *offsets, const float *b, ptrdiff_t b_ps, float *c, ptrdiff_t ldc,
+                          const f32_epilogue *e) noexcept nogil
+        void (*transpose_rows)(ptrdiff_t rows, ptrdiff_t cols, const float *src, ptrdiff_t from_s, float *to,
+                               ptrdiff_t to_s) noexcept nogil
         void (*pack_chw)(const patches_t *p, const float *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
                          ptrdiff_t k0, ptrdiff_t k1, float *panel) noexcept nogil
         void (*pack_hwc)(const patches_t *p, const float *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
@@ -71,6 +78,11 @@ cdef extern from "pyconv/kernels.h" nogil:
         double (*fma_peak)(ptrdiff_t steps, double *sink) noexcept nogil
         void (*gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, ptrdiff_t a_rs, ptrdiff_t a_ks,
                            const double *b, ptrdiff_t b_ps, double *c, ptrdiff_t ldc, const f64_epilogue *e) noexcept nogil
+        void (*gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const double *a, ptrdiff_t a_rs,
+                          const ptrdiff_t *offsets, const double *b, ptrdiff_t b_ps, double *c, ptrdiff_t ldc,
+                          const f64_epilogue *e) noexcept nogil
+        void (*transpose_rows)(ptrdiff_t rows, ptrdiff_t cols, const double *src, ptrdiff_t from_s, double *to,
+                               ptrdiff_t to_s) noexcept nogil
         void (*pack_chw)(const patches_t *p, const double *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
                          ptrdiff_t k0, ptrdiff_t k1, double *panel) noexcept nogil
         void (*pack_hwc)(const patches_t *p, const double *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,

@@ -38,11 +38,11 @@ ctypedef struct blocks_t:
     size_t buffer             # bytes per thread
 
 
-cdef inline int64_t _tile_rows(const problem_t *p) noexcept nogil:
+cdef inline int64_t tile_rows(const problem_t *p) noexcept nogil:
     return p.kernels.f32.mr if p.itemsize == 4 else p.kernels.f64.mr
 
 
-cdef inline int64_t _tile_columns(const problem_t *p) noexcept nogil:
+cdef inline int64_t tile_columns(const problem_t *p) noexcept nogil:
     return p.kernels.f32.nr if p.itemsize == 4 else p.kernels.f64.nr
 
 
@@ -59,8 +59,8 @@ cdef inline double tile_cost(int64_t rows, int64_t columns, int64_t mr, int64_t 
 
 cdef inline bint weights_broadcast(const problem_t *p) noexcept nogil:
     """A turned store costs about a tenth."""
-    cdef int64_t mr = _tile_rows(p)
-    cdef int64_t nr = _tile_columns(p)
+    cdef int64_t mr = tile_rows(p)
+    cdef int64_t nr = tile_columns(p)
     cdef double weights = tile_cost(p.ocg, p.oh * p.ow, mr, nr)
     cdef double patches = tile_cost(p.oh * p.ow, p.ocg, mr, nr)
     if p.layout == PYCONV_NCHW:
@@ -108,8 +108,8 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
     cdef int64_t pixel_units, filter_units, k_blocks, widest
     b.in_place = in_place
     b.weights_broadcast = not in_place and weights_broadcast(p)
-    b.mr = _tile_rows(p)
-    b.nr = _tile_columns(p)
+    b.mr = tile_rows(p)
+    b.nr = tile_columns(p)
     b.images = p.n
     b.runs = 1
     b.pixels = p.oh * p.ow
@@ -146,17 +146,17 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
 
 cdef inline size_t packed_weights(const problem_t *p, bint broadcast) noexcept nogil:
     """[g][ocg][K] in panels, or [g][ceil(ocg / nr)][K][nr]."""
-    cdef int64_t nr = _tile_columns(p)
+    cdef int64_t nr = tile_columns(p)
     cdef int64_t columns = p.ocg if broadcast else ceil_div(p.ocg, nr) * nr
     return times(times(<size_t>(p.g * columns), <size_t>p.k), p.itemsize)
 
 
-cdef inline void pack_weights(const problem_t *p, const real *weight, bint broadcast, real *packed) noexcept nogil:
-    cdef int64_t nr = _tile_columns(p)
-    cdef int64_t panels = ceil_div(p.ocg, _tile_rows(p))
+cdef inline void pack_weights(const problem_t *p, const real *weight, bint broadcast, bint hwc, real *packed) noexcept nogil:
+    """K in the order kh, kw, c if hwc."""
+    cdef int64_t nr = tile_columns(p)
+    cdef int64_t panels = ceil_div(p.ocg, tile_rows(p))
     cdef int64_t g_step = p.k * (p.ocg if broadcast else ceil_div(p.ocg, nr) * nr)
     cdef int64_t g
-    cdef bint hwc = p.layout == PYCONV_NHWC
     for g in range(p.g):
         if real is float:
             if broadcast:
@@ -200,7 +200,7 @@ cdef inline void _multiply(const problem_t *p, int64_t m, int64_t n, int64_t k, 
         p.kernels.f64.gemm_panel(m, n, k, a, a_rs, a_ks, b, b_ps, c, ldc, &e64)
 
 
-cdef inline int _last_flags(const task_t *t, bint filters_are_rows) noexcept nogil:
+cdef inline int last_flags(const task_t *t, bint filters_are_rows) noexcept nogil:
     cdef int flags = 0
     if t.bias != NULL:
         flags |= BIAS_ROW if filters_are_rows else BIAS_COLUMN
@@ -221,7 +221,7 @@ cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches
     cdef const real *residual
     cdef bint turned = p.layout == PYCONV_NHWC
     cdef int64_t ldc = p.yw if turned else p.yc
-    cdef int last_flags = _last_flags(t, True)
+    cdef int tail = last_flags(t, True)
     cdef int64_t k0 = 0
     cdef int64_t kc, unit, panel, row, m, where
     cdef int flags
@@ -232,7 +232,7 @@ cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches
             _pack_patches(p, shape, x, first_pixel + unit * b.nr, min(b.nr, pixels - unit * b.nr), b.nr, k0, k0 + kc,
                           buffer + unit * b.nr * kc)
             unit += 1
-        flags = (TRANSPOSED if turned else 0) | (ACCUMULATE if k0 > 0 else 0) | (last_flags if k0 + kc == p.k else 0)
+        flags = (TRANSPOSED if turned else 0) | (ACCUMULATE if k0 > 0 else 0) | (tail if k0 + kc == p.k else 0)
         for panel in range(first_panel, last_panel):
             row = split_start(p.ocg, b.panels, panel)
             m = split_start(p.ocg, b.panels, panel + 1) - row
@@ -256,7 +256,7 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
     cdef int64_t ldc = p.yc if turned else p.yw
     cdef int64_t step = p.sw * p.xw
     cdef int64_t panels = ceil_div(pixels, b.mr)
-    cdef int last_flags = _last_flags(t, False)
+    cdef int tail = last_flags(t, False)
     cdef int64_t k0 = 0
     cdef int64_t kc, panel, pixel, m, where
     cdef int flags
@@ -264,7 +264,7 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
     while k0 < p.k:
         kc = min(b.kc, p.k - k0)
         columns = weight + k0 * b.nr
-        flags = (TRANSPOSED if turned else 0) | (ACCUMULATE if k0 > 0 else 0) | (last_flags if k0 + kc == p.k else 0)
+        flags = (TRANSPOSED if turned else 0) | (ACCUMULATE if k0 > 0 else 0) | (tail if k0 + kc == p.k else 0)
         for panel in range(panels):
             pixel = first_pixel + split_start(pixels, panels, panel)
             m = first_pixel + split_start(pixels, panels, panel + 1) - pixel
@@ -332,23 +332,29 @@ cdef inline int run_blocks(task_t *t, const blocks_t *b, const real *tag) noexce
     return PYCONV_STATUS_OK
 
 
-cdef inline double blocks_seconds(const problem_t *p, const blocks_t *b, int threads) noexcept nogil:
+cdef inline double blocks_cycles(const problem_t *p, bint in_place) noexcept nogil:
     """
-    Steps of the tiles at 0.93 of the FMA peak, the packing, and the bytes that pass through memory.
+    Steps of the tiles and the packing, per image and group, on one thread.
 
-    Measured on a Sapphire-Rapids-class core: 3.1 GHz, 2 vector FMAs a cycle; packing 1 vector in 2 cycles from NCHW and
-    in 5 from NHWC; 9 GB/s for what does not fit the second cache level.
+    Measured on a Sapphire-Rapids-class core: 2 vector FMAs a cycle; packing one vector takes 3 cycles from NCHW and 6
+    from NHWC, half as many again into panels of mr.
     """
-    cdef double cycles, packing, bytes
-    cdef int64_t lanes = b.nr // 2
+    cdef int64_t lanes = tile_columns(p) // 2
     cdef double pixels = <double>p.oh * p.ow
     cdef double fma = 2 if p.kernels.level > 0 else 0.5
-    if b.weights_broadcast:
-        cycles = tile_cost(p.ocg, p.oh * p.ow, b.mr, b.nr) * p.k / fma
-    else:
-        cycles = tile_cost(p.oh * p.ow, p.ocg, b.mr, b.nr) * p.k / fma
-    packing = 0 if b.in_place else b.filter_parts * pixels * p.k / lanes * (2 if p.layout == PYCONV_NCHW else 5)
-    if not b.weights_broadcast and not b.in_place:
-        packing *= 1.5
-    bytes = <double>p.itemsize * (p.n * (p.xn + p.yn) + p.oc * p.k)
-    return p.n * p.g * (cycles / 0.93 + packing) / threads / 3.1e9 + bytes / 25e9 + 5e-7
+    cdef bint weights = not in_place and weights_broadcast(p)
+    cdef double packing = 0 if in_place else pixels * p.k / lanes * (3 if p.layout == PYCONV_NCHW else 6)
+    cdef double turned = 1.1 if weights == (p.layout == PYCONV_NHWC) else 1
+    if weights:
+        return turned * tile_cost(p.ocg, p.oh * p.ow, tile_rows(p), tile_columns(p)) * p.k / fma + packing
+    return turned * tile_cost(p.oh * p.ow, p.ocg, tile_rows(p), tile_columns(p)) * p.k / fma + 1.5 * packing
+
+
+cdef inline double core_seconds(const problem_t *p, double cycles, int threads) noexcept nogil:
+    """
+    cycles per image and group at 0.95 of the speed of the core's kernels, and the bytes that pass through memory.
+
+    Measured on a Sapphire-Rapids-class core: 3.1 GHz, and 25 GB/s for operands that fit the last level of cache.
+    """
+    cdef double bytes = <double>p.itemsize * (p.n * (p.xn + p.yn) + p.oc * p.k)
+    return p.n * p.g * cycles / 0.95 / threads / 3.1e9 + bytes / 25e9 + 5e-7

@@ -82,6 +82,7 @@ PYCONV_TARGET_END
 
 #include "epilogue.tmpl.h"
 #include "pack.tmpl.h"
+#include "transpose.tmpl.h"
 
 #include "split.tmpl.h"
 

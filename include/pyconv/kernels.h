@@ -34,6 +34,9 @@
         pyconv_##T *packed))                                                                                 \
     OP(T, isa, pack_weights_columns, void,                                                                   \
        (ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const pyconv_##T *w, int hwc, pyconv_##T *packed)) \
+    OP(T, isa, transpose_rows, void,                                                                         \
+       (ptrdiff_t rows, ptrdiff_t cols, const pyconv_##T *from, ptrdiff_t from_s, pyconv_##T *to,            \
+        ptrdiff_t to_s))                                                                                     \
     OP(T, isa, split, void,                                                                                  \
        (const pyconv_##T *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,       \
         ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, pyconv_##T *band))                                      \
