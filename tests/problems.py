@@ -136,3 +136,18 @@ EDGE_CASES = [
     _fixed(1, 2, 3, 50, 3, 3, 3, padding=5),
     _fixed(5, 2, 6, 6, 3, 6, 6),
 ]
+
+# Larger than one block of a blocked product in channels, in filters or in pixels.
+BLOCKED_CASES = [
+    _fixed(1, 300, 7, 9, 131, 3, 3, padding=1),
+    _fixed(1, 70, 20, 23, 300, 3, 3, padding=1),
+    _fixed(1, 5, 121, 133, 33, 3, 3, padding=1),
+    _fixed(1, 3, 150, 170, 35, 7, 7, stride=2, padding=3),
+    _fixed(2, 1030, 6, 7, 270, 1, 1),
+    _fixed(1, 33, 90, 101, 50, 1, 1),
+    _fixed(3, 260, 15, 15, 140, 1, 1, stride=2),
+    _fixed(1, 130, 30, 33, 260, 3, 3, padding=((0, 2), (1, 0)), groups=2),
+    _fixed(2, 70, 57, 59, 70, 3, 3, padding=1, groups=70),
+    _fixed(1, 40, 61, 60, 80, 5, 5, padding=2, stride=2, groups=40),
+    _fixed(1, 24, 40, 43, 33, 3, 3, padding=3, dilation=3),
+]

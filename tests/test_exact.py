@@ -10,18 +10,24 @@ import numpy as np
 import pytest
 from helpers import plans
 from hypothesis import given
-from problems import EDGE_CASES, problems
+from problems import BLOCKED_CASES, EDGE_CASES, problems
 
 
-def check(problem):
+def check(problem, **keywords):
     (x, w, b, r), exact = problem.exact()
-    keywords = {**problem.geometry, "activation": problem.activation}
+    keywords = {**keywords, **problem.geometry, "activation": problem.activation}
     for plan in plans(x.shape, w, b, accuracy="strict", **keywords):
         y = plan(x, residual=r)
         wrong = np.argwhere(y != exact)
         assert y.dtype == x.dtype and not wrong.size, (
             f"{plan.algorithm}: {len(wrong)} wrong, first at {wrong[0]}"
         )
+
+
+def in_layout(problem, layout):
+    n, c, h, w = problem.x_shape
+    shape = (n, c, h, w) if layout == "NCHW" else (n, h, w, c)
+    return replace(problem, x_shape=shape, geometry={**problem.geometry, "layout": layout})
 
 
 def name(problem):
@@ -38,9 +44,7 @@ def name(problem):
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 @pytest.mark.parametrize("problem", EDGE_CASES, ids=name)
 def test_edge_cases(problem, layout):
-    n, c, h, w = problem.x_shape
-    shape = (n, c, h, w) if layout == "NCHW" else (n, h, w, c)
-    problem = replace(problem, x_shape=shape, geometry={**problem.geometry, "layout": layout})
+    problem = in_layout(problem, layout)
     check(problem)
     check(replace(problem, bias=True, residual=True, activation="relu", seed=7))
 
@@ -48,6 +52,15 @@ def test_edge_cases(problem, layout):
 @pytest.mark.parametrize("problem", EDGE_CASES, ids=name)
 def test_edge_cases_in_float64(problem):
     check(replace(problem, dtype="float64", bias=True, activation="relu6"))
+
+
+@pytest.mark.parametrize(
+    "threads", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("problem", BLOCKED_CASES, ids=name)
+def test_more_than_one_block(problem, layout, threads):
+    check(in_layout(replace(problem, bias=True, residual=True, activation="relu"), layout), threads=threads)
 
 
 @given(problems(dtypes=("float32", "float64")))
