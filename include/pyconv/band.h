@@ -3,17 +3,24 @@
  * row of outputs is one run of memory:
  *
  *   band[channel][row][phase][pitch]   element (row, phase, q) is column q sw + phase of the padded rows
- *   tap (i, j) of output (r, q) is at ((r sh + i dh) sw + (j dw) % sw) pitch + (j dw) / sw + q */
+ *   tap (i, j) of output (r, q) is at ((r sh + i dh) sw + (j dw) % sw) pitch + (j dw) / sw + q
+ *
+ * Vectors may reach over the end of a row into the next: those lanes are not stored. The last row has
+ * PYCONV_BAND_SLACK elements behind it. */
 #ifndef PYCONV_BAND_H
 #define PYCONV_BAND_H
 
 #include "types.h"
 
+#define PYCONV_BAND_SLACK 16 /* lanes of the longest vector */
+
 typedef struct pyconv_band {
     ptrdiff_t rows, cols; /* of outputs in this band */
     ptrdiff_t kh, kw, sh, sw, dh, dw;
-    ptrdiff_t pitch; /* at least pyconv_band_pitch() */
-    ptrdiff_t ys_h;  /* between rows of y and of the residual */
+    ptrdiff_t pitch;
+    ptrdiff_t ys_h; /* between rows of y and of the residual */
+    /* Output rows `apart` rows apart, and taps `classes` rows apart, read band rows lcm(sh, dh) apart. */
+    ptrdiff_t apart, classes;
 } pyconv_band;
 
 /* Rows of the image under `rows` rows of outputs. */
@@ -21,19 +28,21 @@ static inline ptrdiff_t pyconv_band_rows(ptrdiff_t rows, ptrdiff_t kh, ptrdiff_t
     return (rows - 1) * sh + (kh - 1) * dh + 1;
 }
 
-/* Elements per row and phase, so that whole vectors of at most 16 lanes can be read for the last outputs; whole cache
- * lines of float32. */
+/* Elements per row and phase: whole cache lines of float32. */
 static inline ptrdiff_t pyconv_band_pitch(ptrdiff_t cols, ptrdiff_t kw, ptrdiff_t sw, ptrdiff_t dw) {
-    return ((cols + 15) / 16 * 16 + (kw - 1) * dw / sw + 15) / 16 * 16;
+    return (cols + (kw - 1) * dw / sw + 15) / 16 * 16;
 }
 
-static inline ptrdiff_t pyconv_gcd(ptrdiff_t a, ptrdiff_t b) {
-    while (b) {
-        const ptrdiff_t rest = a % b;
-        a = b;
-        b = rest;
+/* Fills the last two fields from sh and dh. */
+static inline void pyconv_band_relate(pyconv_band *b) {
+    ptrdiff_t common = b->sh, rest = b->dh;
+    while (rest) {
+        const ptrdiff_t next = common % rest;
+        common = rest;
+        rest = next;
     }
-    return a;
+    b->apart = b->dh / common;
+    b->classes = b->sh / common;
 }
 
 /* Where tap j is in a row of the band, and the way to tap j + 1 without a division. */
@@ -47,9 +56,9 @@ typedef struct pyconv_tap_step {
 } pyconv_tap_step;
 
 static inline pyconv_tap_step pyconv_tap_step_of(const pyconv_band *b) {
-    const ptrdiff_t phase = b->dw % b->sw;
+    const ptrdiff_t whole = b->sw == 1 ? b->dw : b->dw / b->sw, phase = b->dw - whole * b->sw;
     return (pyconv_tap_step){
-        .at = b->dw / b->sw + phase * b->pitch, .phase = phase, .sw = b->sw, .back = b->sw * b->pitch - 1};
+        .at = whole + phase * b->pitch, .phase = phase, .sw = b->sw, .back = b->sw * b->pitch - 1};
 }
 
 static inline pyconv_tap pyconv_next_tap(pyconv_tap_step step, pyconv_tap t) {

@@ -4,89 +4,114 @@
  *   x     [ih][iw], rows xs_h apart
  *   band  [rows][sw][pitch], pitch a multiple of V, all written */
 
-INLINE void NAME(split_zeros)(real *row, ptrdiff_t first, ptrdiff_t last) {
-    for (ptrdiff_t q = first; q < last; q += V)
-        v_store_n(row + q, (vec){0}, last - q < V ? last - q : V);
+/* Lanes first <= l < last of p[l], the others zero; no memory but theirs is read. */
+#if PYCONV_LEVEL == PYCONV_ISA_avx512
+typedef __mmask16 NAME(part);
+INLINE NAME(part) NAME(part_of)(ptrdiff_t first, ptrdiff_t last) {
+    first = pyconv_clamp(first, 0, V), last = pyconv_clamp(last, 0, V);
+    return (__mmask16)(((1u << last) - 1) & ~((1u << first) - 1));
 }
-
-/* v to row[at], as far as the row goes. */
-INLINE void NAME(split_put)(real *row, ptrdiff_t pitch, ptrdiff_t at, vec v) {
-    if (at + V <= pitch)
-        v_store(row + at, v);
-    else if (at < pitch)
-        v_store_n(row + at, v, pitch - at);
+INLINE vec NAME(load_part)(const real *p, NAME(part) part) {
+#if PYCONV_IS_F32
+    return (vec)_mm512_maskz_loadu_ps(part, p);
+#else
+    return (vec)_mm512_maskz_loadu_pd((__mmask8)part, p);
+#endif
 }
-
-INLINE vec NAME(split_load)(const real *x, ptrdiff_t n) {
-    return n >= V ? v_load(x) : n > 0 ? v_load_n(x, n) : (vec){0};
+#else
+typedef struct NAME(part) {
+    int first, last;
+} NAME(part);
+INLINE NAME(part) NAME(part_of)(ptrdiff_t first, ptrdiff_t last) {
+    return (NAME(part)){(int)pyconv_clamp(first, 0, V), (int)pyconv_clamp(last, 0, V)};
 }
+INLINE vec NAME(load_part)(const real *p, NAME(part) part) {
+    if (part.first == 0 && part.last == V)
+        return v_load(p);
+    real lanes[V] = {0};
+    for (int l = part.first; l < part.last; l++)
+        lanes[l] = p[l];
+    return v_load(lanes);
+}
+#endif
 
-/* One row for a stride of 1, 2 or 4, known when compiled: n pixels from x, of which the first is `lead` columns
- * behind the start of the band. Pixel w goes to phase (lead + w) % sw, place (lead + w) / sw. */
-INLINE void NAME(split_row)(const real *x, ptrdiff_t n, ptrdiff_t lead, const int sw, real *row, ptrdiff_t pitch) {
-    const ptrdiff_t steps = (n + sw * V - 1) / (sw * V);
-    real *to[4];
-    ptrdiff_t at[4];
-    PYCONV_UNROLL
-    for (int a = 0; a < sw; a++) {
-        at[a] = (lead + a) / sw;
-        to[a] = row + (lead + a) % sw * pitch;
-        NAME(split_zeros)(to[a], 0, at[a]);
+/* x[0..V) of sw neighbouring vectors to their phases; sw is 1, 2 or 4. */
+INLINE void NAME(split_phases)(const int sw, const vec v[4], real *to, ptrdiff_t pitch) {
+    if (sw == 1)
+        v_store(to, v[0]);
+    else if (sw == 2) {
+        v_store(to, v_even(v[0], v[1]));
+        v_store(to + pitch, v_odd(v[0], v[1]));
+    } else {
+        const vec even[2] = {v_even(v[0], v[1]), v_even(v[2], v[3])};
+        const vec odd[2] = {v_odd(v[0], v[1]), v_odd(v[2], v[3])};
+        v_store(to, v_even(even[0], even[1]));
+        v_store(to + pitch, v_even(odd[0], odd[1]));
+        v_store(to + 2 * pitch, v_odd(even[0], even[1]));
+        v_store(to + 3 * pitch, v_odd(odd[0], odd[1]));
     }
-    for (ptrdiff_t step = 0; step < steps; step++, x += sw * V, n -= sw * V) {
-        vec v[4];
+}
+
+/* Rows that are inside the image, column by column, so that the masks of a column serve all rows. */
+INLINE void NAME(split_rows)(const real *x, ptrdiff_t xs_h, ptrdiff_t iw, ptrdiff_t w0, ptrdiff_t rows, const int sw,
+                             ptrdiff_t pitch, real *band) {
+    for (ptrdiff_t q = 0; q < pitch; q += V) {
+        const ptrdiff_t w = w0 + q * sw;
+        const real *from = x + w;
+        real *to = band + q;
+        if (w >= 0 && w + sw * V <= iw) {
+            for (ptrdiff_t r = 0; r < rows; r++, from += xs_h, to += sw * pitch) {
+                vec v[4];
+                PYCONV_UNROLL
+                for (int a = 0; a < sw; a++)
+                    v[a] = v_load(from + a * V);
+                NAME(split_phases)(sw, v, to, pitch);
+            }
+            continue;
+        }
+        NAME(part) parts[4];
         PYCONV_UNROLL
         for (int a = 0; a < sw; a++)
-            v[a] = NAME(split_load)(x + a * V, n - a * V);
-        if (sw == 2) {
-            const vec low = v[0], high = v[1];
-            v[0] = v_even(low, high);
-            v[1] = v_odd(low, high);
-        } else if (sw == 4) {
-            const vec even[2] = {v_even(v[0], v[1]), v_even(v[2], v[3])};
-            const vec odd[2] = {v_odd(v[0], v[1]), v_odd(v[2], v[3])};
-            v[0] = v_even(even[0], even[1]);
-            v[1] = v_even(odd[0], odd[1]);
-            v[2] = v_odd(even[0], even[1]);
-            v[3] = v_odd(odd[0], odd[1]);
+            parts[a] = NAME(part_of)(-(w + a * V), iw - (w + a * V));
+        for (ptrdiff_t r = 0; r < rows; r++, from += xs_h, to += sw * pitch) {
+            vec v[4];
+            PYCONV_UNROLL
+            for (int a = 0; a < sw; a++)
+                v[a] = NAME(load_part)(from + a * V, parts[a]);
+            NAME(split_phases)(sw, v, to, pitch);
         }
-        PYCONV_UNROLL
-        for (int a = 0; a < sw; a++)
-            NAME(split_put)(to[a], pitch, at[a] + step * V, v[a]);
     }
-    PYCONV_UNROLL
-    for (int a = 0; a < sw; a++)
-        NAME(split_zeros)(to[a], at[a] + steps * V, pitch);
 }
 
-static void NAME(split_row_any)(const real *x, ptrdiff_t n, ptrdiff_t lead, ptrdiff_t sw, real *row, ptrdiff_t pitch) {
-    NAME(split_zeros)(row, 0, sw * pitch);
-    ptrdiff_t phase = lead % sw, q = lead / sw;
-    for (ptrdiff_t w = 0; w < n; w++) {
-        row[phase * pitch + q] = x[w];
-        if (++phase == sw) {
-            phase = 0;
-            q++;
-        }
-    }
+static void NAME(split_rows_any)(const real *x, ptrdiff_t xs_h, ptrdiff_t iw, ptrdiff_t w0, ptrdiff_t rows,
+                                 ptrdiff_t sw, ptrdiff_t pitch, real *band) {
+    for (ptrdiff_t r = 0; r < rows; r++, x += xs_h)
+        for (ptrdiff_t a = 0; a < sw; a++, band += pitch)
+            for (ptrdiff_t q = 0, w = w0 + a; q < pitch; q++, w += sw)
+                band[q] = w >= 0 && w < iw ? x[w] : 0;
+}
+
+INLINE void NAME(split_zeros)(ptrdiff_t count, real *band) {
+    for (ptrdiff_t q = 0; q < count; q += V)
+        v_store(band + q, (vec){0});
 }
 
 static void NAME(split)(const real *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,
                         ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, real *band) {
-    const ptrdiff_t width = sw * pitch, lead = w0 < 0 ? -w0 : 0, skip = w0 > 0 ? w0 : 0;
-    const ptrdiff_t n = iw - skip < width - lead ? iw - skip : width - lead;
-    for (ptrdiff_t r = 0; r < rows; r++, band += width) {
-        const ptrdiff_t h = h0 + r;
-        const real *row = x + h * xs_h + skip;
-        if (h < 0 || h >= ih || n <= 0)
-            NAME(split_zeros)(band, 0, width);
-        else if (sw == 1)
-            NAME(split_row)(row, n, lead, 1, band, pitch);
+    const ptrdiff_t width = sw * pitch, first = pyconv_clamp(-h0, 0, rows), last = pyconv_clamp(ih - h0, first, rows);
+    NAME(split_zeros)(first * width, band);
+    NAME(split_zeros)((rows - last) * width, band + last * width);
+    for (ptrdiff_t r = first; r < last; r += 8) { /* few enough for the prefetcher to see rows, not columns */
+        const ptrdiff_t count = last - r < 8 ? last - r : 8;
+        const real *from = x + (h0 + r) * xs_h;
+        real *to = band + r * width;
+        if (sw == 1)
+            NAME(split_rows)(from, xs_h, iw, w0, count, 1, pitch, to);
         else if (sw == 2)
-            NAME(split_row)(row, n, lead, 2, band, pitch);
+            NAME(split_rows)(from, xs_h, iw, w0, count, 2, pitch, to);
         else if (sw == 4)
-            NAME(split_row)(row, n, lead, 4, band, pitch);
+            NAME(split_rows)(from, xs_h, iw, w0, count, 4, pitch, to);
         else
-            NAME(split_row_any)(row, n, lead, sw, band, pitch);
+            NAME(split_rows_any)(from, xs_h, iw, w0, count, sw, pitch, to);
     }
 }

@@ -36,8 +36,9 @@ static void CHECK_NAME(depthwise_case)(const KERNELS *kernels, const char *isa, 
     const ptrdiff_t rows = pyconv_band_rows(b.rows, b.kh, b.sh, b.dh), gap = 3;
     b.pitch = pyconv_band_pitch(b.cols, b.kw, b.sw, b.dw);
     b.ys_h = b.cols + gap;
+    pyconv_band_relate(&b);
     const ptrdiff_t y_count = b.rows * b.ys_h - gap;
-    guarded in = CHECK_NAME(numbers)(rows * b.sw * b.pitch), weights = CHECK_NAME(numbers)(b.kh * b.kw);
+    guarded in = CHECK_NAME(numbers)(rows * b.sw * b.pitch + PYCONV_BAND_SLACK), weights = CHECK_NAME(numbers)(b.kh * b.kw);
     guarded out = CHECK_NAME(numbers)(y_count), residual = CHECK_NAME(numbers)(y_count);
     guarded bias = CHECK_NAME(numbers)(1);
     real *band = (real *)in.data, *w = (real *)weights.data, *y = (real *)out.data;
@@ -78,7 +79,7 @@ static void CHECK_NAME(depthwise)(const KERNELS *kernels, const char *isa) {
     int flags = 0;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (size_t j = 0; j < sizeof widths / sizeof *widths; j++)
-            for (ptrdiff_t rows = 1; rows < 12; rows += 1 + rows / 5, flags = (flags + 2) % 32) {
+            for (ptrdiff_t rows = 1; rows < 20; rows += 1 + rows / 4, flags = (flags + 2) % 32) {
                 const ptrdiff_t *k = shapes[i];
                 const pyconv_band b = {.rows = rows,
                                        .cols = widths[j],
