@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* C[m][n] = epilogue(A[m][k] B[k][n]) for one panel of m <= MR rows: the product all fast algorithms share.
  *
- * A is the broadcast side, B the vector side. gemm_panel reads both packed, or A in place. The two direct forms
- * need no patches: gemm_taps reads A from a channels-last image, gemm_shifts reads B from the rows of an image.
+ * A is the broadcast side, B the vector side. gemm_panel reads both packed, or A in place. The two direct
+ * forms need no patches: gemm_taps reads A from a channels-last image, gemm_shifts reads B from the rows of
+ * an image.
  *
- * Each m has its own instances with all m x NR sums in registers. On AVX-512 14 x 2 sums, 2 vectors of B and 2
- * broadcasts of A fill the 32 registers; 6 x 2 of 16 on AVX2 and SSE2, 12 x 2 of 32 on NEON. */
+ * Each m has its own instances with all m x NR sums in registers. On AVX-512 14 x 2 sums, 2 vectors of B
+ * and 2 broadcasts of A fill the 32 registers; 6 x 2 of 16 on AVX2 and SSE2, 12 x 2 of 32 on NEON. */
 
 typedef struct NAME(product) {
     ptrdiff_t n, k; /* k: of each tap in gemm_taps */
@@ -31,7 +32,8 @@ INLINE void NAME(gemm_packed)(const int m, const int vecs, vec sum[MR][2], ptrdi
     }
 }
 
-/* sum += a[m][a_rs] b[k][NR]. One pointer serves three rows of a, which x86 addresses as p + {0, 1, 2} a_rs. */
+/* sum += a[m][a_rs] b[k][NR]. One pointer serves three rows of a, which x86 addresses as p + {0, 1, 2}
+ * a_rs. */
 INLINE void NAME(gemm_rows)(const int m, const int vecs, vec sum[MR][2], ptrdiff_t k, const real *a,
                             ptrdiff_t a_rs, const real *b) {
     const real *base[(MR + 2) / 3];
@@ -117,9 +119,9 @@ static void NAME(gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *
     NAME(gemm_instances)[m - 1][a_ks == 1 ? NAME(form_rows) : NAME(form_packed)](&p);
 }
 
-/* A[i][t k + l] = a[i a_rs + offsets[t] + l]: m output pixels at equal distances in a channels-last image, and
- * `taps` runs of k reals each (the k channels of a tap, or the kw C reals of a kernel row). b is as above, of depth
- * taps k. */
+/* A[i][t k + l] = a[i a_rs + offsets[t] + l]: m output pixels at equal distances in a channels-last image,
+ * and `taps` runs of k reals each (the k channels of a tap, or the kw C reals of a kernel row). b is as
+ * above, of depth taps k. */
 static void NAME(gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const real *a,
                             ptrdiff_t a_rs, const ptrdiff_t *offsets, const real *b, ptrdiff_t b_ps, real *c,
                             ptrdiff_t ldc, const EPILOGUE *e) {
@@ -127,8 +129,8 @@ static void NAME(gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t 
     NAME(gemm_instances)[m - 1][NAME(form_rows)](&p);
 }
 
-/* B[l][j] = b[offsets[l] + j]: n neighbours in an output row, read where the image [c][h][w] has them. a is packed
- * [k][m]; nothing beyond column n is read. */
+/* B[l][j] = b[offsets[l] + j]: n neighbours in an output row, read where the image [c][h][w] has them. a is
+ * packed [k][m]; nothing beyond column n is read. */
 static void NAME(gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a, const real *b,
                               const ptrdiff_t *offsets, real *c, ptrdiff_t ldc, const EPILOGUE *e) {
     const NAME(product) p = {n, k, a, 1, 1, offsets, b, 0, c, ldc, e};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Patches of an image, and weights, into the panels that gemm_panel reads. */
 
-/* p[0], p[2], p[4], ... and p[0], p[4], p[8], ...; only the first `readable` reals are read, the rest is zero. */
+/* p[0], p[2], p[4], ... and p[0], p[4], p[8], ...; only the first `readable` reals are read, the rest is
+ * zero. */
 INLINE vec NAME(load_2)(const real *p, ptrdiff_t readable) {
     const ptrdiff_t more = readable - V;
     return v_even(v_load_n(p, more < 0 ? readable : V),
@@ -48,10 +49,10 @@ static void NAME(zero_rows)(real *to, ptrdiff_t to_s, ptrdiff_t rows, ptrdiff_t 
     }
 }
 
-/* panel[k - k0][w] = x[c][oy sh - ph + r dh][ox sw - pw + s dw], k = (c kh + r) kw + s, for `count` <= w output
- * pixels from number `pixel` of the oh x ow image; zero in the padding and in the columns from count to w.
- * A tap (r, s) and a piece of an output row have one source row per channel, so index arithmetic is paid once
- * for all channels. Made for xs_w = 1. */
+/* panel[k - k0][w] = x[c][oy sh - ph + r dh][ox sw - pw + s dw], k = (c kh + r) kw + s, for `count` <= w
+ * output pixels from number `pixel` of the oh x ow image; zero in the padding and in the columns from count
+ * to w. A tap (r, s) and a piece of an output row have one source row per channel, so index arithmetic is
+ * paid once for all channels. Made for xs_w = 1. */
 static void NAME(pack_chw)(const pyconv_patches *p, const real *x, ptrdiff_t pixel, ptrdiff_t count,
                            ptrdiff_t w, ptrdiff_t k0, ptrdiff_t k1, real *panel) {
     const ptrdiff_t taps = p->kh * p->kw;
@@ -88,8 +89,8 @@ static void NAME(pack_chw)(const pyconv_patches *p, const real *x, ptrdiff_t pix
 }
 
 /* Reals at..at+depth of a run of which first..last lies in the image; zero outside. */
-static vec NAME(load_part)(const real *x, ptrdiff_t run, ptrdiff_t at, ptrdiff_t depth, ptrdiff_t first,
-                           ptrdiff_t last) {
+static vec NAME(load_cut)(const real *x, ptrdiff_t run, ptrdiff_t at, ptrdiff_t depth, ptrdiff_t first,
+                          ptrdiff_t last) {
     real lanes[V] = {0};
     for (ptrdiff_t i = 0; i < depth; i++)
         if (at + i >= first && at + i < last)
@@ -97,9 +98,9 @@ static vec NAME(load_part)(const real *x, ptrdiff_t run, ptrdiff_t at, ptrdiff_t
     return v_load(lanes);
 }
 
-/* The same with k = (r kw + s) C + c, for channels side by side (xs_c = 1): blocks of V pixels by V reals are
- * turned in registers. With fewer than V channels, and pixels that follow each other without a gap, the kw C reals
- * of a kernel row are taken as one run, which keeps the lanes busy. */
+/* The same with k = (r kw + s) C + c, for channels side by side (xs_c = 1): blocks of V pixels by V reals
+ * are turned in registers. With fewer than V channels, and pixels that follow each other without a gap, the
+ * kw C reals of a kernel row are taken as one run, which keeps the lanes busy. */
 static void NAME(pack_hwc)(const pyconv_patches *p, const real *x, ptrdiff_t pixel, ptrdiff_t count,
                            ptrdiff_t w, ptrdiff_t k0, ptrdiff_t k1, real *panel) {
     static const real zeros[V] = {0};
@@ -112,7 +113,7 @@ static void NAME(pack_hwc)(const pyconv_patches *p, const real *x, ptrdiff_t pix
             const ptrdiff_t end = k1 < (number + 1) * run ? k1 - number * run : run;
             const ptrdiff_t h = number / runs_per_row * p->dh - p->ph,
                             v = number % runs_per_row * p->dw - p->pw;
-            /* Pixel i of the block reads from[i][at & moves[i]]: a run of the image, or zeros over and over. */
+            /* Pixel i of the block reads from[i][at & moves[i]]: a run of the image, or only zeros. */
             const real *from[V];
             ptrdiff_t moves[V], runs[V], first[V], last[V];
             int cut = 0; /* some run lies partly in the image */
@@ -143,7 +144,7 @@ static void NAME(pack_hwc)(const pyconv_patches *p, const real *x, ptrdiff_t pix
                 vec turned[V];
                 if (cut)
                     for (int i = 0; i < V; i++)
-                        turned[i] = NAME(load_part)(x, runs[i], at, depth, first[i], last[i]);
+                        turned[i] = NAME(load_cut)(x, runs[i], at, depth, first[i], last[i]);
                 else if (depth == V) {
                     PYCONV_UNROLL
                     for (int i = 0; i < V; i++)

@@ -4,6 +4,7 @@
 
 #include "check_epilogue.tmpl.h"
 #include "check_pack.tmpl.h"
+#include "check_transpose.tmpl.h"
 
 #include "check_depthwise.tmpl.h"
 

@@ -58,7 +58,8 @@ static CHECK_NAME(operands) CHECK_NAME(operands_new)(ptrdiff_t m, ptrdiff_t n, p
     return o;
 }
 
-/* How many elements of C differ from product[m][n] and the epilogue, or were touched beside them; frees all. */
+/* How many elements of C differ from product[m][n] and the epilogue, or were touched beside them; frees
+ * all. */
 static long CHECK_NAME(operands_wrong)(CHECK_NAME(operands) o, double *product) {
     const int transposed = !!(o.e.flags & PYCONV_TRANSPOSED);
     long wrong = 0;
