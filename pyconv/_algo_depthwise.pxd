@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
-from pyconv._band cimport cut_plane, piece, pieces_t, split_plane, tail_flags
+from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_plane, tail_flags
 from pyconv._simd cimport band_t, ceil_div, f32_epilogue, f64_epilogue, split_start
 from pyconv._sizes cimport times
 from pyconv._tail cimport poll
@@ -67,6 +67,7 @@ cdef inline void _channels_piece(const task_t *t, const pieces_t *s, int64_t ima
     cdef const problem_t *p = t.p
     cdef int64_t row, col, c, o
     cdef band_t b = piece(p, s, number, &row, &col)
+    clear_slack(&b, band)
     for c in range(first, last):
         split_plane(p, &b, <const real *>t.x + image * p.xn + c * p.xc, row, col, band)
         for o in range(c * p.ocg, (c + 1) * p.ocg):

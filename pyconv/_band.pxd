@@ -3,6 +3,7 @@
 
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from pyconv._types cimport *
 from pyconv._simd cimport (
@@ -54,6 +55,11 @@ cdef inline band_t piece(const problem_t *p, const pieces_t *s, int64_t number, 
     b.ys_h = p.yh
     band_relate(&b)
     return b
+
+
+cdef inline void clear_slack(const band_t *b, real *band) noexcept nogil:
+    """Lanes that nobody needs read it, and what lies about in memory may be denormal numbers, which are slow to multiply."""
+    memset(band + band_rows(b.rows, b.kh, b.sh, b.dh) * b.sw * b.pitch, 0, BAND_SLACK * sizeof(real))
 
 
 cdef inline int tail_flags(const task_t *t) noexcept nogil:
