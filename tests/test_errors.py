@@ -156,6 +156,7 @@ VALUES = {
     "activation of two": ("activation", {"activation": ("clip", 1)}),
     "activation tuple": ("activation clamp", {"activation": ("clamp", 0, 1)}),
     "clip reversed": ("2 1", {"activation": ("clip", 2, 1)}),
+    "clip beyond any float": ("clip", {"activation": ("clip", -(10**400), 1)}),
     "clip low NaN": ("nan", {"activation": ("clip", float("nan"), 1)}),
     "clip high NaN": ("nan", {"activation": ("clip", 0, float("nan"))}),
     "algorithm": ("algorithm winograd_f9k9 direct im2col im2row mec", {"algorithm": "winograd_f9k9"}),
