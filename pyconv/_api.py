@@ -7,7 +7,7 @@ import operator
 import numpy as np
 
 from ._config import parse_bytes, parse_threads, parse_word, settings
-from ._kernels import ACCURACIES, ALGORITHM_NAMES, LAYOUTS, PADDING_MODES, Plan
+from ._kernels import ACCURACIES, ALGORITHM_NAMES, LAYOUTS, PADDING_MODES, Plan, as_array
 
 INF = math.inf
 ALGORITHM_CODES = {"auto": -1} | {name: code for code, name in enumerate(ALGORITHM_NAMES)}
@@ -29,6 +29,8 @@ def _pair(value, name):
         if len(value) != 2:
             raise ValueError(f"{name} must be an int or a pair, has {len(value)} values")
         return _integer(value[0], name), _integer(value[1], name)
+    if isinstance(value, np.ndarray) and value.ndim:
+        return _pair(value.tolist(), name)
     value = _integer(value, name)
     return value, value
 
@@ -62,6 +64,8 @@ def _padding(value, image, kernel, stride, dilation):
         if len(value) != 2:
             raise ValueError(f"padding must be an int, a pair or ((top, bottom), (left, right)), is {value!r}")
         return *_pair(value[0], "padding"), *_pair(value[1], "padding")
+    if isinstance(value, np.ndarray) and value.ndim:
+        return _padding(value.tolist(), image, kernel, stride, dilation)
     value = _integer(value, "padding")
     return value, value, value, value
 
@@ -73,6 +77,8 @@ def _activation(value):
             raise ValueError(f"activation must be None, 'relu', 'relu6' or ('clip', lo, hi), is {value!r}")
         try:
             return float(value[1]), float(value[2])
+        except OverflowError:
+            raise ValueError(f"the bounds of ('clip', lo, hi) do not fit a float, are {value[1:]!r}") from None
         except (TypeError, ValueError):
             raise TypeError(f"the bounds of ('clip', lo, hi) must be numbers, are {value[1:]!r}") from None
     if value is not None and not isinstance(value, str):
@@ -104,7 +110,7 @@ def _make_plan(
     if len(shape) < 3:
         raise ValueError(f"x must have at least 3 dimensions (channels, rows, columns), has shape {shape}")
     if type(weight) is not np.ndarray:
-        weight = as_array(weight)
+        weight = as_array(weight, "weight")
     if weight.ndim != 4:
         raise ValueError(
             f"weight must have 4 dimensions (filters, channels / groups, rows, columns), has shape {weight.shape}"
@@ -142,13 +148,6 @@ def _make_plan(
         threads,
         borrow,
     )
-
-
-def as_array(value):
-    """value as an ndarray, through ``__array__``, the buffer protocol or DLPack."""
-    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
-        return np.from_dlpack(value)
-    return np.asarray(value)
 
 
 def conv2d(
@@ -243,7 +242,7 @@ def conv2d(
              [4., 6., 4.]]]], dtype=float32)
     """
     if type(x) is not np.ndarray:
-        x = as_array(x)
+        x = as_array(x, "x")
     single = _make_plan(
         x.shape,
         x.dtype,
@@ -311,7 +310,7 @@ def plan(
     (1, 8, 8)
     """
     if type(weight) is not np.ndarray:
-        weight = as_array(weight)
+        weight = as_array(weight, "weight")
     try:
         shape = tuple(operator.index(size) for size in x_shape)
     except TypeError:

@@ -14,9 +14,10 @@ from pyconv._algo_mec cimport *
 from pyconv._algo_implicit_gemm cimport *
 from pyconv._algo_pointwise cimport *
 from pyconv._algo_depthwise cimport *
+from pyconv._algo_direct_simd cimport *
 
 cdef enum:
-    ALGORITHMS = 7
+    ALGORITHMS = 8
 
 
 cdef inline void fill_table(algorithm_t *table) noexcept:
@@ -43,6 +44,10 @@ cdef inline void fill_table(algorithm_t *table) noexcept:
     table[6] = algorithm_t(
         b"depthwise", b"Sifre 2014", PYCONV_STRICT, PYCONV_WINDOW, False, depthwise_supports, depthwise_workspace,
         depthwise_packed, NULL, depthwise_run, direct_multiplications, depthwise_seconds)
+    table[7] = algorithm_t(
+        b"direct_simd", b"Zhang, Franchetti, Low 2018", PYCONV_STRICT, PYCONV_WINDOW, False, direct_simd_supports,
+        direct_simd_workspace, direct_simd_packed, direct_simd_pack, direct_simd_run, direct_multiplications,
+        direct_simd_seconds)
 
 
 # What one algorithm would need for one problem.

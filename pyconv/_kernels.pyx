@@ -2,17 +2,15 @@
 """The one extension: plans for NumPy arrays over the nogil core in the `.pxd` files beside this one."""
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memset
 cimport numpy as cnp
 
 from pyconv._types cimport *
 from pyconv._blas cimport PyThread_allocate_lock, pyconv_blas_lock
 from pyconv._choose cimport ALGORITHMS, fill_table
 from pyconv._plan cimport aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_run, plan_t
-from pyconv._simd cimport ISA_COUNT, cpu_supports, isa_level, isa_name, kernels, select_kernels
+from pyconv._simd cimport ISA_COUNT, isa_level, isa_name, kernels, select_kernels
 from pyconv._sizes cimport TOO_LARGE
 from pyconv._threads cimport OPENMP, available_threads, watch_forks
 
@@ -80,30 +78,36 @@ cdef int _dtype_code(cnp.dtype dtype) except -1:
     raise TypeError(f"x must be float32, float64 or float16, is {dtype}")
 
 
-cdef object _as_array(object value):
-    if isinstance(value, np.ndarray):
-        return np.asarray(value)
+cpdef object as_array(object value, str name):
+    """value as an ndarray, not copied: through ``__array__``, the buffer protocol or DLPack."""
+    if value is None:
+        raise TypeError(f"{name} must be an array, is None")
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
         return np.from_dlpack(value)
     return np.asarray(value)
 
 
-cdef cnp.ndarray _operand(object value, str name, int typenum, tuple shape, str like):
-    """value as a C-contiguous, aligned, native array of the dtype and shape wanted; copied only if it is not."""
+cdef cnp.ndarray _checked(object value, str name, int typenum, tuple shape, str like):
+    """value as an array of the dtype and shape wanted, not copied."""
     cdef cnp.ndarray a
     if type(value) is not np.ndarray:
-        value = _as_array(value)
+        value = as_array(value, name)
     a = value
     if cnp.PyArray_TYPE(a) != typenum:
-        raise TypeError(f"{name} is {a.dtype}, {like} is {np.dtype(cnp.PyArray_DescrFromType(typenum))}: dtypes must match")
+        raise TypeError(f"{name} is {a.dtype}, {like} is {cnp.PyArray_DescrFromType(typenum)}: dtypes must match")
     if value.shape != shape:
         raise ValueError(f"{name} has shape {value.shape}, wanted {shape}")
-    if not cnp.PyArray_ISCARRAY_RO(a):
-        try:
-            a = np.require(value, value.dtype.newbyteorder("="), ("C", "A"))
-        except MemoryError:
-            raise MemoryError(f"cannot allocate {value.nbytes} bytes for a contiguous copy of {name}") from None
     return a
+
+
+cdef cnp.ndarray _operand(cnp.ndarray a, str name):
+    """a as the kernels read it: C-contiguous, aligned, in native byte order; copied only if it is not."""
+    if cnp.PyArray_ISCARRAY_RO(a):
+        return a
+    try:
+        return np.require(a, a.dtype.newbyteorder("="), ("C", "A"))
+    except MemoryError:
+        raise MemoryError(f"cannot allocate {a.nbytes} bytes for a contiguous copy of {name}") from None
 
 
 cdef class Plan:
@@ -136,7 +140,7 @@ cdef class Plan:
     cdef readonly tuple output_shape
     cdef readonly cnp.dtype dtype
     cdef object weight          # kept alive where the plan reads it in place
-    cdef object operands        # of a single call: what `out` may not overlap
+    cdef tuple operands         # names and arrays of the caller's that out and workspace may not overlap
     cdef int typenum
     cdef int ndim
     cdef cnp.npy_intp dims[32]  # of the output
@@ -150,7 +154,6 @@ cdef class Plan:
         cdef const void *bias_data = NULL
         cdef int status
         cdef int i
-        cdef int spatial = 2 if layout == PYCONV_NCHW else 1     # from the end: rows
         cdef tuple wshape
         self.ndim = len(shape)
         if self.ndim > 32:
@@ -160,7 +163,7 @@ cdef class Plan:
         self.typenum = type_numbers[d.dtype]
         self.dtype = dtype if dtype.isnative else dtype.newbyteorder("=")
         if type(weight) is not np.ndarray:
-            weight = _as_array(weight)
+            weight = as_array(weight, "weight")
         w = weight
         if cnp.PyArray_TYPE(w) != self.typenum:
             raise TypeError(f"weight is {w.dtype}, x is {dtype}: dtypes must match")
@@ -199,10 +202,11 @@ cdef class Plan:
             self.output_shape = shape[:self.ndim - 3] + (self.plan.problem.oh, self.plan.problem.ow, self.plan.problem.oc)
         for i in range(self.ndim):
             self.dims[i] = self.output_shape[i]
-        w = _operand(weight, "weight", self.typenum, wshape, "x")
         if bias is not None:
-            b = _operand(bias, "bias", self.typenum, (self.plan.problem.oc,), "x")
+            bias = _checked(bias, "bias", self.typenum, (self.plan.problem.oc,), "x")
+            b = _operand(bias, "bias")
             bias_data = cnp.PyArray_DATA(b)
+        w = _operand(weight, "weight")
         with nogil:
             status = plan_pack(&self.plan, cnp.PyArray_DATA(w), bias_data)
         if status != PYCONV_STATUS_OK:
@@ -210,7 +214,11 @@ cdef class Plan:
         if self.plan.need.borrows:
             self.weight = w
         if borrow:
-            self.operands = (weight, bias)
+            self.operands = (("weight", weight), ("bias", bias))
+        elif self.plan.need.borrows:
+            self.operands = (("weight", weight),)
+        else:
+            self.operands = ()
 
     def __dealloc__(self):
         plan_destroy(&self.plan)
@@ -262,8 +270,9 @@ cdef class Plan:
         MemoryError
             With the bytes asked for.
         """
-        cdef cnp.ndarray a = _operand(x, "x", self.typenum, self.input_shape, "the plan")
-        cdef cnp.ndarray y
+        cdef cnp.ndarray given = _checked(x, "x", self.typenum, self.input_shape, "the plan")
+        cdef cnp.ndarray given_residual = None
+        cdef cnp.ndarray a, y
         cdef cnp.ndarray r = None
         cdef const void *residual_data = NULL
         cdef void *buffer = NULL
@@ -273,8 +282,7 @@ cdef class Plan:
         cdef size_t size = self.plan.need.workspace
         cdef int status
         if residual is not None:
-            r = _operand(residual, "residual", self.typenum, self.output_shape, "the plan")
-            residual_data = cnp.PyArray_DATA(r)
+            given_residual = _checked(residual, "residual", self.typenum, self.output_shape, "the plan")
         if out is None:
             try:
                 y = cnp.PyArray_SimpleNew(self.ndim, self.dims, self.typenum)
@@ -282,10 +290,15 @@ cdef class Plan:
                 raise MemoryError(f"cannot allocate {self._output_bytes()} bytes for an output of shape {self.output_shape}") \
                     from None
         else:
-            self._check_out(out, x, residual)
+            self._check_out(out)
             y = out
+            self._refuse_overlap(y, "out", given, given_residual)
+        a = _operand(given, "x")
+        if residual is not None:
+            r = _operand(given_residual, "residual")
+            residual_data = cnp.PyArray_DATA(r)
         if workspace is not None:
-            buffer = self._open_workspace(&view, workspace, a, y, r)
+            buffer = self._open_workspace(&view, workspace, y, given, given_residual)
             viewed = True
         elif size > 0:
             own = malloc(size + 63)
@@ -304,7 +317,7 @@ cdef class Plan:
     cdef size_t _output_bytes(self):
         return self.plan.problem.n * self.plan.problem.yn * self.plan.problem.itemsize
 
-    cdef _check_out(self, out, x, residual):
+    cdef _check_out(self, out):
         if not isinstance(out, np.ndarray):
             raise ValueError(f"out must be a numpy.ndarray, is {type(out).__name__}")
         if out.dtype != self.dtype:
@@ -318,16 +331,15 @@ cdef class Plan:
             raise ValueError(f"out is misaligned: its address is not a multiple of {self.dtype.alignment}")
         if not flags.writeable:
             raise ValueError("out is read-only")
-        operands = [("x", x), ("residual", residual)]
-        if self.operands is not None:
-            operands += [("weight", self.operands[0]), ("bias", self.operands[1])]
-        elif self.weight is not None:
-            operands.append(("weight", self.weight))
-        for name, operand in operands:
-            if isinstance(operand, np.ndarray) and np.may_share_memory(out, operand):
-                raise ValueError(f"out overlaps {name} in memory")
 
-    cdef void *_open_workspace(self, Py_buffer *view, workspace, cnp.ndarray x, cnp.ndarray y, cnp.ndarray residual) except? NULL:
+    cdef _refuse_overlap(self, cnp.ndarray target, str name, cnp.ndarray x, cnp.ndarray residual):
+        """The caller's own arrays count, whether the kernels read them or a copy."""
+        for other, operand in (("x", x), ("residual", residual), *self.operands):
+            if operand is not None and np.may_share_memory(target, operand):
+                raise ValueError(f"{name} overlaps {other} in memory")
+
+    cdef void *_open_workspace(self, Py_buffer *view, workspace, cnp.ndarray y, cnp.ndarray x,
+                               cnp.ndarray residual) except? NULL:
         """The address of the caller's buffer, held by view until it is released."""
         cdef size_t size = self.plan.need.workspace
         cdef char *start
@@ -335,19 +347,21 @@ cdef class Plan:
             PyObject_GetBuffer(workspace, view, PyBUF_WRITABLE)
         except (BufferError, TypeError, ValueError) as error:
             raise ValueError(f"workspace must be a writable, contiguous buffer: {error}") from None
-        start = <char *>view.buf
-        text = None
-        if <size_t>view.len < size:
-            text = f"workspace has {view.len} bytes, this plan needs {size}"
-        elif size > 0 and <uintptr_t>start % PYCONV_ALIGNMENT:
-            text = f"workspace starts at an address that is {<uintptr_t>start % PYCONV_ALIGNMENT} modulo 64, must be 0"
-        else:
-            for name, array in (("x", x), ("out", y), ("residual", residual), ("weight", self.weight)):
-                if array is not None and _meets(start, view.len, array):
-                    text = f"workspace overlaps {name} in memory"
-        if text is not None:
+        try:
+            start = <char *>view.buf
+            if <size_t>view.len < size:
+                raise ValueError(f"workspace has {view.len} bytes, this plan needs {size}")
+            if size > 0 and <uintptr_t>start % PYCONV_ALIGNMENT:
+                raise ValueError(
+                    f"workspace starts at an address that is {<uintptr_t>start % PYCONV_ALIGNMENT} modulo 64, must be 0")
+            if view.len > 0:
+                whole = np.frombuffer(workspace, np.uint8)
+                if np.may_share_memory(whole, y):
+                    raise ValueError("workspace overlaps out in memory")
+                self._refuse_overlap(whole, "workspace", x, residual)
+        except ValueError:
             PyBuffer_Release(view)
-            raise ValueError(text)
+            raise
         return start
 
     def new_workspace(self):
@@ -358,7 +372,7 @@ cdef class Plan:
         except MemoryError:
             raise MemoryError(f"cannot allocate {size} bytes of workspace") from None
         start = -block.ctypes.data % PYCONV_ALIGNMENT
-        return block[start:start + size]
+        return block[start:][:size]
 
     @property
     def algorithm(self):
@@ -399,11 +413,6 @@ cdef class Plan:
             f"  multiplications {self.multiplications:,}, threads {self.threads}, accuracy {self.accuracy}, "
             f"a NaN reaches its {pyconv_nan_reach_words[self.plan.algorithm.nan_reach].decode()}",
         ))
-
-
-cdef bint _meets(const char *start, Py_ssize_t size, cnp.ndarray array):
-    cdef const char *data = <const char *>cnp.PyArray_DATA(array)
-    return start < data + cnp.PyArray_NBYTES(array) and data < start + size
 
 
 def set_isa(str name=None):

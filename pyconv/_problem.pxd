@@ -7,9 +7,10 @@ from pyconv._types cimport *
 from pyconv._simd cimport kernels
 from pyconv._sizes cimport TOO_LARGE, times
 
-# Any one coordinate, and with it every sum of two or three of them, stays far from the end of int64.
+# Any one size, and with it every sum of two or three of them, stays far from the end of int64.
 cdef enum:
     LARGEST_BITS = 40
+    LARGEST_BATCH_BITS = 44
 
 
 cdef inline bint _too_large(int64_t size) noexcept nogil:
@@ -65,7 +66,7 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
         return PYCONV_STATUS_BAD_THREADS
     if not d.lo <= d.hi:
         return PYCONV_STATUS_BAD_CLIP
-    if (_too_large(d.n) or _too_large(d.ic) or _too_large(d.ih) or _too_large(d.iw) or _too_large(d.oc)
+    if (d.n >> LARGEST_BATCH_BITS or _too_large(d.ic) or _too_large(d.ih) or _too_large(d.iw) or _too_large(d.oc)
             or _too_large(d.kh) or _too_large(d.kw) or _too_large(d.sh) or _too_large(d.sw)
             or _too_large(d.ph0) or _too_large(d.ph1) or _too_large(d.pw0) or _too_large(d.pw1)
             or times(<size_t>d.dh, <size_t>d.kh) >> LARGEST_BITS or times(<size_t>d.dw, <size_t>d.kw) >> LARGEST_BITS):

@@ -72,6 +72,8 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*split)(const float *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,
                       ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, float *band) noexcept nogil
         void (*depthwise)(const band_t *b, const float *band, const float *w, float *y, const f32_epilogue *e) noexcept nogil
+        void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const float *band, const ptrdiff_t *offsets,
+                       const float *w, float *y, ptrdiff_t ys_c, const f32_epilogue *e) noexcept nogil
 
     ctypedef struct f64_kernels "pyconv_f64_kernels":
         int lanes, mr, nr
@@ -96,6 +98,8 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*split)(const double *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,
                       ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, double *band) noexcept nogil
         void (*depthwise)(const band_t *b, const double *band, const double *w, double *y, const f64_epilogue *e) noexcept nogil
+        void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const double *band, const ptrdiff_t *offsets,
+                       const double *w, double *y, ptrdiff_t ys_c, const f64_epilogue *e) noexcept nogil
 
     ctypedef struct kernels_t "pyconv_kernels_t":
         const char *isa

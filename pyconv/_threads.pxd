@@ -15,15 +15,19 @@ cdef extern from *:
 
     static int pyconv_ran_parallel, pyconv_serial;
 
+    /* Nobody is inside BLAS while the process forks: a lock that BLAS holds for another thread would stay held in the
+       child. */
+    static void pyconv_before_fork(void) { PyThread_acquire_lock(pyconv_blas_lock, 1); }
+    static void pyconv_after_fork(void) { PyThread_release_lock(pyconv_blas_lock); }
     static void pyconv_after_fork_in_child(void) {
+        pyconv_after_fork();
         pyconv_serial = pyconv_ran_parallel;
-        pyconv_blas_lock = PyThread_allocate_lock(); /* another thread may have held the old one */
     }
     static int pyconv_watch_forks(void) {
     #ifdef _WIN32
         return 0;
     #else
-        return pthread_atfork(NULL, NULL, pyconv_after_fork_in_child);
+        return pthread_atfork(pyconv_before_fork, pyconv_after_fork, pyconv_after_fork_in_child);
     #endif
     }
     static inline int pyconv_available_threads(void) {
