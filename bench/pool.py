@@ -59,7 +59,9 @@ class Worker:
 
     def close(self):
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
 
     def __enter__(self):
         return self

@@ -50,21 +50,36 @@ def load(path):
     return result
 
 
-def fastest(record, peer=None, layout=None, statistic="median"):
-    """The fastest entry of one peer (with a layout: in its variants) or of all peers; or None."""
+def fastest(record, peer=None, word=None, statistic="median"):
+    """The fastest entry of one peer (with a word: of its variants with that word) or of all peers; or None."""
     entries = [
         entry
         for entry in record["entries"]
         if (entry["peer"] == peer if peer else entry["peer"] != SUBJECT)
-        and (layout is None or entry["variant"].split()[0] == layout)
+        and (word is None or word in entry["variant"].split())
     ]
     return min(entries, key=lambda entry: entry[statistic], default=None)
 
 
-def ratio(record, peer=None, layout=None, statistic="median"):
+def ratio(record, peer=None, word=None, statistic="median"):
     """The peer's (the best one's) time by ours: above 1, pyconv is faster. None where one is missing."""
-    theirs, ours = fastest(record, peer, None, statistic), fastest(record, SUBJECT, layout, statistic)
+    theirs, ours = fastest(record, peer, None, statistic), fastest(record, SUBJECT, word, statistic)
     return theirs[statistic] / ours[statistic] if theirs and ours else None
+
+
+def words(result):
+    """What tells pyconv's variants apart: layouts, algorithms, cold calls; of each the ones that were timed."""
+    settings = result["settings"]
+    timed = dict.fromkeys(
+        word
+        for record in result["records"]
+        for entry in record["entries"]
+        if entry["peer"] == SUBJECT
+        for word in entry["variant"].split()
+    )
+    layouts = [word for word in timed if word in settings["layouts"]]
+    others = [word for word in timed if word not in layouts]
+    return layouts + (others if len(others) > 1 else [])
 
 
 def peers(result):

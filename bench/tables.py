@@ -11,40 +11,37 @@ def number(value, form=".2f"):
     return "-" if value is None else format(value, form)
 
 
+def speed(value):
+    return number(value, ".0f" if value and value >= 10 else ".1f")
+
+
 def layer_rows(result, batch, threads, statistic="median"):
     """Header and rows: GFLOP/s of each library's fastest variant, and the ratios, layer by layer."""
-    peers = results.peers(result)
-    layouts = result["settings"]["layouts"]
-    columns = ["layer", *(f"{SUBJECT} {layout}" for layout in layouts), *peers, "ratio", "spread"]
-    columns += [f"ratio {layout}" for layout in layouts] if len(layouts) > 1 else []
+    words, peers = results.words(result), results.peers(result)
+    columns = ["layer", *(f"{SUBJECT} {word}" for word in words), *peers, "spread", "ratio"]
+    columns += [f"ratio {word}" for word in words] if len(words) > 1 else []
     rows = []
     for record in results.select(result, batch=batch, threads=threads):
-        ours = [results.fastest(record, SUBJECT, layout, statistic) for layout in layouts]
-        entries = ours + [results.fastest(record, peer, None, statistic) for peer in peers]
+        entries = [results.fastest(record, SUBJECT, word, statistic) for word in words]
+        entries += [results.fastest(record, peer, None, statistic) for peer in peers]
         speeds = [entry and record["flops"] / entry[statistic] / 1e9 for entry in entries]
         spread = max((entry["spread"] for entry in entries if entry), default=None)
-        ratios = (
-            [results.ratio(record, None, layout, statistic) for layout in layouts] if len(layouts) > 1 else []
-        )
-        row = [
-            record["name"],
-            *(number(speed, ".0f" if speed and speed >= 10 else ".1f") for speed in speeds),
-        ]
-        row += [number(results.ratio(record, statistic=statistic)), number(spread, ".0%")]
-        rows.append(row + [number(value) for value in ratios])
+        ratios = [results.ratio(record, None, word, statistic) for word in [None, *words]]
+        ratios = ratios if len(words) > 1 else ratios[:1]
+        rows.append([record["name"], *map(speed, speeds), number(spread, ".0%"), *map(number, ratios)])
     return columns, rows
 
 
 def mean_rows(result, statistic="median"):
     """Geometric means of the ratios over all layers: to the best peer of each layer and to each peer."""
-    peers, layouts = results.peers(result), result["settings"]["layouts"]
-    columns = ["batch", "threads", "layers", "to the best peer", *(f"{layout} to it" for layout in layouts)]
+    words, peers = results.words(result), results.peers(result)
+    columns = ["batch", "threads", "layers", "to the best peer", *(f"{word} to it" for word in words)]
     columns += [f"to {peer}" for peer in peers]
     rows = []
     for batch, threads in results.settings(result):
         records = results.select(result, batch=batch, threads=threads)
         means = [results.mean_ratio(records, statistic=statistic)]
-        means += [results.mean_ratio(records, layout=layout, statistic=statistic) for layout in layouts]
+        means += [results.mean_ratio(records, word=word, statistic=statistic) for word in words]
         means += [results.mean_ratio(records, peer=peer, statistic=statistic) for peer in peers]
         rows.append([str(batch), str(threads), str(len(records)), *map(number, means)])
     return columns, rows

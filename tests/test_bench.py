@@ -180,7 +180,7 @@ def test_questions_to_a_result():
     made = made_up({"a": (2e-3, 1e-3, 4e-3), "b": (1e-3, 2e-3, 1e-3)})
     first, second = made["records"]
     assert results.ratio(first) == 4
-    assert results.ratio(first, layout="nchw") == 2
+    assert results.ratio(first, word="nchw") == 2
     assert results.ratio(first, peer="ncnn") is None
     assert results.ratio(second) == 1
     assert results.mean_ratio(made["records"]) == pytest.approx(2)
@@ -189,6 +189,7 @@ def test_questions_to_a_result():
     )
     assert results.settings(made) == [(1, 1)]
     assert results.peers(made) == ["torch"]
+    assert results.words(made) == ["nchw", "nhwc"]
     assert results.wrong(made) == []
     second["wrong"] = {"torch nchw": "far", "pyconv nhwc auto": "farther"}
     assert results.wrong(made) == [("b", "pyconv nhwc auto", "farther")]

@@ -4,10 +4,14 @@
 It writes each result to the same tensor.
 """
 
-import openvino
-from openvino import opset13
+import sys
 
-from peers import Prepared
+sys.modules["openvino_telemetry"] = None  # it reports home, by a forked process that keeps our pipes open
+
+import openvino  # noqa: E402
+from openvino import opset13  # noqa: E402
+
+from peers import Prepared  # noqa: E402
 
 VERSION = openvino.__version__.split("-")[0]
 

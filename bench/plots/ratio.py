@@ -22,10 +22,10 @@ def draw(result, statistic):
     settings = results.settings(result)
     first = {r["name"]: results.ratio(r, statistic=statistic) for r in reversed(records)}
     names = sorted(first, key=first.get)
-    title = f"{SUBJECT} against the best peer of each layer (right of the line: {SUBJECT} is faster)"
+    title = f"{SUBJECT} against the best peer of each layer (right of the line: faster)"
     figure, axes = style.figure(title, 1.2 + 4.2 * len(settings), 1.5 + 0.23 * len(names), len(settings))
     ratios = [results.ratio(record, statistic=statistic) for record in records]
-    limits = max(LOWEST, 0.9 * min([0.7, *ratios])), 1.3 * max([1.4, *ratios])
+    limits = max(LOWEST, 0.9 * min([0.7, *ratios])), 1.5 * max([1.2, *ratios])
     for (batch, threads), ax in zip(settings, axes, strict=True):
         ax.set_title(style.setting(result, batch, threads))
         panel(
@@ -55,7 +55,7 @@ def panel(ax, records, names, limits, statistic):
         ax.plot(
             1.02, y, "s", ms=5, color=style.COLOURS[rival], clip_on=False, transform=ax.get_yaxis_transform()
         )
-        plain = results.ratio(record, layout="nchw", statistic=statistic)
+        plain = results.ratio(record, word="nchw", statistic=statistic)
         if plain and plain >= limits[0]:
             ax.plot(plain, y, "|", ms=8, mew=1.6, color="black")
     mean = results.mean_ratio(records, statistic=statistic)

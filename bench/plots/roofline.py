@@ -15,7 +15,7 @@ def draw(result, statistic):
     ]
     if not settings or "layer" not in result["records"][0]:
         return None
-    title = "Roofline: operations of the direct convolution, so that Winograd may break through the roof"
+    title = "Roofline, counting the operations of the direct convolution"
     figure, axes = style.figure(title, 1 + 4.4 * len(settings), 4.4, len(settings))
     for (batch, threads), ax in zip(settings, axes, strict=True):
         records = results.select(result, batch=batch, threads=threads)

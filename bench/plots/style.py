@@ -32,9 +32,9 @@ RC = {
 
 
 def figure(title, width, height, columns=1):
-    """A figure with its title and a row of axes."""
+    """A figure with its title and a row of axes, wide enough for the title and a legend."""
     made, axes = plt.subplots(
-        1, columns, figsize=(width, height), sharey=True, squeeze=False, layout="constrained"
+        1, columns, figsize=(max(width, 8), height), sharey=True, squeeze=False, layout="constrained"
     )
     made.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return made, list(axes[0])
