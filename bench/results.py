@@ -51,7 +51,7 @@ def load(path):
 
 
 def fastest(record, peer=None, word=None, statistic="median"):
-    """The fastest entry of one peer (with a word: of its variants with that word) or of all peers; or None."""
+    """The fastest entry of one peer (with a word: of its variants so named) or of all peers; or None."""
     entries = [
         entry
         for entry in record["entries"]
@@ -68,7 +68,7 @@ def ratio(record, peer=None, word=None, statistic="median"):
 
 
 def words(result):
-    """What tells pyconv's variants apart: layouts, algorithms, cold calls; of each the ones that were timed."""
+    """What tells apart the variants of pyconv that were timed: layouts, algorithms, cold calls."""
     settings = result["settings"]
     timed = dict.fromkeys(
         word
