@@ -48,9 +48,9 @@ cdef inline size_t direct_simd_packed(const problem_t *p) noexcept nogil:
 
 cdef inline void direct_simd_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
     if p.dtype == PYCONV_F32:
-        pack_weights(p, <const float *>weight, True, <float *>packed)
+        pack_weights(p, <const float *>weight, True, False, <float *>packed)
     else:
-        pack_weights(p, <const double *>weight, True, <double *>packed)
+        pack_weights(p, <const double *>weight, True, False, <double *>packed)
 
 
 cdef inline double direct_simd_seconds(const problem_t *p, int threads) noexcept nogil:

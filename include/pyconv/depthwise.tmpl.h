@@ -18,15 +18,6 @@ enum { NAME(depthwise_height) = 8, NAME(depthwise_vectors) = 4 };
 enum { NAME(depthwise_height) = 4, NAME(depthwise_vectors) = 2 };
 #endif
 
-/* Holds a vector in its register: compilers like to read it from memory again for each of its uses. */
-#if PYCONV_LEVEL == PYCONV_ISA_neon
-#define KEEP_VECTOR(v) __asm__("" : "+w"(v))
-#elif defined __x86_64__
-#define KEEP_VECTOR(v) __asm__("" : "+v"(v))
-#else
-#define KEEP_VECTOR(v)
-#endif
-
 /* What the tiles of a band have in common. */
 typedef struct NAME(depthwise_task) {
     const pyconv_band *b;
@@ -99,7 +90,7 @@ INLINE void NAME(depthwise_known)(const int R, const int C, const int KH, const 
                 PYCONV_UNROLL
                 for (int c = 0; c < C; c++) {
                     v[c] = v_load(row + c * V);
-                    KEEP_VECTOR(v[c]);
+                    v_keep(v[c]);
                 }
                 PYCONV_UNROLL
                 for (int t = 0; t < R; t++)
@@ -232,4 +223,3 @@ static void NAME(depthwise)(const pyconv_band *b, const real *band, const real *
 #undef DEPTHWISE_KNOWN
 #undef DEPTHWISE_ANY
 #undef EACH_HEIGHT
-#undef KEEP_VECTOR

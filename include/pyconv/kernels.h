@@ -43,6 +43,9 @@
     OP(T, isa, depthwise, void,                                                                              \
        (const pyconv_band *b, const pyconv_##T *band, const pyconv_##T *w, pyconv_##T *y,                    \
         const pyconv_##T##_epilogue *e))                                                                     \
+    OP(T, isa, direct, void,                                                                                 \
+       (const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const pyconv_##T *band, const ptrdiff_t *offsets,    \
+        const pyconv_##T *w, pyconv_##T *y, ptrdiff_t ys_c, const pyconv_##T##_epilogue *e))                 \
     OP(T, isa, epilogue_rows, void,                                                                          \
        (ptrdiff_t rows, ptrdiff_t cols, pyconv_##T *y, ptrdiff_t ldy, const pyconv_##T *bias,                \
         int bias_per_row, const pyconv_##T *residual, ptrdiff_t ldr, pyconv_##T lo, pyconv_##T hi))

@@ -45,6 +45,15 @@ typedef real NAME(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(s
 #define v_odd NAME(odd)
 #define v_transpose NAME(transpose)
 
+/* Holds a vector in its register: compilers like to read it from memory again for each of its uses. */
+#if PYCONV_LEVEL == PYCONV_ISA_neon
+#define v_keep(v) __asm__("" : "+w"(v))
+#elif defined __x86_64__
+#define v_keep(v) __asm__("" : "+v"(v))
+#else
+#define v_keep(v)
+#endif
+
 INLINE vec v_load(const real *p) { return *(const NAME(unaligned) *)p; }
 INLINE void v_store(real *p, vec v) { *(NAME(unaligned) *)p = v; }
 INLINE vec v_set1(real x) { return x - (vec){0}; } /* not +: -0 stays -0 */

@@ -20,6 +20,7 @@
 #undef v_even
 #undef v_odd
 #undef v_transpose
+#undef v_keep
 #undef LANES
 #undef LANES_2
 #undef LANES_4

@@ -7,5 +7,6 @@
 #include "check_transpose.tmpl.h"
 
 #include "check_depthwise.tmpl.h"
+#include "check_direct.tmpl.h"
 
 #include "bench.tmpl.h"
