@@ -25,6 +25,7 @@ OPENMP = os.environ.get("PYCONV_OPENMP", "1") != "0"
 
 OPENMP_PROBE = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
 
+
 class BuildExt(build_ext):
     """Adds the flags that depend on the compiler found."""
 
@@ -32,7 +33,7 @@ class BuildExt(build_ext):
         if self.compiler.compiler_type == "unix":
             compile_args = ["-std=gnu11", "-g", "-O1", "-UNDEBUG"] if DEBUG else ["-std=gnu11", "-O3", "-g0"]
             compile_args += ["-fno-math-errno", "-fvisibility=hidden"]
-            # The kernels take vectors of their own instruction set only inside their own region, never across a call.
+            # Vectors of one instruction set never cross a call into another: no ABI to warn of.
             compile_args += ["-Wno-psabi"]
             link_args = []
             if SANITIZE:
@@ -52,11 +53,14 @@ class BuildExt(build_ext):
             source.write_text(OPENMP_PROBE)
             try:
                 objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=["-fopenmp"])
-                self.compiler.link_executable(objects, "probe", output_dir=folder, extra_postargs=["-fopenmp"])
+                self.compiler.link_executable(
+                    objects, "probe", output_dir=folder, extra_postargs=["-fopenmp"]
+                )
             except (CompileError, LinkError):
                 print("pyconv: the compiler has no OpenMP; building for one thread", file=sys.stderr)
                 return False
         return True
+
 
 kernels = Extension(
     "pyconv._kernels",

@@ -7,8 +7,8 @@ try:
     from . import _kernels
 except ModuleNotFoundError as error:
     raise ImportError(
-        "pyconv's extension is not built here. This is probably the source folder: run `pip install .` and start Python "
-        "from another folder."
+        "pyconv's extension is not built here. This is probably the source folder: "
+        "run `pip install .` and start Python from another folder."
     ) from error
 
 from ._api import algorithms, conv2d, plan

@@ -51,18 +51,22 @@ def _padding(value, image, kernel, stride, dilation):
         if value == "valid":
             return 0, 0, 0, 0
         if value in ("same", "same_lower"):
-            sides = [_same(*axis, value == "same") for axis in zip(image, kernel, stride, dilation, strict=True)]
+            sides = [
+                _same(*axis, value == "same") for axis in zip(image, kernel, stride, dilation, strict=True)
+            ]
             return *sides[0], *sides[1]
         if value == "full":
             ph, pw = ((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
             return ph, ph, pw, pw
         raise ValueError(
-            f"padding must be an int, a pair, ((top, bottom), (left, right)), 'valid', 'same', 'same_lower' or 'full', "
-            f"is {value!r}"
+            "padding must be an int, a pair, ((top, bottom), (left, right)), 'valid', 'same', 'same_lower' "
+            f"or 'full', is {value!r}"
         )
     if isinstance(value, (tuple, list)):
         if len(value) != 2:
-            raise ValueError(f"padding must be an int, a pair or ((top, bottom), (left, right)), is {value!r}")
+            raise ValueError(
+                f"padding must be an int, a pair or ((top, bottom), (left, right)), is {value!r}"
+            )
         return *_pair(value[0], "padding"), *_pair(value[1], "padding")
     if isinstance(value, np.ndarray) and value.ndim:
         return _padding(value.tolist(), image, kernel, stride, dilation)
@@ -78,7 +82,9 @@ def _activation(value):
         try:
             return float(value[1]), float(value[2])
         except OverflowError:
-            raise ValueError(f"the bounds of ('clip', lo, hi) do not fit a float, are {value[1:]!r}") from None
+            raise ValueError(
+                f"the bounds of ('clip', lo, hi) do not fit a float, are {value[1:]!r}"
+            ) from None
         except (TypeError, ValueError):
             raise TypeError(f"the bounds of ('clip', lo, hi) must be numbers, are {value[1:]!r}") from None
     if value is not None and not isinstance(value, str):
@@ -86,7 +92,9 @@ def _activation(value):
     try:
         return ACTIVATIONS[value]
     except KeyError:
-        raise ValueError(f"activation must be None, 'relu', 'relu6' or ('clip', lo, hi), is {value!r}") from None
+        raise ValueError(
+            f"activation must be None, 'relu', 'relu6' or ('clip', lo, hi), is {value!r}"
+        ) from None
 
 
 def _make_plan(
@@ -113,7 +121,8 @@ def _make_plan(
         weight = as_array(weight, "weight")
     if weight.ndim != 4:
         raise ValueError(
-            f"weight must have 4 dimensions (filters, channels / groups, rows, columns), has shape {weight.shape}"
+            "weight must have 4 dimensions (filters, channels / groups, rows, columns), "
+            f"has shape {weight.shape}"
         )
     layout = parse_word(layout, LAYOUTS, "layout")
     stride = _pair(stride, "stride")
@@ -176,8 +185,9 @@ def conv2d(
     Parameters
     ----------
     x : array_like
-        Images of shape ``(N, C, H, W)``, or ``(N, H, W, C)`` with ``layout="NHWC"``. Without a batch (3-D) the result has
-        none either; further leading dimensions act as batch. float32, float64 or float16 (computed in float32).
+        Images of shape ``(N, C, H, W)``, or ``(N, H, W, C)`` with ``layout="NHWC"``. Without a batch (3-D)
+        the result has none either; further leading dimensions act as batch. float32, float64 or float16
+        (computed in float32).
     weight : array_like
         Filters of shape ``(K, C / groups, R, S)`` in both layouts, of the dtype of `x`.
     bias : array_like, optional
@@ -185,11 +195,12 @@ def conv2d(
     stride, dilation : int or (int, int)
         Rows, columns. Dilation 1 means none.
     padding : int, (int, int), ((int, int), (int, int)) or str
-        Rows and columns, or ``((top, bottom), (left, right))``, or ``"valid"`` (none), ``"same"`` (``ceil(size / stride)``
-        outputs, an odd row or column of padding at the end), ``"same_lower"`` (at the beginning), ``"full"`` (every
-        overlap).
+        Rows and columns, or ``((top, bottom), (left, right))``, or ``"valid"`` (none), ``"same"``
+        (``ceil(size / stride)`` outputs, an odd row or column of padding at the end), ``"same_lower"``
+        (at the beginning), ``"full"`` (every overlap).
     groups : int
-        Channels and filters are split into so many groups that do not see each other; ``groups=C`` is depthwise.
+        Channels and filters are split into so many groups that do not see each other; ``groups=C`` is
+        depthwise.
     layout : {"NCHW", "NHWC"}
         Of `x`, `residual` and the result.
     padding_mode : {"zeros", "reflect", "replicate", "circular"}
@@ -203,7 +214,8 @@ def conv2d(
     max_workspace : int or str, optional
         Bytes, or ``"64MB"``, that workspace and packed weights together may take; 0 is legal.
     accuracy : {"strict", "standard", "fast"}, optional
-        The loosest error class that may serve: relative L2 error at most 1.5, 4 or 16 times that of im2col with sgemm.
+        The loosest error class that may serve: relative L2 error at most 1.5, 4 or 16 times that of im2col
+        with sgemm.
         Default: that of `pyconv.config`, at first ``"standard"``.
     threads : int, optional
         OpenMP threads; by default as many as OpenMP would use. BLAS keeps its own number.
@@ -215,7 +227,8 @@ def conv2d(
     Returns
     -------
     ndarray
-        ``(N, K, OH, OW)`` or ``(N, OH, OW, K)``, where ``OH = (H + top + bottom - dilation * (R - 1) - 1) // stride + 1``.
+        ``(N, K, OH, OW)`` or ``(N, OH, OW, K)``, where
+        ``OH = (H + top + bottom - dilation * (R - 1) - 1) // stride + 1``.
 
     Raises
     ------
@@ -288,14 +301,16 @@ def plan(
     ----------
     x_shape : tuple of int
         Shape of the inputs to come; their dtype is that of `weight`.
-    weight, bias, stride, padding, dilation, groups, layout, padding_mode, activation, algorithm, max_workspace, accuracy, threads
+    weight, bias, stride, padding, dilation, groups, layout, padding_mode, activation
+        As in `conv2d`.
+    algorithm, max_workspace, accuracy, threads
         As in `conv2d`.
 
     Returns
     -------
     Plan
-        Call it: ``y = plan(x, out=None, workspace=None, residual=None)``. It keeps its own copy of the weights, unless
-        `max_workspace` has no room for one: then it reads the caller's array at each call.
+        Call it: ``y = plan(x, out=None, workspace=None, residual=None)``. It keeps its own copy of the
+        weights, unless `max_workspace` has no room for one: then it reads the caller's array at each call.
 
     Raises
     ------

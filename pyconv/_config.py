@@ -8,9 +8,20 @@ import re
 
 from ._kernels import ACCURACIES
 
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12, "ki": 2**10, "mi": 2**20, "gi": 2**30, "ti": 2**40}
+UNITS = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+    "ti": 2**40,
+}
 
-settings = contextvars.ContextVar("pyconv.config", default={"threads": None, "max_workspace": None, "accuracy": "standard"})
+DEFAULTS = {"threads": None, "max_workspace": None, "accuracy": "standard"}
+settings = contextvars.ContextVar("pyconv.config", default=DEFAULTS)
 
 
 def parse_bytes(value):
@@ -18,7 +29,9 @@ def parse_bytes(value):
     if isinstance(value, str):
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", value.lower())
         if not match or match[2] not in UNITS:
-            raise ValueError(f"max_workspace must be bytes or a text such as '64MB' or '1.5GiB', is {value!r}")
+            raise ValueError(
+                f"max_workspace must be bytes or a text such as '64MB' or '1.5GiB', is {value!r}"
+            )
         return int(float(match[1]) * UNITS[match[2]])
     try:
         size = operator.index(value)

@@ -10,7 +10,8 @@ from pyconv._types cimport *
 from pyconv._blas cimport PyThread_allocate_lock, pyconv_blas_lock
 from pyconv._choose cimport ALGORITHMS, fill_table
 from pyconv._plan cimport aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_run, plan_t
-from pyconv._simd cimport ISA_COUNT, isa_level, isa_name, kernels, select_kernels
+from pyconv._simd cimport ISA_COUNT, isa_level, isa_name, select_kernels
+from pyconv cimport _simd
 from pyconv._sizes cimport TOO_LARGE
 from pyconv._threads cimport OPENMP, available_threads, watch_forks
 
@@ -436,15 +437,14 @@ def set_isa(str name=None):
     ValueError
         For a name that is none of these.
     """
-    global kernels
     level = ISA_COUNT - 1
     if name is not None:
         level = isa_level(name.encode())
         if level < 0:
             names = ", ".join(isa_name(i).decode() for i in range(ISA_COUNT))
             raise ValueError(f"the instruction set must be one of {names}, is {name!r}")
-    kernels = select_kernels(level)
-    return kernels.isa.decode()
+    _simd.kernels = select_kernels(level)
+    return _simd.kernels.isa.decode()
 
 
 set_isa(os.environ.get("PYCONV_ISA") or None)
@@ -456,8 +456,8 @@ def build_info():
     return {
         "compiler": f"{PYCONV_COMPILER_NAME.decode()} {PYCONV_COMPILER.decode()}",
         "instruction sets": [isa_name(i).decode() for i in range(best.level + 1) if select_kernels(i).level == i],
-        "instruction set in use": kernels.isa.decode(),
-        "tile": f"{kernels.f32.mr}x{kernels.f32.nr} float32, {kernels.f64.mr}x{kernels.f64.nr} float64",
+        "instruction set in use": _simd.kernels.isa.decode(),
+        "tile": f"{_simd.kernels.f32.mr}x{_simd.kernels.f32.nr} float32, {_simd.kernels.f64.mr}x{_simd.kernels.f64.nr} float64",
         "openmp": OPENMP,
         "threads": available_threads(),
     }

@@ -195,7 +195,8 @@ cdef inline void _block(const task_t *t, const bands_t *b, const ptrdiff_t *offs
                            bias, <const real *>t.residual + where if t.residual != NULL else NULL)
 
 
-cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *offsets, int64_t task, real *buffer) noexcept nogil:
+cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *offsets, int64_t task,
+                            real *buffer) noexcept nogil:
     """Task number -> image, group, part of the filters, of the rows, of the columns; columns change fastest."""
     cdef const problem_t *p = t.p
     cdef int64_t column_part = task % b.column_parts

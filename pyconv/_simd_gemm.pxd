@@ -68,7 +68,8 @@ cdef inline bint weights_broadcast(const problem_t *p) noexcept nogil:
     return 1.1 * weights < patches
 
 
-cdef inline double _idle(const blocks_t *b, int64_t pixel_units, int64_t filter_units, int64_t groups, int threads) noexcept nogil:
+cdef inline double _idle(const blocks_t *b, int64_t pixel_units, int64_t filter_units, int64_t groups,
+                         int threads) noexcept nogil:
     """Longest thread over mean thread, with tasks dealt out evenly: 1 is perfect."""
     cdef double tasks = <double>b.images * b.runs * groups * b.pixel_parts * b.filter_parts
     cdef double longest = ceil_div(<int64_t>tasks, threads) * ceil_div(pixel_units, b.pixel_parts) \
@@ -156,8 +157,8 @@ cdef inline void pack_weights(const problem_t *p, const real *weight, bint broad
     cdef int64_t nr = tile_columns(p)
     cdef int64_t panels = ceil_div(p.ocg, tile_rows(p))
     cdef int64_t g_step = p.k * (p.ocg if broadcast else ceil_div(p.ocg, nr) * nr)
-    cdef int64_t g
-    for g in range(p.g):
+    cdef int64_t _g
+    for _g in range(p.g):
         if real is float:
             if broadcast:
                 p.kernels.f32.pack_weights_rows(p.ocg, p.icg, p.kh * p.kw, weight, hwc, panels, packed)

@@ -18,7 +18,8 @@ cdef inline real finished(real v, real lo, real hi) noexcept nogil:
     return lo if v < lo else hi if v > hi else v
 
 
-cdef inline void _finish_rows(const task_t *t, int64_t at, int64_t rows, int64_t count, const real *bias, bint planes) noexcept nogil:
+cdef inline void _finish_rows(const task_t *t, int64_t at, int64_t rows, int64_t count, const real *bias,
+                              bint planes) noexcept nogil:
     """rows of `count` elements from offset `at`: bias[rows] where rows are channel planes, else bias[count]."""
     cdef const problem_t *p = t.p
     cdef real *y = <real *>t.y + at
