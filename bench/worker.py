@@ -2,9 +2,11 @@
 """A library in a process of its own: answers requests, one JSON object per line, on its standard streams."""
 
 import contextlib
+import ctypes
 import importlib
 import json
 import os
+import signal
 import sys
 
 import memory
@@ -18,6 +20,7 @@ from peers import Unsupported
 TOLERANCE = (
     1e-3  # relative L2: more than any accuracy class loses, far less than a wrong weight or pixel makes
 )
+PR_SET_PDEATHSIG = 1  # from sys/prctl.h
 SMALL = shapes.parse("small 1,16,8,8 -> 16 3x3 /1 p1")
 
 
@@ -80,7 +83,14 @@ class Servant:
         return self._peer.prepare, (layer, *layer.arrays())
 
 
+def die_with_parent():
+    """A suspended process would otherwise outlive a killed parent for good."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main():
+    die_with_parent()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints goes to the standard error stream
 
