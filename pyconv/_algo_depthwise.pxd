@@ -3,6 +3,7 @@
 depthwise: each output channel reads one input channel.
 
 NCHW: pieces of a plane are copied into a zero-padded band (include/pyconv/band.h), and vectors run along its rows.
+NHWC: vectors run over channels, rows of outputs are computed straight from the image, weights are packed [kh][kw][oc].
 """
 
 from libc.stdint cimport int64_t
@@ -10,7 +11,10 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_plane, tail_flags
-from pyconv._simd cimport band_t, ceil_div, f32_epilogue, f64_epilogue, split_start
+from pyconv._rows cimport pack_hwio, weight_bytes
+from pyconv._simd cimport (
+    BIAS_COLUMN, BIAS_ROW, band_t, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start,
+)
 from pyconv._sizes cimport times
 from pyconv._tail cimport poll
 
@@ -21,20 +25,34 @@ cdef enum:
 cdef inline const char *depthwise_supports(const problem_t *p) noexcept nogil:
     if p.icg != 1:
         return "it serves one input channel per group only"
-    if p.layout != PYCONV_NCHW:
-        return "it serves NCHW only"
+    if p.layout == PYCONV_NHWC:
+        if p.ocg != 1:
+            return "it serves one filter per channel only, in NHWC"
+        return NULL
     if cut_plane(p, 1).bytes > LARGEST_BAND:
         return "the kernel reaches over more pixels than a band of 1 MB holds"
     return NULL
 
 
 cdef inline size_t depthwise_workspace(const problem_t *p, int threads) noexcept nogil:
-    """One band per thread."""
+    """One band per thread in NCHW."""
+    if p.layout == PYCONV_NHWC:
+        return 0
     return times(cut_plane(p, 1).bytes, threads)
 
 
 cdef inline size_t depthwise_packed(const problem_t *p) noexcept nogil:
-    return 0
+    return weight_bytes(p) if p.layout == PYCONV_NHWC else 0
+
+
+cdef inline void depthwise_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
+    """The filters are channels: [kh][kw][oc] is [1][kh][kw][1][oc] of one group."""
+    cdef problem_t q = p[0]
+    q.g, q.icg, q.ocg = 1, 1, p.oc
+    if p.dtype == PYCONV_F32:
+        pack_hwio(&q, <const float *>weight, <float *>packed)
+    else:
+        pack_hwio(&q, <const double *>weight, <double *>packed)
 
 
 cdef inline double depthwise_seconds(const problem_t *p, int threads) noexcept nogil:
@@ -80,7 +98,7 @@ cdef inline int64_t _block(const problem_t *p, const pieces_t *s, int threads) n
     return max(1, min(enough, p.n * p.ic // (4 * threads)))
 
 
-cdef inline int _depthwise(task_t *t, const real *tag) noexcept nogil:
+cdef inline int _depthwise_nchw(task_t *t, const real *tag) noexcept nogil:
     """tag is NULL and names the type."""
     cdef const problem_t *p = t.p
     cdef pieces_t s = cut_plane(p, 1)
@@ -102,6 +120,66 @@ cdef inline int _depthwise(task_t *t, const real *tag) noexcept nogil:
             return PYCONV_STATUS_INTERRUPTED
         first = last
     return PYCONV_STATUS_OK
+
+
+cdef inline void _pixel_row(const task_t *t, const patches_t *shape, int64_t image, int64_t row, int64_t c,
+                            int64_t channels, const real *tag) noexcept nogil:
+    """Channels c to c + channels of one output row."""
+    cdef const problem_t *p = t.p
+    cdef int64_t at = image * p.yn + row * p.yh + c
+    cdef int64_t from_ = image * p.xn + c
+    cdef int flags = tail_flags(t)
+    cdef f32_epilogue e32
+    cdef f64_epilogue e64
+    if flags & BIAS_ROW:
+        flags ^= BIAS_ROW | BIAS_COLUMN
+    if real is float:
+        e32.flags, e32.lo, e32.hi = flags, <float>p.lo, <float>p.hi
+        e32.bias = <const float *>t.bias + c if t.bias != NULL else NULL
+        e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
+        p.kernels.f32.depthwise_nhwc(shape, row, channels, <const float *>t.x + from_, <const float *>t.weight + c, p.oc,
+                                     <float *>t.y + at, p.yw, &e32)
+    else:
+        e64.flags, e64.lo, e64.hi = flags, p.lo, p.hi
+        e64.bias = <const double *>t.bias + c if t.bias != NULL else NULL
+        e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
+        p.kernels.f64.depthwise_nhwc(shape, row, channels, <const double *>t.x + from_, <const double *>t.weight + c, p.oc,
+                                     <double *>t.y + at, p.yw, &e64)
+
+
+cdef inline int _depthwise_nhwc(task_t *t, const real *tag) noexcept nogil:
+    """
+    tag is NULL and names the type. Tasks are rows of all images in blocks of channels: few enough that their weights
+    stay in L1, and a multiple of 16 for whole cache lines.
+    """
+    cdef const problem_t *p = t.p
+    cdef patches_t shape
+    cdef int64_t block = max(16, min(256, 16384 // (p.k * <int64_t>p.itemsize) // 16 * 16))
+    cdef int64_t blocks = ceil_div(p.oc, block)
+    cdef int64_t count = p.n * blocks * p.oh
+    cdef double flops = 2.0 * p.n * p.yn * p.k / count
+    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t first = 0
+    cdef int64_t last, i, c
+    shape.c, shape.ih, shape.iw = p.ic, p.ih, p.iw
+    shape.kh, shape.kw, shape.sh, shape.sw, shape.dh, shape.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
+    shape.ph, shape.pw, shape.oh, shape.ow = p.ph0, p.pw0, p.oh, p.ow
+    shape.xs_c, shape.xs_h, shape.xs_w = p.xc, p.xh, p.xw
+    while first < count:
+        last = min(first + chunk, count)
+        for i in prange(first, last, num_threads=t.threads, schedule="static"):
+            c = i // p.oh % blocks * block
+            _pixel_row(t, &shape, i // (p.oh * blocks), i % p.oh, c, min(block, p.oc - c), tag)
+        if poll(t, flops * (last - first)):
+            return PYCONV_STATUS_INTERRUPTED
+        first = last
+    return PYCONV_STATUS_OK
+
+
+cdef inline int _depthwise(task_t *t, const real *tag) noexcept nogil:
+    if t.p.layout == PYCONV_NHWC:
+        return _depthwise_nhwc(t, tag)
+    return _depthwise_nchw(t, tag)
 
 
 cdef inline int depthwise_run(task_t *t) noexcept nogil:

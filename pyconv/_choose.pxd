@@ -43,7 +43,7 @@ cdef inline void fill_table(algorithm_t *table) noexcept:
         pointwise_workspace, pointwise_packed, pointwise_pack, pointwise_run, direct_multiplications, pointwise_seconds)
     table[6] = algorithm_t(
         b"depthwise", b"Sifre 2014", PYCONV_STRICT, PYCONV_WINDOW, False, depthwise_supports, depthwise_workspace,
-        depthwise_packed, NULL, depthwise_run, direct_multiplications, depthwise_seconds)
+        depthwise_packed, depthwise_pack, depthwise_run, direct_multiplications, depthwise_seconds)
     table[7] = algorithm_t(
         b"direct_simd", b"Zhang, Franchetti, Low 2018", PYCONV_STRICT, PYCONV_WINDOW, False, direct_simd_supports,
         direct_simd_workspace, direct_simd_packed, direct_simd_pack, direct_simd_run, direct_multiplications,

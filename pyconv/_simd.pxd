@@ -72,6 +72,8 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*split)(const float *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,
                       ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, float *band) noexcept nogil
         void (*depthwise)(const band_t *b, const float *band, const float *w, float *y, const f32_epilogue *e) noexcept nogil
+        void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t row, ptrdiff_t channels, const float *x, const float *w,
+                               ptrdiff_t ws, float *y, ptrdiff_t ys_w, const f32_epilogue *e) noexcept nogil
         void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const float *band, const ptrdiff_t *offsets,
                        const float *w, float *y, ptrdiff_t ys_c, const f32_epilogue *e) noexcept nogil
 
@@ -98,6 +100,8 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*split)(const double *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,
                       ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, double *band) noexcept nogil
         void (*depthwise)(const band_t *b, const double *band, const double *w, double *y, const f64_epilogue *e) noexcept nogil
+        void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t row, ptrdiff_t channels, const double *x, const double *w,
+                               ptrdiff_t ws, double *y, ptrdiff_t ys_w, const f64_epilogue *e) noexcept nogil
         void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const double *band, const ptrdiff_t *offsets,
                        const double *w, double *y, ptrdiff_t ys_c, const f64_epilogue *e) noexcept nogil
 

@@ -87,6 +87,7 @@ PYCONV_TARGET_END
 #include "split.tmpl.h"
 
 #include "depthwise.tmpl.h"
+#include "depthwise_nhwc.tmpl.h"
 #include "direct.tmpl.h"
 
 #include "simd_end.h"

@@ -7,6 +7,7 @@
 #include "check_transpose.tmpl.h"
 
 #include "check_depthwise.tmpl.h"
+#include "check_depthwise_nhwc.tmpl.h"
 #include "check_direct.tmpl.h"
 
 #include "bench.tmpl.h"

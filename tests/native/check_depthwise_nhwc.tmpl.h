@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* depthwise_nhwc, against its definition. */
+
+static void CHECK_NAME(depthwise_nhwc_case)(const KERNELS *kernels, const char *isa, pyconv_patches p,
+                                            ptrdiff_t channels, int flags) {
+    const ptrdiff_t gap = 3, stride = channels + gap, taps = p.kh * p.kw;
+    p.xs_c = 1, p.xs_w = stride, p.xs_h = p.iw * stride;
+    p.oh = (p.ih + 2 * p.ph - p.dh * (p.kh - 1) - 1) / p.sh + 1;
+    p.ow = (p.iw + 2 * p.pw - p.dw * (p.kw - 1) - 1) / p.sw + 1;
+    const ptrdiff_t y_count = p.ow * stride - gap;
+    guarded in = CHECK_NAME(numbers)(p.ih * p.xs_h - gap), weights = CHECK_NAME(numbers)(taps * stride - gap);
+    guarded out = CHECK_NAME(numbers)(y_count), residual = CHECK_NAME(numbers)(y_count);
+    guarded bias = CHECK_NAME(numbers)(channels);
+    const real *x = (real *)in.data, *w = (real *)weights.data;
+    real *y = (real *)out.data, *old = malloc((size_t)y_count * sizeof(real));
+    memcpy(old, y, (size_t)y_count * sizeof(real));
+    const EPILOGUE e = {flags, -11, 13, (real *)bias.data, (real *)residual.data};
+    long wrong = 0;
+    for (ptrdiff_t row = 0; row < p.oh; row++) {
+        kernels->depthwise_nhwc(&p, row, channels, x, w, stride, y, stride, &e);
+        for (ptrdiff_t at = 0; at < y_count; at++) {
+            const ptrdiff_t q = at / stride, c = at % stride;
+            if (c >= channels) {
+                wrong += y[at] != old[at];
+                continue;
+            }
+            double sum = 0;
+            for (ptrdiff_t t = 0; t < taps; t++) {
+                const ptrdiff_t h = row * p.sh - p.ph + t / p.kw * p.dh, v = q * p.sw - p.pw + t % p.kw * p.dw;
+                if (h >= 0 && h < p.ih && v >= 0 && v < p.iw)
+                    sum += (double)w[t * stride + c] * (double)x[h * p.xs_h + v * stride + c];
+            }
+            wrong += (double)y[at] != CHECK_NAME(expected)(sum, &e, old, 0, c, at);
+        }
+    }
+    free(old);
+    wrong += !guarded_free(in) + !guarded_free(weights) + !guarded_free(out) + !guarded_free(residual) +
+             !guarded_free(bias);
+    CHECK(wrong == 0, "%s depthwise_nhwc %tdx%td channels %td kernel %tdx%td stride %td,%td dilation %td,%td flags=%d: "
+                      "%ld wrong",
+          isa, p.ih, p.iw, channels, p.kh, p.kw, p.sh, p.sw, p.dh, p.dw, flags, wrong);
+}
+
+static void CHECK_NAME(depthwise_nhwc)(const KERNELS *kernels, const char *isa) {
+    /* ih iw kh kw sh sw dh dw ph pw */
+    const ptrdiff_t shapes[][10] = {{7, 7, 3, 3, 1, 1, 1, 1, 1, 1},   {5, 14, 3, 3, 2, 2, 1, 1, 1, 1},
+                                    {9, 40, 5, 3, 1, 1, 1, 1, 2, 0},  {6, 23, 3, 3, 1, 3, 2, 4, 2, 4},
+                                    {3, 2, 5, 7, 1, 1, 1, 1, 4, 6},   {4, 12, 1, 1, 2, 1, 1, 1, 0, 0},
+                                    {12, 31, 4, 2, 3, 2, 3, 5, 5, 7}, {1, 1, 3, 3, 1, 1, 2, 2, 3, 4}};
+    const ptrdiff_t V = kernels->lanes, channels[] = {1, V - 1, V, 2 * V + 1, 5 * V};
+    int flags = 0;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (size_t c = 0; c < sizeof channels / sizeof *channels; c++)
+            for (int repeat = 0; repeat < 4; repeat++, flags = (flags + 4) % 32) {
+                const ptrdiff_t *s = shapes[i];
+                const pyconv_patches p = {.c = channels[c],
+                                          .ih = s[0],
+                                          .iw = s[1],
+                                          .kh = s[2],
+                                          .kw = s[3],
+                                          .sh = s[4],
+                                          .sw = s[5],
+                                          .dh = s[6],
+                                          .dw = s[7],
+                                          .ph = s[8],
+                                          .pw = s[9]};
+                CHECK_NAME(depthwise_nhwc_case)(kernels, isa, p, channels[c], flags);
+            }
+}
