@@ -127,3 +127,16 @@ cdef extern from *:
     }
     """
     ptrdiff_t cache_bytes "pyconv_cache_bytes"(int level) noexcept nogil
+
+# Asks for part `part` of `parts` of the bytes at p, ahead of their use: weights that stream from the last level of cache
+# arrive while the tiles before them are computed.
+cdef extern from *:
+    """
+    static inline void pyconv_prefetch(const void *p, ptrdiff_t bytes, ptrdiff_t part, ptrdiff_t parts) {
+        const char *at = (const char *)p + pyconv_split_start(bytes / 64, parts, part) * 64;
+        const char *end = (const char *)p + pyconv_split_start(bytes / 64, parts, part + 1) * 64;
+        for (; at < end; at += 64)
+            __builtin_prefetch(at, 0, 2);
+    }
+    """
+    void prefetch "pyconv_prefetch"(const void *p, ptrdiff_t bytes, ptrdiff_t part, ptrdiff_t parts) noexcept nogil

@@ -15,7 +15,7 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._simd cimport (
-    ACCUMULATE, TRANSPOSED, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start,
+    ACCUMULATE, TRANSPOSED, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, prefetch, split_start,
 )
 from pyconv._simd_gemm cimport last_flags, tile_columns, tile_rows
 from pyconv._sizes cimport reach
@@ -36,7 +36,7 @@ ctypedef struct bands_t:
     int64_t runs, run         # stretches of a window that are contiguous, and their length
     int64_t block_runs        # runs in a block of K, or
     int64_t chunk             # the part of a run, where one run is too long
-    int64_t filters           # filters in a block
+    int64_t filters           # filters in a block: one unit, or several where their whole weights fit L1 together
     size_t buffer             # bytes per thread
 
 
@@ -93,8 +93,7 @@ cdef inline void _share_bands(bands_t *b, const problem_t *p, int threads) noexc
 cdef inline bands_t cut_bands(const problem_t *p, int threads) noexcept nogil:
     cdef bands_t b
     cdef int64_t budget = _band_budget(p)
-    cdef int64_t l2 = min(cache_bytes(2) // 3, 655360) // <int64_t>p.itemsize
-    cdef int64_t k
+    cdef int64_t l1 = cache_bytes(1) // 2 // <int64_t>p.itemsize
     b.mr = tile_rows(p)
     b.nr = tile_columns(p)
     b.in_place = _needs_no_band(p)
@@ -118,8 +117,7 @@ cdef inline bands_t cut_bands(const problem_t *p, int threads) noexcept nogil:
         b.runs, b.run = p.kh, p.kw * p.icg
     b.chunk = ceil_div(b.run, ceil_div(b.run, BAND_K))
     b.block_runs = ceil_div(b.runs, ceil_div(b.runs * b.run, BAND_K)) if b.chunk == b.run else 1
-    k = b.block_runs * b.chunk
-    b.filters = max(1, l2 // (k * b.nr)) * b.nr
+    b.filters = max(1, l1 // (p.k * b.nr)) * b.nr
     b.buffer = 0
     if not b.in_place:
         b.buffer = (<size_t>_band_elements(p, b.rows, b.columns) * p.itemsize + 63) & ~<size_t>63
@@ -183,10 +181,12 @@ cdef inline void _block(const task_t *t, const bands_t *b, const ptrdiff_t *offs
     cdef bint turned = p.layout == PYCONV_NCHW
     cdef int64_t ldc = p.yc if turned else p.yw
     cdef int64_t tiles = ceil_div(columns, b.mr)
+    cdef int64_t used = runs * k * b.filters      # the weights of the next block follow these
     cdef int64_t r, tile, column, m, where
     cdef const real *bias = <const real *>t.bias + g * p.ocg + first_filter if t.bias != NULL else NULL
     for r in range(rows):
         for tile in range(tiles):
+            prefetch(weight + used, used * <int64_t>p.itemsize, r * tiles + tile, rows * tiles)
             column = split_start(columns, tiles, tile)
             m = split_start(columns, tiles, tile + 1) - column
             where = at + r * p.yh + column * p.yw + first_filter * p.yc

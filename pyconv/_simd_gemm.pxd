@@ -19,10 +19,13 @@ from cython.parallel cimport prange, threadid
 from pyconv._types cimport *
 from pyconv._simd cimport (
     ACCUMULATE, BIAS_COLUMN, BIAS_ROW, CLAMP, RESIDUAL, TRANSPOSED, cache_bytes, ceil_div, f32_epilogue, f64_epilogue,
-    patches_t, split_start,
+    patches_t, prefetch, split_start,
 )
 from pyconv._sizes cimport times
 from pyconv._tail cimport poll
+
+cdef enum:
+    PATCH_BYTES = 196608      # of patches that meet one unit of filters before the next: they stay in L2
 
 # How one problem is cut. `rows` and `columns` are the sides of the tile, `units` of nr columns.
 ctypedef struct blocks_t:
@@ -33,6 +36,7 @@ ctypedef struct blocks_t:
     int64_t images
     int64_t panels            # of weights, where they are broadcast
     int64_t kc                # longest block of K
+    int64_t group             # panels of patches that are packed together, where those are broadcast
     int64_t pixel_parts       # of a run
     int64_t filter_parts      # of a group
     size_t buffer             # bytes per thread
@@ -124,6 +128,7 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
     if k_blocks == 2 and p.k <= 640:
         k_blocks = 1
     b.kc = ceil_div(p.k, k_blocks)
+    b.group = max(1, PATCH_BYTES // (b.kc * b.mr * <int64_t>p.itemsize))
     widest = max(1, l2 // (b.kc * b.nr))
     b.panels = ceil_div(p.ocg, b.mr)
     b.pixel_parts = b.filter_parts = 1
@@ -132,7 +137,6 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
         b.pixel_parts = ceil_div(pixel_units, widest)
     else:
         pixel_units, filter_units = ceil_div(b.pixels, b.mr), ceil_div(p.ocg, b.nr)
-        b.filter_parts = ceil_div(filter_units, widest)
     if threads > 1:
         _share(&b, pixel_units, filter_units, p.g, threads)
     if in_place:
@@ -140,7 +144,8 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
     elif b.weights_broadcast:
         b.buffer = <size_t>(ceil_div(pixel_units, b.pixel_parts) * b.nr * b.kc) * p.itemsize
     else:
-        b.buffer = <size_t>(ceil_div(b.mr * b.kc, 16) * 16) * p.itemsize
+        b.group = min(b.group, ceil_div(pixel_units, b.pixel_parts))
+        b.buffer = <size_t>(b.group * b.mr * b.kc) * p.itemsize
     b.buffer = (b.buffer + 63) & ~<size_t>63
     return b
 
@@ -257,27 +262,42 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
     cdef int64_t ldc = p.yc if turned else p.yw
     cdef int64_t step = p.sw * p.xw
     cdef int64_t panels = ceil_div(pixels, b.mr)
+    cdef int64_t l1 = cache_bytes(1) // 2 // <int64_t>p.itemsize
     cdef int tail = last_flags(t, False)
     cdef int64_t k0 = 0
-    cdef int64_t kc, panel, pixel, m, where
+    cdef int64_t kc, n, filter, first, last, panel, pixel, m, where
     cdef int flags
     cdef const real *columns
     while k0 < p.k:
         kc = min(b.kc, p.k - k0)
-        columns = weight + k0 * b.nr
+        n = max(1, l1 // (kc * b.nr)) * b.nr      # filters whose block of weights stays in L1, at least a unit
         flags = (TRANSPOSED if turned else 0) | (ACCUMULATE if k0 > 0 else 0) | (tail if k0 + kc == p.k else 0)
-        for panel in range(panels):
-            pixel = first_pixel + split_start(pixels, panels, panel)
-            m = first_pixel + split_start(pixels, panels, panel + 1) - pixel
-            where = at + first_filter * p.yc + pixel * p.yw
-            residual = <const real *>t.residual + where if t.residual != NULL else NULL
-            if b.in_place:
-                _multiply(p, m, filters, kc, x + pixel * step + k0, step, 1, columns, b.nr * p.k,
-                          <real *>t.y + where, ldc, flags, bias, residual)
-            else:
-                _pack_patches(p, shape, x, pixel, m, m, k0, k0 + kc, buffer)
-                _multiply(p, m, filters, kc, buffer, 1, m, columns, b.nr * p.k,
-                          <real *>t.y + where, ldc, flags, bias, residual)
+        first = 0
+        while first < panels:
+            last = min(first + b.group, panels)
+            if not b.in_place:
+                for panel in range(first, last):
+                    pixel = first_pixel + split_start(pixels, panels, panel)
+                    m = first_pixel + split_start(pixels, panels, panel + 1) - pixel
+                    _pack_patches(p, shape, x, pixel, m, m, k0, k0 + kc, buffer + (panel - first) * b.mr * kc)
+            filter = 0
+            while filter < filters:
+                columns = weight + filter * p.k + k0 * b.nr
+                for panel in range(first, last):
+                    prefetch(columns + p.k * b.nr, kc * b.nr * <int64_t>p.itemsize, panel - first, last - first)
+                    pixel = first_pixel + split_start(pixels, panels, panel)
+                    m = first_pixel + split_start(pixels, panels, panel + 1) - pixel
+                    where = at + (first_filter + filter) * p.yc + pixel * p.yw
+                    residual = <const real *>t.residual + where if t.residual != NULL else NULL
+                    if b.in_place:
+                        _multiply(p, m, min(n, filters - filter), kc, x + pixel * step + k0, step, 1, columns, b.nr * p.k,
+                                  <real *>t.y + where, ldc, flags, bias + filter if bias != NULL else NULL, residual)
+                    else:
+                        _multiply(p, m, min(n, filters - filter), kc, buffer + (panel - first) * b.mr * kc, 1, m, columns,
+                                  b.nr * p.k, <real *>t.y + where, ldc, flags, bias + filter if bias != NULL else NULL,
+                                  residual)
+                filter += n
+            first = last
         k0 += kc
 
 
