@@ -32,12 +32,11 @@ ctypedef struct blocks_t:
     bint weights_broadcast
     bint in_place             # the patches are rows of the image, read where they stand
     int64_t mr, nr
-    int64_t runs, pixels      # per image: runs of pixels that no task crosses, and their length
-    int64_t images
+    int64_t images, pixels    # and pixels of one; a batch read in place is one image
     int64_t panels            # of weights, where they are broadcast
     int64_t kc                # longest block of K
     int64_t group             # panels of patches that are packed together, where those are broadcast
-    int64_t pixel_parts       # of a run
+    int64_t pixel_parts       # of an image
     int64_t filter_parts      # of a group
     size_t buffer             # bytes per thread
 
@@ -75,10 +74,10 @@ cdef inline bint weights_broadcast(const problem_t *p) noexcept nogil:
 cdef inline double _idle(const blocks_t *b, int64_t pixel_units, int64_t filter_units, int64_t groups,
                          int threads) noexcept nogil:
     """Longest thread over mean thread, with tasks dealt out evenly: 1 is perfect."""
-    cdef double tasks = <double>b.images * b.runs * groups * b.pixel_parts * b.filter_parts
+    cdef double tasks = <double>b.images * groups * b.pixel_parts * b.filter_parts
     cdef double longest = ceil_div(<int64_t>tasks, threads) * ceil_div(pixel_units, b.pixel_parts) \
         * ceil_div(filter_units, b.filter_parts)
-    return longest * threads / (<double>b.images * b.runs * groups * pixel_units * filter_units)
+    return longest * threads / (<double>b.images * groups * pixel_units * filter_units)
 
 
 cdef inline void _share(blocks_t *b, int64_t pixel_units, int64_t filter_units, int64_t groups, int threads) noexcept nogil:
@@ -116,14 +115,10 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
     b.mr = tile_rows(p)
     b.nr = tile_columns(p)
     b.images = p.n
-    b.runs = 1
     b.pixels = p.oh * p.ow
-    if in_place and p.sh == 1 and p.sw == 1:
+    if in_place:
         b.images = 1
         b.pixels *= p.n
-    elif in_place:
-        b.runs = p.oh
-        b.pixels = p.ow
     k_blocks = ceil_div(p.k, max(64, cache_bytes(1) // <int64_t>p.itemsize * 3 // 8 // b.mr))
     if k_blocks == 2 and p.k <= 640:
         k_blocks = 1
@@ -252,7 +247,7 @@ cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches
 cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches_t *shape, const real *x, int64_t at,
                                int64_t g, int64_t first_pixel, int64_t pixels, int64_t first_filter, int64_t filters,
                                real *buffer) noexcept nogil:
-    """Patches broadcast, packed or in place: then x is the first pixel of the run and `at` its place in y."""
+    """Patches broadcast, packed or in place."""
     cdef const problem_t *p = t.p
     cdef int64_t group = ceil_div(p.ocg, b.nr) * b.nr * p.k
     cdef const real *weight = <const real *>t.weight + g * group + first_filter * p.k
@@ -260,7 +255,6 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
     cdef const real *residual
     cdef bint turned = p.layout == PYCONV_NCHW
     cdef int64_t ldc = p.yc if turned else p.yw
-    cdef int64_t step = p.sw * p.xw
     cdef int64_t panels = ceil_div(pixels, b.mr)
     cdef int64_t l1 = cache_bytes(1) // 2 // <int64_t>p.itemsize
     cdef int tail = last_flags(t, False)
@@ -290,7 +284,7 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
                     where = at + (first_filter + filter) * p.yc + pixel * p.yw
                     residual = <const real *>t.residual + where if t.residual != NULL else NULL
                     if b.in_place:
-                        _multiply(p, m, min(n, filters - filter), kc, x + pixel * step + k0, step, 1, columns, b.nr * p.k,
+                        _multiply(p, m, min(n, filters - filter), kc, x + pixel * p.xw + k0, p.xw, 1, columns, b.nr * p.k,
                                   <real *>t.y + where, ldc, flags, bias + filter if bias != NULL else NULL, residual)
                     else:
                         _multiply(p, m, min(n, filters - filter), kc, buffer + (panel - first) * b.mr * kc, 1, m, columns,
@@ -302,19 +296,18 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
 
 
 cdef inline void _one_task(const task_t *t, const blocks_t *b, const patches_t *shape, int64_t task, real *buffer) noexcept nogil:
-    """Task number -> image, group, run, part of its filters, part of its pixels; pixels change fastest."""
+    """Task number -> image, group, part of its filters, part of its pixels; pixels change fastest."""
     cdef const problem_t *p = t.p
     cdef int64_t pixel_part = task % b.pixel_parts
     cdef int64_t filter_part = task // b.pixel_parts % b.filter_parts
-    cdef int64_t run = task // (b.pixel_parts * b.filter_parts) % b.runs
-    cdef int64_t g = task // (b.pixel_parts * b.filter_parts * b.runs) % p.g
-    cdef int64_t image = task // (b.pixel_parts * b.filter_parts * b.runs * p.g)
+    cdef int64_t g = task // (b.pixel_parts * b.filter_parts) % p.g
+    cdef int64_t image = task // (b.pixel_parts * b.filter_parts * p.g)
     cdef int64_t unit = b.nr if b.weights_broadcast else b.mr
     cdef int64_t units = ceil_div(b.pixels, unit)
     cdef int64_t first = split_start(units, b.pixel_parts, pixel_part) * unit
     cdef int64_t count = min(split_start(units, b.pixel_parts, pixel_part + 1) * unit, b.pixels) - first
-    cdef const real *x = <const real *>t.x + image * p.xn + run * p.sh * p.xh + g * p.icg * p.xc
-    cdef int64_t at = image * p.yn + run * p.yh + g * p.ocg * p.yc
+    cdef const real *x = <const real *>t.x + image * p.xn + g * p.icg * p.xc
+    cdef int64_t at = image * p.yn + g * p.ocg * p.yc
     cdef int64_t filters, start
     if b.weights_broadcast:
         _weights_task(t, b, shape, x, at, g, first, count, split_start(b.panels, b.filter_parts, filter_part),
@@ -330,7 +323,7 @@ cdef inline int run_blocks(task_t *t, const blocks_t *b, const real *tag) noexce
     """All tasks; tag is NULL and names the type."""
     cdef const problem_t *p = t.p
     cdef patches_t shape
-    cdef int64_t tasks = b.images * b.runs * p.g * b.pixel_parts * b.filter_parts
+    cdef int64_t tasks = b.images * p.g * b.pixel_parts * b.filter_parts
     cdef double flops = 2.0 * p.n * p.yn * p.k / tasks
     cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
     cdef int64_t first = 0
