@@ -55,16 +55,16 @@ cdef inline void direct_simd_pack(const problem_t *p, const void *weight, void *
 
 cdef inline double direct_simd_seconds(const problem_t *p, int threads) noexcept nogil:
     """
-    Steps of m FMAs per vector at two a cycle, with a load of the vector that crosses cache lines (a cycle); short sums also
-    pay for their stores. Measured at 3.1 GHz on a Sapphire-Rapids-class core.
+    Multiply-adds, two vectors a cycle, and the stores; for each panel of filters the loads that hide badly; 50 ns per group
+    and image; the bytes that pass. Measured on a Sapphire-Rapids-class core, 3.1 to 3.4 GHz.
     """
     cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
     cdef double fma = 2 if p.kernels.level > 0 else 0.5
     cdef double vectors = <double>p.n * p.oh * ceil_div(p.ow, lanes)
     cdef double panels = <double>p.g * ceil_div(p.ocg, tile_rows(p))
-    cdef double cycles = vectors * (p.oc * (p.k / fma / 0.93 + 2) + panels * p.k * 0.25)
+    cdef double cycles = vectors * (p.oc * (p.k / fma + 2) + 0.3 * panels * p.k) + 150.0 * p.n * p.g
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
-    return (cycles / 3.1e9 + bytes / 25e9) / threads + 1e-6
+    return (cycles / 3.3e9 + bytes / 32e9) / threads + 1e-6
 
 
 cdef inline void _tap_offsets(const problem_t *p, const pieces_t *s, ptrdiff_t *offsets) noexcept nogil:
