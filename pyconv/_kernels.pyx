@@ -450,6 +450,27 @@ def set_isa(str name=None):
 set_isa(os.environ.get("PYCONV_ISA") or None)
 
 
+def multiply_add(Py_ssize_t steps):
+    """
+    Multiply and add in registers alone, the most that a core of this machine can do; for benchmarks to time.
+
+    Parameters
+    ----------
+    steps : int
+        Length of the loop.
+
+    Returns
+    -------
+    float
+        Floating-point operations done, in float32. The GIL is released meanwhile.
+    """
+    cdef float sink[64]
+    cdef double flops
+    with nogil:
+        flops = _simd.kernels.f32.fma_peak(steps, sink)
+    return flops
+
+
 def build_info():
     """What this extension was built with, and what it would run on now."""
     best = select_kernels(ISA_COUNT - 1)

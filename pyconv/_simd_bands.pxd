@@ -81,12 +81,21 @@ cdef inline double bands_cycles(const problem_t *p) noexcept nogil:
 
 
 cdef inline void _share_bands(bands_t *b, const problem_t *p, int threads) noexcept nogil:
-    """Lower bands, then fewer filters per task, until every thread has the same number of tasks."""
+    """
+    Fewer filters per task where the weights outweigh the image, else lower bands, until the threads have equal work:
+    lower bands read the weights once more, fewer filters fill the bands once more.
+    """
     cdef int64_t fixed = max(p.n, 1) * p.g * b.column_parts
     cdef int64_t units = ceil_div(p.ocg, b.nr)
+    cdef bint heavy = p.ocg * p.k > 2 * p.icg * p.ih * p.iw
+    if fixed * b.row_parts % threads == 0 or fixed * b.row_parts >= 8 * threads:
+        return
+    if heavy and (units % threads == 0 or units >= 4 * threads):
+        b.filter_parts = threads
+        return
     while fixed * b.row_parts % threads and fixed * b.row_parts < 8 * threads and 2 * b.row_parts < p.oh:
         b.row_parts += 1
-    if fixed * b.row_parts < 4 * threads and fixed * b.row_parts % threads and units > 1:
+    if fixed * b.row_parts % threads and fixed * b.row_parts < 4 * threads and units > 1:
         b.filter_parts = min(units, threads)
 
 

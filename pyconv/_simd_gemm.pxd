@@ -81,7 +81,11 @@ cdef inline double _idle(const blocks_t *b, int64_t pixel_units, int64_t filter_
 
 
 cdef inline void _share(blocks_t *b, int64_t pixel_units, int64_t filter_units, int64_t groups, int threads) noexcept nogil:
-    """Cuts finer until the threads have equal work; cutting pixels shares the packing, cutting filters repeats it."""
+    """
+    Cuts finer until the threads have equal work. Cutting pixels reads the weights once more, cutting filters packs the
+    patches once more: the smaller side is the one to repeat.
+    """
+    cdef double pixel_toll = 0.06 * filter_units * b.nr / (filter_units * b.nr + b.pixels)
     cdef int64_t pixel_parts = b.pixel_parts
     cdef int64_t filter_parts = b.filter_parts
     cdef int64_t i, j
@@ -90,12 +94,10 @@ cdef inline void _share(blocks_t *b, int64_t pixel_units, int64_t filter_units, 
     cdef double best = _idle(b, pixel_units, filter_units, groups, threads)
     for j in range(filter_parts, min(filter_units, filter_parts + threads) + 1):
         for i in range(pixel_parts, min(pixel_units, pixel_parts + 2 * threads) + 1):
-            if best < 1.05:
-                return
             trial.pixel_parts = i
             trial.filter_parts = j
-            idle = _idle(&trial, pixel_units, filter_units, groups, threads) + 0.02 * (i - pixel_parts) \
-                + 0.05 * (j - filter_parts)
+            idle = _idle(&trial, pixel_units, filter_units, groups, threads) + pixel_toll * (i - pixel_parts) \
+                + (0.06 - pixel_toll) * (j - filter_parts)
             if idle < best:
                 best = idle
                 b.pixel_parts = i
