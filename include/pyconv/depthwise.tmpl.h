@@ -10,8 +10,9 @@
 
 #if PYCONV_LEVEL == PYCONV_ISA_avx512 || PYCONV_LEVEL == PYCONV_ISA_neon
 #define EACH_HEIGHT(F, ...)                                                                                  \
-    F(__VA_ARGS__, 1) F(__VA_ARGS__, 2) F(__VA_ARGS__, 3) F(__VA_ARGS__, 4) F(__VA_ARGS__, 5)                \
-    F(__VA_ARGS__, 6) F(__VA_ARGS__, 7) F(__VA_ARGS__, 8)
+    F(__VA_ARGS__, 1)                                                                                        \
+    F(__VA_ARGS__, 2) F(__VA_ARGS__, 3) F(__VA_ARGS__, 4) F(__VA_ARGS__, 5) F(__VA_ARGS__, 6)                \
+        F(__VA_ARGS__, 7) F(__VA_ARGS__, 8)
 enum { NAME(depthwise_height) = 8, NAME(depthwise_vectors) = 4 };
 #else
 #define EACH_HEIGHT(F, ...) F(__VA_ARGS__, 1) F(__VA_ARGS__, 2) F(__VA_ARGS__, 3) F(__VA_ARGS__, 4)
@@ -31,7 +32,7 @@ typedef struct NAME(depthwise_task) {
 
 /* Sums onto y; the last vector of a row has n <= V valid lanes. */
 INLINE void NAME(depthwise_store)(const int R, const int C, vec sum[8][4], real *y, const real *residual,
-                                  ptrdiff_t n, const NAME(depthwise_task) *task) {
+                                  ptrdiff_t n, const NAME(depthwise_task) * task) {
     const ptrdiff_t y_step = task->y_step;
     const EPILOGUE *e = task->e;
 #define EACH_DEPTHWISE_SUM(full, rest)                                                                       \
@@ -68,8 +69,8 @@ INLINE void NAME(depthwise_clear)(const int R, const int C, vec sum[8][4], const
 /* A kernel whose height is known when compiled: its columns one after the other, each with all its weights in
  * registers. */
 INLINE void NAME(depthwise_known)(const int R, const int C, const int KH, const int classes,
-                                  const NAME(depthwise_task) *task, const real *x, real *y, const real *residual,
-                                  ptrdiff_t n) {
+                                  const NAME(depthwise_task) * task, const real *x, real *y,
+                                  const real *residual, ptrdiff_t n) {
     const ptrdiff_t kw = task->b->kw;
     const real *w = task->w;
     vec sum[8][4];
@@ -107,8 +108,9 @@ INLINE void NAME(depthwise_known)(const int R, const int C, const int KH, const 
 
 /* One row of the band, all of kw, for rows first <= t < last of a tile; w is the weight row of tile row 0, that of row t
  * is t w_step before it. */
-INLINE void NAME(depthwise_row)(const int C, const int first, const int last, ptrdiff_t kw, pyconv_tap_step step,
-                                const real *x, const real *w, ptrdiff_t w_step, vec sum[8][4]) {
+INLINE void NAME(depthwise_row)(const int C, const int first, const int last, ptrdiff_t kw,
+                                pyconv_tap_step step, const real *x, const real *w, ptrdiff_t w_step,
+                                vec sum[8][4]) {
     pyconv_tap tap = {0, 0};
     for (ptrdiff_t j = 0; j < kw; j++, tap = pyconv_next_tap(step, tap)) {
         vec v[4];
@@ -126,8 +128,8 @@ INLINE void NAME(depthwise_row)(const int C, const int first, const int last, pt
 }
 
 /* Any kernel that has at least R taps in each class: its rows one after the other. */
-INLINE void NAME(depthwise_any)(const int R, const int C, const NAME(depthwise_task) *task, const real *x, real *y,
-                                const real *residual, ptrdiff_t n) {
+INLINE void NAME(depthwise_any)(const int R, const int C, const NAME(depthwise_task) * task, const real *x,
+                                real *y, const real *residual, ptrdiff_t n) {
     const ptrdiff_t kh = task->b->kh, kw = task->b->kw, classes = task->b->classes, w_step = classes * kw;
     const ptrdiff_t band_step = task->band_step;
     const pyconv_tap_step step = task->step;
@@ -150,8 +152,8 @@ INLINE void NAME(depthwise_any)(const int R, const int C, const NAME(depthwise_t
 
 /* All columns of R rows. */
 #define DEPTHWISE_KNOWN(KH, classes, R)                                                                      \
-    static void NAME(depthwise_##KH##_##classes##_##R)(const NAME(depthwise_task) *task, const real *x, real *y, \
-                                                       const real *residual) {                               \
+    static void NAME(depthwise_##KH##_##classes##_##R)(const NAME(depthwise_task) * task, const real *x,     \
+                                                       real *y, const real *residual) {                      \
         ptrdiff_t left = task->b->cols;                                                                      \
         for (; left > V; left -= 2 * V, x += 2 * V, y += 2 * V, residual += residual ? 2 * V : 0)            \
             NAME(depthwise_known)(R, 2, KH, classes, task, x, y, residual, left < 2 * V ? left - V : V);     \
@@ -160,7 +162,7 @@ INLINE void NAME(depthwise_any)(const int R, const int C, const NAME(depthwise_t
     }
 
 #define DEPTHWISE_ANY(R)                                                                                     \
-    static void NAME(depthwise_any_##R)(const NAME(depthwise_task) *task, const real *x, real *y,            \
+    static void NAME(depthwise_any_##R)(const NAME(depthwise_task) * task, const real *x, real *y,           \
                                         const real *residual) {                                              \
         enum { most = NAME(depthwise_vectors) * V };                                                         \
         ptrdiff_t left = task->b->cols;                                                                      \
@@ -181,8 +183,9 @@ EACH_HEIGHT(DEPTHWISE_KNOWN, 7, 2)
 DEPTHWISE_ANY(1)
 DEPTHWISE_ANY(4)
 
-static void NAME(depthwise)(const pyconv_band *b, const real *band, const real *w, real *y, const EPILOGUE *e) {
-    typedef void instance(const NAME(depthwise_task) *task, const real *x, real *y, const real *residual);
+static void NAME(depthwise)(const pyconv_band *b, const real *band, const real *w, real *y,
+                            const EPILOGUE *e) {
+    typedef void instance(const NAME(depthwise_task) * task, const real *x, real *y, const real *residual);
 #define DEPTHWISE_ENTRY(KH, classes, R) NAME(depthwise_##KH##_##classes##_##R),
     static instance *const known[3][2][NAME(depthwise_height)] = {
         {{EACH_HEIGHT(DEPTHWISE_ENTRY, 3, 1)}, {EACH_HEIGHT(DEPTHWISE_ENTRY, 3, 2)}},

@@ -16,8 +16,9 @@ typedef struct NAME(pixels_task) {
 
 /* Q pixels and one vector of channels, n of them valid; x and w stand at tap (i0, j0). KW is the width of a kernel that
  * shares its loads, else 0. */
-INLINE void NAME(pixels_tile)(const int Q, const int KW, const int full, const NAME(pixels_task) *task, const real *x, const real *w,
-                              real *y, const real *residual, const real *bias, ptrdiff_t n) {
+INLINE void NAME(pixels_tile)(const int Q, const int KW, const int full, const NAME(pixels_task) * task,
+                              const real *x, const real *w, real *y, const real *residual, const real *bias,
+                              ptrdiff_t n) {
 #define LOAD(p) (full ? v_load(p) : v_load_n(p, n))
     const pyconv_patches *p = task->p;
     const EPILOGUE *e = task->e;
@@ -70,7 +71,7 @@ INLINE void NAME(pixels_tile)(const int Q, const int KW, const int full, const N
 }
 
 #define PIXELS_INSTANCE(KW, Q)                                                                               \
-    static void NAME(pixels_##KW##_##Q)(const NAME(pixels_task) *task, ptrdiff_t channels, const real *x,    \
+    static void NAME(pixels_##KW##_##Q)(const NAME(pixels_task) * task, ptrdiff_t channels, const real *x,   \
                                         const real *w, real *y, const real *residual, const real *bias) {    \
         ptrdiff_t c = 0;                                                                                     \
         for (; c + V <= channels; c += V)                                                                    \
@@ -87,10 +88,10 @@ EACH_PIXELS(PIXELS_INSTANCE, 3)
 EACH_PIXELS(PIXELS_INSTANCE, 5)
 EACH_PIXELS(PIXELS_INSTANCE, 7)
 
-static void NAME(depthwise_nhwc)(const pyconv_patches *p, ptrdiff_t row, ptrdiff_t channels, const real *x, const real *w,
-                                 ptrdiff_t ws, real *y, ptrdiff_t ys_w, const EPILOGUE *e) {
-    typedef void instance(const NAME(pixels_task) *task, ptrdiff_t channels, const real *x, const real *w, real *y,
-                          const real *residual, const real *bias);
+static void NAME(depthwise_nhwc)(const pyconv_patches *p, ptrdiff_t row, ptrdiff_t channels, const real *x,
+                                 const real *w, ptrdiff_t ws, real *y, ptrdiff_t ys_w, const EPILOGUE *e) {
+    typedef void instance(const NAME(pixels_task) * task, ptrdiff_t channels, const real *x, const real *w,
+                          real *y, const real *residual, const real *bias);
     static instance *const instances[4][8] = {{EACH_PIXELS(PIXELS_ENTRY, 0)},
                                               {EACH_PIXELS(PIXELS_ENTRY, 3)},
                                               {EACH_PIXELS(PIXELS_ENTRY, 5)},
@@ -111,8 +112,9 @@ static void NAME(depthwise_nhwc)(const pyconv_patches *p, ptrdiff_t row, ptrdiff
         /* 12 are 6 + 6. */
         count = count <= 8 ? count : count < 16 ? (count + 1) / 2 : 8;
         const ptrdiff_t from = (h + task.i0 * p->dh) * p->xs_h + (v + task.j0 * p->dw) * p->xs_w;
-        instances[shares && whole ? (p->kw - 1) / 2 : 0][count - 1](&task, channels, x + from, w + (task.i0 * p->kw + task.j0) * ws, y + q * ys_w,
-                             e->flags & PYCONV_RESIDUAL ? e->residual + q * ys_w : NULL, bias);
+        instances[shares && whole ? (p->kw - 1) / 2 : 0][count - 1](
+            &task, channels, x + from, w + (task.i0 * p->kw + task.j0) * ws, y + q * ys_w,
+            e->flags & PYCONV_RESIDUAL ? e->residual + q * ys_w : NULL, bias);
     }
 }
 #undef PIXELS_INSTANCE

@@ -18,8 +18,8 @@ typedef struct NAME(direct_task) {
 } NAME(direct_task);
 
 /* Vectors of a tile have n valid lanes, the last one `last`. */
-INLINE void NAME(direct_tile)(const int m, const int C, const NAME(direct_task) *task, const real *x, real *y,
-                              const real *residual, ptrdiff_t n, ptrdiff_t last) {
+INLINE void NAME(direct_tile)(const int m, const int C, const NAME(direct_task) * task, const real *x,
+                              real *y, const real *residual, ptrdiff_t n, ptrdiff_t last) {
     const ptrdiff_t k = task->k, x_step = task->x_step, y_step = task->y_step, ys_c = task->ys_c;
     const EPILOGUE *e = task->e;
     const real *w = task->w;
@@ -66,7 +66,7 @@ INLINE void NAME(direct_tile)(const int m, const int C, const NAME(direct_task) 
 }
 
 #define DIRECT_INSTANCE(m, C)                                                                                \
-    static void NAME(direct_##m##_##C)(const NAME(direct_task) *task, const real *x, real *y,                \
+    static void NAME(direct_##m##_##C)(const NAME(direct_task) * task, const real *x, real *y,               \
                                        const real *residual, ptrdiff_t n, ptrdiff_t last) {                  \
         NAME(direct_tile)(m, C, task, x, y, residual, n, last);                                              \
     }
@@ -84,10 +84,11 @@ enum { NAME(direct_few) = 2 };
 #define DIRECT_FEW(m, C) NAME(direct_##m##_##C),
 EACH_FEW(DIRECT_INSTANCE)
 
-static void NAME(direct)(const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const real *band, const ptrdiff_t *offsets,
-                         const real *w, real *y, ptrdiff_t ys_c, const EPILOGUE *e) {
-    typedef void instance(const NAME(direct_task) *task, const real *x, real *y, const real *residual, ptrdiff_t n,
-                          ptrdiff_t last);
+static void NAME(direct)(const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const real *band,
+                         const ptrdiff_t *offsets, const real *w, real *y, ptrdiff_t ys_c,
+                         const EPILOGUE *e) {
+    typedef void instance(const NAME(direct_task) * task, const real *x, real *y, const real *residual,
+                          ptrdiff_t n, ptrdiff_t last);
     static instance *const narrow[MR][2] = {EACH_M(DIRECT_ENTRIES)};
     static instance *const wide[NAME(direct_few)] = {EACH_FEW(DIRECT_FEW)};
     const ptrdiff_t row = b->sh * b->sw * b->pitch;

@@ -53,8 +53,8 @@ INLINE void NAME(split_phases)(const int sw, const vec v[4], real *to, ptrdiff_t
 }
 
 /* Rows that are inside the image, column by column, so that the masks of a column serve all rows. */
-INLINE void NAME(split_rows)(const real *x, ptrdiff_t xs_h, ptrdiff_t iw, ptrdiff_t w0, ptrdiff_t rows, const int sw,
-                             ptrdiff_t pitch, real *band) {
+INLINE void NAME(split_rows)(const real *x, ptrdiff_t xs_h, ptrdiff_t iw, ptrdiff_t w0, ptrdiff_t rows,
+                             const int sw, ptrdiff_t pitch, real *band) {
     for (ptrdiff_t q = 0; q < pitch; q += V) {
         const ptrdiff_t w = w0 + q * sw;
         const real *from = x + w;
@@ -96,9 +96,10 @@ INLINE void NAME(split_zeros)(ptrdiff_t count, real *band) {
         v_store(band + q, (vec){0});
 }
 
-static void NAME(split)(const real *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,
-                        ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, real *band) {
-    const ptrdiff_t width = sw * pitch, first = pyconv_clamp(-h0, 0, rows), last = pyconv_clamp(ih - h0, first, rows);
+static void NAME(split)(const real *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0,
+                        ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, real *band) {
+    const ptrdiff_t width = sw * pitch, first = pyconv_clamp(-h0, 0, rows),
+                    last = pyconv_clamp(ih - h0, first, rows);
     NAME(split_zeros)(first * width, band);
     NAME(split_zeros)((rows - last) * width, band + last * width);
     for (ptrdiff_t r = first; r < last; r += 8) { /* few enough for the prefetcher to see rows, not columns */

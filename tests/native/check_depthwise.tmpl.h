@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* split and depthwise, against their definitions. */
 
-static void CHECK_NAME(split_case)(const KERNELS *kernels, const char *isa, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0,
-                                   ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t gap) {
+static void CHECK_NAME(split_case)(const KERNELS *kernels, const char *isa, ptrdiff_t ih, ptrdiff_t iw,
+                                   ptrdiff_t h0, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t gap) {
     const ptrdiff_t rows = ih + 3, pitch = (iw / sw + 20) / 16 * 16, xs_h = iw + gap;
     guarded image = CHECK_NAME(numbers)(ih * xs_h - gap);
     guarded out = guarded_new((size_t)(rows * sw * pitch) * sizeof(real));
@@ -20,11 +20,13 @@ static void CHECK_NAME(split_case)(const KERNELS *kernels, const char *isa, ptrd
 }
 
 static void CHECK_NAME(split)(const KERNELS *kernels, const char *isa) {
-    const ptrdiff_t widths[] = {1, 2, 7, 15, 16, 17, 31, 32, 33, 64, 75}, starts[] = {-40, -17, -3, -1, 0, 1, 5};
+    const ptrdiff_t widths[] = {1, 2, 7, 15, 16, 17, 31, 32, 33, 64, 75},
+                    starts[] = {-40, -17, -3, -1, 0, 1, 5};
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
         for (size_t j = 0; j < sizeof starts / sizeof *starts; j++)
             for (ptrdiff_t sw = 1; sw < 5; sw++)
-                CHECK_NAME(split_case)(kernels, isa, 3, widths[i], (ptrdiff_t)j - 3, starts[j], sw, (ptrdiff_t)(i % 2));
+                CHECK_NAME(split_case)(kernels, isa, 3, widths[i], (ptrdiff_t)j - 3, starts[j], sw,
+                                       (ptrdiff_t)(i % 2));
 }
 
 /* Element number u of the padded row r. */
@@ -38,7 +40,8 @@ static void CHECK_NAME(depthwise_case)(const KERNELS *kernels, const char *isa, 
     b.ys_h = b.cols + gap;
     pyconv_band_relate(&b);
     const ptrdiff_t y_count = b.rows * b.ys_h - gap;
-    guarded in = CHECK_NAME(numbers)(rows * b.sw * b.pitch + PYCONV_BAND_SLACK), weights = CHECK_NAME(numbers)(b.kh * b.kw);
+    guarded in = CHECK_NAME(numbers)(rows * b.sw * b.pitch + PYCONV_BAND_SLACK),
+            weights = CHECK_NAME(numbers)(b.kh * b.kw);
     guarded out = CHECK_NAME(numbers)(y_count), residual = CHECK_NAME(numbers)(y_count);
     guarded bias = CHECK_NAME(numbers)(1);
     real *band = (real *)in.data, *w = (real *)weights.data, *y = (real *)out.data;
@@ -65,17 +68,19 @@ static void CHECK_NAME(depthwise_case)(const KERNELS *kernels, const char *isa, 
     free(old);
     wrong += !guarded_free(in) + !guarded_free(weights) + !guarded_free(out) + !guarded_free(residual) +
              !guarded_free(bias);
-    CHECK(wrong == 0, "%s depthwise %tdx%td kernel %tdx%td stride %td,%td dilation %td,%td flags=%d: %ld wrong", isa,
+    CHECK(wrong == 0,
+          "%s depthwise %tdx%td kernel %tdx%td stride %td,%td dilation %td,%td flags=%d: %ld wrong", isa,
           b.rows, b.cols, b.kh, b.kw, b.sh, b.sw, b.dh, b.dw, flags, wrong);
 }
 
 static void CHECK_NAME(depthwise)(const KERNELS *kernels, const char *isa) {
     /* kh kw sh sw dh dw */
-    const ptrdiff_t shapes[][6] = {{3, 3, 1, 1, 1, 1}, {3, 3, 2, 2, 1, 1}, {3, 3, 1, 2, 2, 1}, {3, 3, 2, 1, 3, 2},
-                                     {3, 3, 3, 3, 1, 1}, {5, 5, 1, 1, 1, 1}, {5, 5, 2, 2, 1, 1}, {5, 5, 2, 3, 4, 3},
-                                     {7, 7, 1, 1, 1, 1}, {7, 7, 2, 2, 1, 1}, {9, 2, 1, 1, 2, 1}, {1, 1, 2, 2, 1, 1},
-                                     {1, 7, 1, 1, 1, 1}, {2, 5, 3, 1, 1, 1}, {13, 4, 3, 4, 6, 5}};
-    const ptrdiff_t widths[] = {1, kernels->lanes, kernels->lanes + 1, 3 * kernels->lanes, 5 * kernels->lanes - 1};
+    const ptrdiff_t shapes[][6] = {
+        {3, 3, 1, 1, 1, 1}, {3, 3, 2, 2, 1, 1}, {3, 3, 1, 2, 2, 1}, {3, 3, 2, 1, 3, 2}, {3, 3, 3, 3, 1, 1},
+        {5, 5, 1, 1, 1, 1}, {5, 5, 2, 2, 1, 1}, {5, 5, 2, 3, 4, 3}, {7, 7, 1, 1, 1, 1}, {7, 7, 2, 2, 1, 1},
+        {9, 2, 1, 1, 2, 1}, {1, 1, 2, 2, 1, 1}, {1, 7, 1, 1, 1, 1}, {2, 5, 3, 1, 1, 1}, {13, 4, 3, 4, 6, 5}};
+    const ptrdiff_t widths[] = {1, kernels->lanes, kernels->lanes + 1, 3 * kernels->lanes,
+                                5 * kernels->lanes - 1};
     int flags = 0;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (size_t j = 0; j < sizeof widths / sizeof *widths; j++)
@@ -89,6 +94,7 @@ static void CHECK_NAME(depthwise)(const KERNELS *kernels, const char *isa) {
                                        .sw = k[3],
                                        .dh = k[4],
                                        .dw = k[5]};
-                CHECK_NAME(depthwise_case)(kernels, isa, b, flags & (PYCONV_BIAS_ROW | PYCONV_RESIDUAL | PYCONV_CLAMP));
+                CHECK_NAME(depthwise_case)(kernels, isa, b,
+                                           flags & (PYCONV_BIAS_ROW | PYCONV_RESIDUAL | PYCONV_CLAMP));
             }
 }

@@ -26,7 +26,8 @@ static void CHECK_NAME(depthwise_nhwc_case)(const KERNELS *kernels, const char *
             }
             double sum = 0;
             for (ptrdiff_t t = 0; t < taps; t++) {
-                const ptrdiff_t h = row * p.sh - p.ph + t / p.kw * p.dh, v = q * p.sw - p.pw + t % p.kw * p.dw;
+                const ptrdiff_t h = row * p.sh - p.ph + t / p.kw * p.dh,
+                                v = q * p.sw - p.pw + t % p.kw * p.dw;
                 if (h >= 0 && h < p.ih && v >= 0 && v < p.iw)
                     sum += (double)w[t * stride + c] * (double)x[h * p.xs_h + v * stride + c];
             }
@@ -36,8 +37,9 @@ static void CHECK_NAME(depthwise_nhwc_case)(const KERNELS *kernels, const char *
     free(old);
     wrong += !guarded_free(in) + !guarded_free(weights) + !guarded_free(out) + !guarded_free(residual) +
              !guarded_free(bias);
-    CHECK(wrong == 0, "%s depthwise_nhwc %tdx%td channels %td kernel %tdx%td stride %td,%td dilation %td,%td flags=%d: "
-                      "%ld wrong",
+    CHECK(wrong == 0,
+          "%s depthwise_nhwc %tdx%td channels %td kernel %tdx%td stride %td,%td dilation %td,%td flags=%d: "
+          "%ld wrong",
           isa, p.ih, p.iw, channels, p.kh, p.kw, p.sh, p.sw, p.dh, p.dw, flags, wrong);
 }
 

@@ -7,8 +7,10 @@ static void CHECK_NAME(direct_case)(const KERNELS *kernels, const char *isa, pyc
     b.pitch = pyconv_band_pitch(b.cols, b.kw, b.sw, b.dw);
     b.ys_h = b.cols + gap;
     const ptrdiff_t plane = rows * b.sw * b.pitch, ys_c = b.rows * b.ys_h + gap, y_count = m * ys_c - 2 * gap;
-    guarded in = CHECK_NAME(numbers)(channels * plane + PYCONV_BAND_SLACK), weights = CHECK_NAME(numbers)(k * m);
-    guarded out = CHECK_NAME(numbers)(y_count), residual = CHECK_NAME(numbers)(y_count), bias = CHECK_NAME(numbers)(m);
+    guarded in = CHECK_NAME(numbers)(channels * plane + PYCONV_BAND_SLACK),
+            weights = CHECK_NAME(numbers)(k * m);
+    guarded out = CHECK_NAME(numbers)(y_count), residual = CHECK_NAME(numbers)(y_count),
+            bias = CHECK_NAME(numbers)(m);
     guarded table = guarded_new((size_t)k * sizeof(ptrdiff_t));
     ptrdiff_t *offsets = (ptrdiff_t *)table.data;
     for (ptrdiff_t l = 0; l < k; l++) {
@@ -35,7 +37,8 @@ static void CHECK_NAME(direct_case)(const KERNELS *kernels, const char *isa, pyc
     free(old);
     wrong += !guarded_free(in) + !guarded_free(weights) + !guarded_free(out) + !guarded_free(residual) +
              !guarded_free(bias) + !guarded_free(table);
-    CHECK(wrong == 0, "%s direct m=%td c=%td %tdx%td kernel %tdx%td stride %td,%td dilation %td,%td flags=%d: %ld wrong",
+    CHECK(wrong == 0,
+          "%s direct m=%td c=%td %tdx%td kernel %tdx%td stride %td,%td dilation %td,%td flags=%d: %ld wrong",
           isa, m, channels, b.rows, b.cols, b.kh, b.kw, b.sh, b.sw, b.dh, b.dw, flags, wrong);
 }
 
