@@ -14,8 +14,9 @@ from pyconv._sizes cimport aligned, plus, times
 from pyconv._threads cimport available_threads, forked_serial, note_parallel
 
 cdef enum:
-    # Multiplications below which a second thread costs more than it brings (waking it takes some 5 us).
-    WORTH_A_THREAD = 1000000
+    # What keeps a core busy for some 15 us, three times what waking a thread takes: multiplications, or elements moved.
+    WORTH_MULTIPLICATIONS = 1000000
+    WORTH_ELEMENTS = 100000
 
 ctypedef struct plan_t:
     problem_t problem           # as asked
@@ -35,7 +36,7 @@ cdef inline void *aligned_in(void *block) noexcept nogil:
 
 cdef inline int _plan_threads(const problem_t *p, int wanted) noexcept nogil:
     cdef int threads = 1 if forked_serial else wanted if wanted > 0 else available_threads()
-    cdef double worth = direct_multiplications(p) / WORTH_A_THREAD
+    cdef double worth = direct_multiplications(p) / WORTH_MULTIPLICATIONS + p.n * (p.xn + p.yn) / <double>WORTH_ELEMENTS
     return threads if threads < worth else max(1, <int>worth)
 
 

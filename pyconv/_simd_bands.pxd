@@ -178,9 +178,42 @@ cdef inline void _multiply_taps(const problem_t *p, int64_t m, int64_t n, int64_
         p.kernels.f64.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, c, ldc, &e64)
 
 
+# The input rows of the band below, to be asked for while this one is computed.
+ctypedef struct ahead_t:
+    const char *rows          # of the first plane; NULL for none
+    int64_t planes, step      # channels in NCHW, else 1; bytes from one to the next
+    int64_t bytes             # of the rows of one plane
+
+
+cdef inline ahead_t _rows_below(const problem_t *p, const real *x, int64_t row, int64_t rows) noexcept nogil:
+    """What the band below adds to that of output rows row .. + rows."""
+    cdef ahead_t ahead
+    cdef int64_t first = row * p.sh - p.ph0 + _span(rows, p.sh, p.kh, p.dh)
+    cdef int64_t last = min(first + rows * p.sh, p.ih)
+    ahead.rows = NULL
+    ahead.planes = p.icg if p.layout == PYCONV_NCHW else 1
+    ahead.step = p.xc * <int64_t>sizeof(real)
+    ahead.bytes = (last - first) * p.xh * <int64_t>sizeof(real)
+    if 0 <= first < last:
+        ahead.rows = <const char *>(x + first * p.xh)
+    return ahead
+
+
+cdef inline void _ask(const ahead_t *ahead, int64_t part, int64_t parts) noexcept nogil:
+    cdef int64_t plane
+    if ahead.rows == NULL:
+        return
+    if ahead.planes == 1:
+        prefetch(ahead.rows, ahead.bytes, part, parts)
+        return
+    for plane in range(split_start(ahead.planes, parts, part), split_start(ahead.planes, parts, part + 1)):
+        prefetch(ahead.rows + plane * ahead.step, ahead.bytes, 0, 1)
+
+
 cdef inline void _block(const task_t *t, const bands_t *b, const ptrdiff_t *offsets, const real *band, int64_t at,
                         int64_t rows, int64_t columns, int64_t first_run, int64_t runs, int64_t c0, int64_t k,
-                        const real *weight, int64_t g, int64_t first_filter, int64_t filters, int flags) noexcept nogil:
+                        const real *weight, int64_t g, int64_t first_filter, int64_t filters, int flags,
+                        const ahead_t *ahead) noexcept nogil:
     """
     One block of K (runs first_run .. + runs, reals c0 .. + k of each) and of filters for all pixels of a band.
 
@@ -195,6 +228,8 @@ cdef inline void _block(const task_t *t, const bands_t *b, const ptrdiff_t *offs
     cdef const real *bias = <const real *>t.bias + g * p.ocg + first_filter if t.bias != NULL else NULL
     for r in range(rows):
         for tile in range(tiles):
+            if ahead != NULL:
+                _ask(ahead, r * tiles + tile, rows * tiles)
             prefetch(weight + used, used * <int64_t>p.itemsize, r * tiles + tile, rows * tiles)
             column = split_start(columns, tiles, tile)
             m = split_start(columns, tiles, tile + 1) - column
@@ -227,6 +262,8 @@ cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *
     cdef int64_t first_run, runs, c0, k, filters
     cdef int flags
     cdef int tail = last_flags(t, False)
+    cdef ahead_t ahead = _rows_below(p, x, row, rows)
+    cdef const ahead_t *ask = &ahead
     if not b.in_place:
         _fill_band(p, b, x, row, column, rows, columns, buffer)
         band = buffer
@@ -244,7 +281,8 @@ cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *
                 if first_run + runs == b.runs and c0 + k == b.run:
                     flags |= tail
                 _block(t, b, offsets, band, at, rows, columns, first_run, runs, c0, k,
-                       weight + filter * p.k + (first_run * b.run + c0) * b.nr, g, filter, filters, flags)
+                       weight + filter * p.k + (first_run * b.run + c0) * b.nr, g, filter, filters, flags, ask)
+                ask = NULL
                 c0 += k
             first_run += runs
         filter += filters
