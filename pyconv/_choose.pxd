@@ -15,9 +15,12 @@ from pyconv._algo_implicit_gemm cimport *
 from pyconv._algo_pointwise cimport *
 from pyconv._algo_depthwise cimport *
 from pyconv._algo_direct_simd cimport *
+from pyconv._algo_winograd_f2k3 cimport *
+from pyconv._algo_winograd_f4k3 cimport *
+from pyconv._algo_winograd_f6k3 cimport *
 
 cdef enum:
-    ALGORITHMS = 8
+    ALGORITHMS = 11
 
 
 cdef inline void fill_table(algorithm_t *table) noexcept:
@@ -48,6 +51,18 @@ cdef inline void fill_table(algorithm_t *table) noexcept:
         b"direct_simd", b"Zhang, Franchetti, Low 2018", PYCONV_STRICT, PYCONV_WINDOW, False, direct_simd_supports,
         direct_simd_workspace, direct_simd_packed, direct_simd_pack, direct_simd_run, direct_multiplications,
         direct_simd_seconds)
+    table[8] = algorithm_t(
+        b"winograd_f2k3", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f2k3_supports,
+        winograd_f2k3_workspace, winograd_f2k3_packed, winograd_f2k3_pack, winograd_f2k3_run, winograd_f2k3_multiplications,
+        winograd_f2k3_seconds)
+    table[9] = algorithm_t(
+        b"winograd_f4k3", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f4k3_supports,
+        winograd_f4k3_workspace, winograd_f4k3_packed, winograd_f4k3_pack, winograd_f4k3_run, winograd_f4k3_multiplications,
+        winograd_f4k3_seconds)
+    table[10] = algorithm_t(
+        b"winograd_f6k3", b"Lavin, Gray 2016", PYCONV_FAST, PYCONV_TILE, False, winograd_f6k3_supports,
+        winograd_f6k3_workspace, winograd_f6k3_packed, winograd_f6k3_pack, winograd_f6k3_run, winograd_f6k3_multiplications,
+        winograd_f6k3_seconds)
 
 
 # What one algorithm would need for one problem.

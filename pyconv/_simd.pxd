@@ -74,6 +74,12 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*depthwise)(const band_t *b, const float *band, const float *w, float *y, const f32_epilogue *e) noexcept nogil
         void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t row, ptrdiff_t channels, const float *x, const float *w,
                                ptrdiff_t ws, float *y, ptrdiff_t ys_w, const f32_epilogue *e) noexcept nogil
+        void (*wino_weights)(int m, ptrdiff_t oc, ptrdiff_t ic, const float *w, float *packed) noexcept nogil
+        void (*wino_input)(int m, ptrdiff_t tiles, ptrdiff_t channels, const float *band, ptrdiff_t band_h, ptrdiff_t band_w,
+                           float *v, ptrdiff_t v_p, ptrdiff_t v_t) noexcept nogil
+        void (*wino_output)(int m, ptrdiff_t tiles, ptrdiff_t channels, const float *p, ptrdiff_t p_p, ptrdiff_t p_t,
+                            ptrdiff_t rows, ptrdiff_t cols, float *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c,
+                            const f32_epilogue *e) noexcept nogil
         void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const float *band, const ptrdiff_t *offsets,
                        const float *w, float *y, ptrdiff_t ys_c, const f32_epilogue *e) noexcept nogil
 
@@ -102,6 +108,12 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*depthwise)(const band_t *b, const double *band, const double *w, double *y, const f64_epilogue *e) noexcept nogil
         void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t row, ptrdiff_t channels, const double *x, const double *w,
                                ptrdiff_t ws, double *y, ptrdiff_t ys_w, const f64_epilogue *e) noexcept nogil
+        void (*wino_weights)(int m, ptrdiff_t oc, ptrdiff_t ic, const double *w, double *packed) noexcept nogil
+        void (*wino_input)(int m, ptrdiff_t tiles, ptrdiff_t channels, const double *band, ptrdiff_t band_h, ptrdiff_t band_w,
+                           double *v, ptrdiff_t v_p, ptrdiff_t v_t) noexcept nogil
+        void (*wino_output)(int m, ptrdiff_t tiles, ptrdiff_t channels, const double *p, ptrdiff_t p_p, ptrdiff_t p_t,
+                            ptrdiff_t rows, ptrdiff_t cols, double *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c,
+                            const f64_epilogue *e) noexcept nogil
         void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const double *band, const ptrdiff_t *offsets,
                        const double *w, double *y, ptrdiff_t ys_c, const f64_epilogue *e) noexcept nogil
 

@@ -294,7 +294,7 @@ for name in ("direct", "im2col", "im2row", "mec", "auto"):
     plan(x, out=out, workspace=workspace)
     resource.setrlimit(resource.RLIMIT_AS, (mapped() + 1_000_000, resource.RLIM_INFINITY))
     plan(x, out=out, workspace=workspace)
-    assert out[0, 0, 5, 5] == 9 * 32
+    assert abs(out[0, 0, 5, 5] - 9 * 32) < 1e-3
     without = {out.nbytes: dict(workspace=workspace), plan.workspace_bytes: dict(out=out)}
     for size, given in without.items():
         if size < 2_000_000:

@@ -90,6 +90,8 @@ PYCONV_TARGET_END
 #include "depthwise_nhwc.tmpl.h"
 #include "direct.tmpl.h"
 
+#include "wino.tmpl.h"
+
 #include "simd_end.h"
 
 #endif

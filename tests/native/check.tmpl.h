@@ -10,4 +10,6 @@
 #include "check_depthwise_nhwc.tmpl.h"
 #include "check_direct.tmpl.h"
 
+#include "check_wino.tmpl.h"
+
 #include "bench.tmpl.h"

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+winograd_f4k3: F(4x4, 3x3) (Winograd 1980; Lavin and Gray 2016), see `_winograd`.
+
+4 times fewer multiplications, at 2.4 times the error of im2col.
+"""
+
+from pyconv._types cimport *
+from pyconv._winograd cimport (
+    winograd_multiplications, winograd_pack, winograd_packed, winograd_run, winograd_seconds, winograd_supports,
+    winograd_workspace,
+)
+
+
+cdef inline const char *winograd_f4k3_supports(const problem_t *p) noexcept nogil:
+    return winograd_supports(p)
+
+
+cdef inline size_t winograd_f4k3_workspace(const problem_t *p, int threads) noexcept nogil:
+    return winograd_workspace(p, 4, threads)
+
+
+cdef inline size_t winograd_f4k3_packed(const problem_t *p) noexcept nogil:
+    return winograd_packed(p, 4)
+
+
+cdef inline void winograd_f4k3_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
+    winograd_pack(p, 4, weight, packed)
+
+
+cdef inline double winograd_f4k3_multiplications(const problem_t *p) noexcept nogil:
+    return winograd_multiplications(p, 4)
+
+
+cdef inline double winograd_f4k3_seconds(const problem_t *p, int threads) noexcept nogil:
+    return winograd_seconds(p, 4, threads)
+
+
+cdef inline int winograd_f4k3_run(task_t *t) noexcept nogil:
+    return winograd_run(t, 4)

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+winograd_f6k3: F(6x6, 3x3) (Winograd 1980; Lavin and Gray 2016), see `_winograd`.
+
+5.06 times fewer multiplications, at 11 times the error of im2col.
+"""
+
+from pyconv._types cimport *
+from pyconv._winograd cimport (
+    winograd_multiplications, winograd_pack, winograd_packed, winograd_run, winograd_seconds, winograd_supports,
+    winograd_workspace,
+)
+
+
+cdef inline const char *winograd_f6k3_supports(const problem_t *p) noexcept nogil:
+    if p.icg < 4:
+        return "it needs 4 channels per group: with fewer its error leaves the class 'fast'"
+    return winograd_supports(p)
+
+
+cdef inline size_t winograd_f6k3_workspace(const problem_t *p, int threads) noexcept nogil:
+    return winograd_workspace(p, 6, threads)
+
+
+cdef inline size_t winograd_f6k3_packed(const problem_t *p) noexcept nogil:
+    return winograd_packed(p, 6)
+
+
+cdef inline void winograd_f6k3_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
+    winograd_pack(p, 6, weight, packed)
+
+
+cdef inline double winograd_f6k3_multiplications(const problem_t *p) noexcept nogil:
+    return winograd_multiplications(p, 6)
+
+
+cdef inline double winograd_f6k3_seconds(const problem_t *p, int threads) noexcept nogil:
+    return winograd_seconds(p, 6, threads)
+
+
+cdef inline int winograd_f6k3_run(task_t *t) noexcept nogil:
+    return winograd_run(t, 6)

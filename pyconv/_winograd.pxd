@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+The engine of winograd_f2k3, winograd_f4k3 and winograd_f6k3: F(m x m, 3 x 3) fused over blocks of tiles.
+
+y = A^T [sum over channels of (G g G^T) * (B^T d B)] A for tiles of m x m outputs (Winograd 1980; Lavin and Gray 2016).
+
+A task is a block of T tiles, a rectangle of one image or several whole images, times a part of the filters:
+
+  V[points][T][icg]         a channels-last band under the tiles, transformed; points = (m + 2)^2
+  P[unit][points][T][nr]    for each point one product, V[point] by weights [unit][point][icg][nr], units of nr filters
+  y                         P transformed back, with bias, residual and activation
+
+Either one unit at a time, V staying in L2 while weights stream past it; or, where weights are so large that few tiles
+can't pay for reading them, all units of a point before the next point, for so many tiles that V and P leave L2.
+"""
+
+from libc.math cimport INFINITY
+from libc.stdint cimport int64_t
+from cython.parallel cimport prange, threadid
+
+from pyconv._types cimport *
+from pyconv._channels_last cimport copy_rectangle
+from pyconv._simd cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start
+from pyconv._simd_gemm cimport tile_columns, tile_rows
+from pyconv._sizes cimport aligned, plus, times
+from pyconv._tail cimport poll
+
+cdef enum:
+    DEEPEST = 128             # channels summed in one product: longer sums are more accurate in blocks
+    FEWEST = 3                # channels per group: with fewer the error leaves its class, so `auto` stays away
+    LINE = 64                 # bytes
+    LARGEST = 8 << 20         # bytes of V and P together where they leave L2
+
+ctypedef struct winograd_t:
+    int m, points
+    int64_t mr, nr, lanes
+    int64_t down, across                          # tiles of an image
+    int64_t images, rows, cols                    # of a block: whole images, or a rectangle of tiles of one
+    int64_t image_parts, row_parts, col_parts
+    int64_t units, filter_parts                   # of nr filters in a group; of a group
+    int64_t run                                   # units multiplied before they are transformed back
+    int64_t chunk                                 # channels in a band
+    int64_t v_t, v_p, p_p                         # between tiles and points of V, between points of P
+    size_t v_bytes, p_bytes, buffer               # buffer: of one thread, with the band
+    double cycles                                 # of the longest thread
+
+
+cdef inline int64_t _up(int64_t count, int64_t step) noexcept nogil:
+    return ceil_div(count, step) * step
+
+
+cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads) noexcept nogil:
+    """
+    Of the longest thread: steps of the product, transforms, and bytes that stream from beyond L2.
+
+    Measured on a Sapphire-Rapids-class core: two vector FMAs and 9 bytes from L3 a cycle.
+    """
+    cdef double tiles = <double>w.images * w.rows * w.cols
+    cdef double fma = 2 if p.kernels.level > 0 else 0.5
+    cdef double units = ceil_div(w.units, w.filter_parts)
+    cdef double vectors = min(<double>ceil_div(p.ocg, w.lanes), units * w.nr / w.lanes)
+    cdef double deep = ceil_div(p.icg, w.lanes)
+    cdef double halo = <double>w.images * (w.rows * w.m + 2) * (w.cols * w.m + 2)
+    cdef double outputs = tiles * w.m * w.m
+    cdef bint planes = p.layout == PYCONV_NCHW
+    cdef double product = w.points * (tiles + ceil_div(<int64_t>tiles, w.mr)) * vectors * p.icg / fma
+    cdef double calls = w.points * ceil_div(<int64_t>tiles, w.mr) * units * 40
+    cdef double before = deep * (tiles * w.points * 2.5 + halo * (7 if planes else 2))
+    cdef double after = vectors * (tiles * w.points * 2 + outputs * (7 if planes else 3))
+    cdef double weights = <double>w.points * units * w.nr * p.icg * p.itemsize
+    cdef double spilled = 0
+    if weights > cache_bytes(2) // 3:
+        spilled = weights
+    if w.run > 1:
+        spilled += 2.0 * (w.v_bytes + w.p_bytes)
+    cdef double tasks = <double>w.image_parts * w.row_parts * w.col_parts * w.filter_parts * p.g
+    return ceil_div(<int64_t>tasks, threads) * (product + calls + before + after + spilled / 18)
+
+
+cdef inline void _size(const problem_t *p, winograd_t *w) noexcept nogil:
+    """Buffers for the block's shape. Rows and planes whose distance is a power of two would share sets of the cache."""
+    cdef int64_t line = LINE // <int64_t>p.itemsize
+    cdef int64_t tiles = w.images * w.rows * w.cols
+    cdef int64_t area = (w.rows * w.m + 2) * (w.cols * w.m + 2)
+    w.v_t = _up(p.icg, line)
+    if w.v_t % (16 * line) == 0:
+        w.v_t += line
+    w.v_p = tiles * w.v_t + line
+    w.p_p = tiles * w.nr + line
+    w.chunk = min(_up(p.icg, w.lanes), max(1, 16384 // (area * w.lanes)) * w.lanes)
+    w.v_bytes = aligned(<size_t>(w.points * w.v_p) * p.itemsize)
+    w.p_bytes = aligned(<size_t>(w.run * w.points * w.p_p) * p.itemsize)
+    w.buffer = w.v_bytes + w.p_bytes + aligned(<size_t>(area * w.chunk) * p.itemsize)
+
+
+cdef inline void _consider(const problem_t *p, winograd_t *trial, winograd_t *best, int threads) noexcept nogil:
+    trial.images = ceil_div(p.n, trial.image_parts)
+    trial.rows = ceil_div(trial.down, trial.row_parts)
+    trial.cols = ceil_div(trial.across, trial.col_parts)
+    _size(p, trial)
+    trial.cycles = _cycles(p, trial, threads)
+    if trial.cycles < best.cycles:
+        best[0] = trial[0]
+
+
+cdef inline void _cut_tiles(const problem_t *p, winograd_t *w, winograd_t *best, int64_t most, int threads) noexcept nogil:
+    """All sensible blocks of at most `most` tiles."""
+    cdef int64_t image = w.down * w.across
+    cdef int64_t least, i
+    cdef int64_t narrowest = ceil_div(w.across, most)
+    w.row_parts = w.col_parts = 1
+    if image <= most:
+        w.image_parts = ceil_div(p.n, most // image)
+        _consider(p, w, best, threads)
+        w.image_parts = min(_up(w.image_parts, threads), p.n)
+        _consider(p, w, best, threads)
+    w.image_parts = p.n
+    for i in range(narrowest, min(w.across, narrowest + 7) + 1):
+        w.col_parts = i
+        least = ceil_div(w.down, max(1, most // ceil_div(w.across, i)))
+        w.row_parts = least
+        while w.row_parts <= min(w.down, least + min(threads, 4)):
+            _consider(p, w, best, threads)
+            w.row_parts += 1
+
+
+cdef inline winograd_t cut_winograd(const problem_t *p, int m, int threads) noexcept nogil:
+    """The cheapest way to cut the problem; p.n > 0."""
+    cdef winograd_t w, best
+    cdef int64_t l2 = cache_bytes(2) * 9 // 16
+    cdef int64_t v_tile, p_tile, i
+    w.m = m
+    w.points = (m + 2) * (m + 2)
+    w.mr = tile_rows(p)
+    w.nr = tile_columns(p)
+    w.lanes = w.nr // 2
+    w.down = ceil_div(p.oh, m)
+    w.across = ceil_div(p.ow, m)
+    w.units = ceil_div(p.ocg, w.nr)
+    v_tile = w.points * _up(p.icg, w.lanes) * <int64_t>p.itemsize
+    p_tile = w.points * w.nr * <int64_t>p.itemsize
+    best.cycles = INFINITY
+    for i in range(1 if w.units == 1 or threads == 1 else 2):
+        w.filter_parts = 1 if i == 0 else min(w.units, threads)
+        w.run = 1
+        _cut_tiles(p, &w, &best, max(1, l2 // (v_tile + p_tile)), threads)
+        w.run = ceil_div(w.units, w.filter_parts)
+        if w.run > 1:
+            _cut_tiles(p, &w, &best, max(1, LARGEST // (v_tile + p_tile * w.run)), threads)
+    return best
+
+
+cdef inline const char *winograd_supports(const problem_t *p) noexcept nogil:
+    if p.kh != 3 or p.kw != 3:
+        return "it serves 3x3 kernels only"
+    if p.sh != 1 or p.sw != 1:
+        return "it serves stride 1 only"
+    if p.dh != 1 or p.dw != 1:
+        return "it serves dilation 1 only"
+    return NULL
+
+
+cdef inline size_t winograd_workspace(const problem_t *p, int m, int threads) noexcept nogil:
+    """Per thread: V, P and the band."""
+    if p.n == 0 or winograd_supports(p) != NULL:
+        return 0
+    return times(cut_winograd(p, m, threads).buffer, threads)
+
+
+cdef inline size_t winograd_packed(const problem_t *p, int m) noexcept nogil:
+    """[g][unit][point][icg][nr]"""
+    cdef size_t columns = <size_t>(p.g * _up(p.ocg, tile_columns(p)))
+    return times(times(times(columns, <size_t>p.icg), <size_t>((m + 2) * (m + 2))), p.itemsize)
+
+
+cdef inline void winograd_pack(const problem_t *p, int m, const void *weight, void *packed) noexcept nogil:
+    cdef int64_t g
+    cdef int64_t group = _up(p.ocg, tile_columns(p)) * p.icg * (m + 2) * (m + 2)
+    for g in range(p.g):
+        if p.dtype == PYCONV_F32:
+            p.kernels.f32.wino_weights(m, p.ocg, p.icg, <const float *>weight + g * p.ocg * p.k, <float *>packed + g * group)
+        else:
+            p.kernels.f64.wino_weights(m, p.ocg, p.icg, <const double *>weight + g * p.ocg * p.k,
+                                       <double *>packed + g * group)
+
+
+cdef inline double winograd_multiplications(const problem_t *p, int m) noexcept nogil:
+    """n * tiles * (m + 2)^2 * oc * icg"""
+    return <double>p.n * ceil_div(p.oh, m) * ceil_div(p.ow, m) * (m + 2) * (m + 2) * p.oc * p.icg
+
+
+cdef inline double winograd_seconds(const problem_t *p, int m, int threads) noexcept nogil:
+    """At 3.1 GHz, and 25 GB/s for images that fit the last level of cache, as in core_seconds()."""
+    if p.n == 0 or winograd_supports(p) != NULL:
+        return 0
+    if p.icg < FEWEST:
+        return INFINITY
+    return cut_winograd(p, m, threads).cycles / 0.95 / 3.1e9 + <double>p.itemsize * p.n * (p.xn + p.yn) / 25e9 + 1e-6
+
+
+# Tiles of one block: images, rows and columns of tiles, from .. to.
+ctypedef struct tiles_t:
+    int64_t image, images, row, rows, col, cols
+
+
+cdef inline tiles_t _block(const problem_t *p, const winograd_t *w, int64_t number) noexcept nogil:
+    """Columns change fastest, images slowest."""
+    cdef tiles_t b
+    cdef int64_t col = number % w.col_parts
+    cdef int64_t row = number // w.col_parts % w.row_parts
+    cdef int64_t image = number // (w.col_parts * w.row_parts)
+    b.col = split_start(w.across, w.col_parts, col)
+    b.cols = split_start(w.across, w.col_parts, col + 1) - b.col
+    b.row = split_start(w.down, w.row_parts, row)
+    b.rows = split_start(w.down, w.row_parts, row + 1) - b.row
+    b.image = split_start(p.n, w.image_parts, image)
+    b.images = split_start(p.n, w.image_parts, image + 1) - b.image
+    return b
+
+
+cdef inline void _transform(const task_t *t, const winograd_t *w, const tiles_t *b, int64_t g, real *V, real *band) noexcept nogil:
+    """V = B^T d B, so many channels at a time that their band stays in cache."""
+    cdef const problem_t *p = t.p
+    cdef const real *x
+    cdef int64_t channels, image, row
+    cdef int64_t c = 0
+    cdef int64_t width = b.cols * w.m + 2
+    cdef int64_t pitch = width * w.chunk
+    cdef real *to
+    cdef real *src
+    while c < p.icg:
+        channels = min(w.chunk, p.icg - c)
+        to = V + c
+        for image in range(b.image, b.image + b.images):
+            x = <const real *>t.x + image * p.xn + (g * p.icg + c) * p.xc
+            copy_rectangle(p, x, channels, b.row * w.m - p.ph0, b.rows * w.m + 2, b.col * w.m - p.pw0, width, band, pitch,
+                           w.chunk)
+            for row in range(b.rows):
+                src = band + row * w.m * pitch
+                if real is float:
+                    p.kernels.f32.wino_input(w.m, b.cols, channels, src, pitch, w.chunk, to, w.v_p, w.v_t)
+                else:
+                    p.kernels.f64.wino_input(w.m, b.cols, channels, src, pitch, w.chunk, to, w.v_p, w.v_t)
+                to += b.cols * w.v_t
+        c += channels
+
+
+cdef inline void _multiply(const problem_t *p, const winograd_t *w, int64_t tiles, int64_t filters, const real *V,
+                           const real *weight, real *P) noexcept nogil:
+    """P[tiles][nr] = V[tiles][icg] weight[icg][nr] for one point and unit."""
+    cdef f32_epilogue e32
+    cdef f64_epilogue e64
+    cdef int64_t panels = ceil_div(tiles, w.mr)
+    cdef int64_t blocks = ceil_div(p.icg, DEEPEST)
+    cdef int64_t n = w.lanes if filters <= w.lanes else w.nr
+    cdef int64_t panel, first, count, block, c, depth
+    for block in range(blocks):
+        c = split_start(p.icg, blocks, block)
+        depth = split_start(p.icg, blocks, block + 1) - c
+        e32.flags = e64.flags = ACCUMULATE if block > 0 else 0
+        for panel in range(panels):
+            first = split_start(tiles, panels, panel)
+            count = split_start(tiles, panels, panel + 1) - first
+            if real is float:
+                p.kernels.f32.gemm_panel(count, n, depth, V + first * w.v_t + c, w.v_t, 1, weight + c * w.nr, 0,
+                                         P + first * w.nr, w.nr, &e32)
+            else:
+                p.kernels.f64.gemm_panel(count, n, depth, V + first * w.v_t + c, w.v_t, 1, weight + c * w.nr, 0,
+                                         P + first * w.nr, w.nr, &e64)
+
+
+cdef inline void _transform_back(const task_t *t, const winograd_t *w, const tiles_t *b, int64_t filter, int64_t filters,
+                                 const real *P) noexcept nogil:
+    """y = A^T P A for one unit, `filter` counting from the first group's."""
+    cdef const problem_t *p = t.p
+    cdef f32_epilogue e32
+    cdef f64_epilogue e64
+    cdef const real *bias = <const real *>t.bias + filter if t.bias != NULL else NULL
+    cdef const real *residual = NULL
+    cdef int64_t image, row, at
+    cdef int64_t cols = min(b.cols * w.m, p.ow - b.col * w.m)
+    for image in range(b.image, b.image + b.images):
+        for row in range(b.row, b.row + b.rows):
+            at = image * p.yn + filter * p.yc + row * w.m * p.yh + b.col * w.m * p.yw
+            if t.residual != NULL:
+                residual = <const real *>t.residual + at
+            if real is float:
+                e32.flags, e32.lo, e32.hi, e32.bias, e32.residual = 0, <float>p.lo, <float>p.hi, bias, residual
+                p.kernels.f32.wino_output(w.m, b.cols, filters, P, w.p_p, w.nr, min(w.m, p.oh - row * w.m), cols,
+                                          <float *>t.y + at, p.yh, p.yw, p.yc, &e32)
+            else:
+                e64.flags, e64.lo, e64.hi, e64.bias, e64.residual = 0, p.lo, p.hi, bias, residual
+                p.kernels.f64.wino_output(w.m, b.cols, filters, P, w.p_p, w.nr, min(w.m, p.oh - row * w.m), cols,
+                                          <double *>t.y + at, p.yh, p.yw, p.yc, &e64)
+            P += b.cols * w.nr
+
+
+cdef inline void _winograd_task(const task_t *t, const winograd_t *w, int64_t task, char *buffer, const real *tag) noexcept nogil:
+    """Task number -> group, part of the filters, block of tiles; blocks change fastest."""
+    cdef const problem_t *p = t.p
+    cdef int64_t blocks = w.image_parts * w.row_parts * w.col_parts
+    cdef int64_t part = task // blocks % w.filter_parts
+    cdef int64_t g = task // (blocks * w.filter_parts)
+    cdef tiles_t b = _block(p, w, task % blocks)
+    cdef int64_t tiles = b.images * b.rows * b.cols
+    cdef real *V = <real *>buffer
+    cdef real *P = <real *>(buffer + w.v_bytes)
+    cdef int64_t slice = p.icg * w.nr
+    cdef const real *weight = <const real *>t.weight + g * w.units * w.points * slice
+    cdef int64_t unit = split_start(w.units, w.filter_parts, part)
+    cdef int64_t end = split_start(w.units, w.filter_parts, part + 1)
+    cdef int64_t point, last, i
+    _transform[real](t, w, &b, g, V, <real *>(buffer + w.v_bytes + w.p_bytes))
+    while unit < end:
+        last = min(unit + w.run, end)
+        for point in range(w.points):
+            for i in range(unit, last):
+                _multiply(p, w, tiles, p.ocg - i * w.nr, V + point * w.v_p, weight + (i * w.points + point) * slice,
+                          P + ((i - unit) * w.points + point) * w.p_p)
+        for i in range(unit, last):
+            _transform_back(t, w, &b, g * p.ocg + i * w.nr, min(w.nr, p.ocg - i * w.nr),
+                            P + (i - unit) * w.points * w.p_p)
+        unit = last
+
+
+cdef inline int _winograd(task_t *t, int m, const real *tag) noexcept nogil:
+    """All tasks; tag is NULL and names the type."""
+    cdef const problem_t *p = t.p
+    cdef winograd_t w = cut_winograd(p, m, t.slots)
+    cdef int64_t tasks = w.image_parts * w.row_parts * w.col_parts * w.filter_parts * p.g
+    cdef double flops = 2 * winograd_multiplications(p, m) / tasks
+    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t first = 0
+    cdef int64_t last, i
+    while first < tasks:
+        last = min(first + chunk, tasks)
+        if t.threads == 1:
+            for i in range(first, last):
+                _winograd_task(t, &w, i, t.workspace, tag)
+        else:
+            for i in prange(first, last, num_threads=t.threads, schedule="static"):
+                _winograd_task(t, &w, i, t.workspace + threadid() * w.buffer, tag)
+        if poll(t, flops * (last - first)):
+            return PYCONV_STATUS_INTERRUPTED
+        first = last
+    return PYCONV_STATUS_OK
+
+
+cdef inline int winograd_run(task_t *t, int m) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _winograd(t, m, <const float *>NULL)
+    return _winograd(t, m, <const double *>NULL)

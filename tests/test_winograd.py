@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Winograd: accuracy beside im2col's, exactness of F(2, 3), counts, edges of tiles, blocks, NaN."""
+
+import numpy as np
+import pytest
+from helpers import CLASSES, integers, normal, reference, relative_error
+
+import pyconv
+
+# Outputs of a tile along each axis, and the class whose bound on the error holds.
+SIZES = {"winograd_f2k3": (2, "strict"), "winograd_f4k3": (4, "standard"), "winograd_f6k3": (6, "fast")}
+
+
+def run(name, x, w, b=None, **keywords):
+    return pyconv.conv2d(x, w, b, algorithm=name, accuracy="fast", **keywords)
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("channels", [4, 16, 64, 512])
+def test_error_beside_im2col(name, channels):
+    """|y - exact| / |exact| within the class's multiple of im2col's own."""
+    side = 26 if channels < 512 else 13
+    x, w = normal((1, channels, side, side)), normal((24, channels, 3, 3), seed=1)
+    exact = reference(x, w, padding=1)
+    own = relative_error(run("im2col", x, w, padding=1), exact)
+    assert relative_error(run(name, x, w, padding=1), exact) <= CLASSES[SIZES[name][1]] * own
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_error_in_float64(name, layout):
+    shape = (2, 19, 21, 5) if layout == "NHWC" else (2, 5, 19, 21)
+    x, w = normal(shape, "f8"), normal((9, 5, 3, 3), "f8", seed=1)
+    y = run(name, x, w, layout=layout, padding=1)
+    assert y.dtype == "f8" and relative_error(y, reference(x, w, layout=layout, padding=1)) < 2e-14
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("height", range(1, 16))
+def test_f2_is_exact_on_small_integers_at_every_edge(height, layout):
+    for width in range(1, 16):
+        shape = (2, height, width, 17) if layout == "NHWC" else (2, 17, height, width)
+        x, w, b = integers(shape), integers((33, 17, 3, 3), seed=1), integers(33, seed=2)
+        exact = reference(x, w, b, layout=layout, padding=((1, 2), (2, 0)), activation="relu")
+        residual = integers(exact.shape, seed=3)
+        for r in (None, residual):
+            keywords = {"layout": layout, "padding": ((1, 2), (2, 0)), "activation": "relu", "residual": r}
+            y = run("winograd_f2k3", x, w, b, **keywords)
+            np.testing.assert_array_equal(y, reference(x, w, b, **keywords))
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("side", range(1, 20))
+def test_every_edge_of_the_larger_tiles(name, side, layout):
+    shape = (3, side, side + 4, 18) if layout == "NHWC" else (3, 18, side, side + 4)
+    x, w, b = normal(shape), normal((34, 18, 3, 3), seed=1), normal(34, seed=2)
+    keywords = {"layout": layout, "padding": 1, "activation": ("clip", -20, 15)}
+    exact = reference(x, w, b, **keywords)
+    residual = normal(exact.shape, seed=3)
+    assert relative_error(run(name, x, w, b, **keywords), exact) < 1e-5
+    y = run(name, x, w, b, residual=residual, **keywords)
+    assert relative_error(y, reference(x, w, b, residual=residual, **keywords)) < 1e-5
+
+
+@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize(
+    "shape, filters, groups",
+    [
+        ((9, 7, 5, 5), 5, 1),  # several whole images in a block
+        ((1, 4, 150, 150), 7, 1),  # rectangles of one image
+        ((1, 600, 9, 9), 70, 1),  # channels in more than one block
+        ((2, 320, 30, 30), 330, 1),  # weights larger than the cache
+        ((2, 12, 14, 14), 18, 3),
+        ((1, 160, 14, 14), 80, 40),
+    ],
+    ids=lambda v: "x".join(map(str, v)) if isinstance(v, tuple) else None,
+)
+def test_blocks(name, shape, filters, groups, layout):
+    """And each output is summed in the same order whatever the number of threads."""
+    x, w = integers(shape), integers((filters, shape[1] // groups, 3, 3), seed=1)
+    if layout == "NHWC":
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    exact = reference(x, w, groups=groups, padding=1, layout=layout)
+    results = [run(name, x, w, groups=groups, padding=1, layout=layout, threads=t) for t in (1, 2, 3)]
+    assert relative_error(results[0], exact) < 1e-5
+    for y in results[1:]:
+        np.testing.assert_array_equal(y, results[0])
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_multiplications_of_whole_tiles(name):
+    """16x16, 128 filters: 14x14 outputs."""
+    m = SIZES[name][0]
+    channels = 4 if m == 6 else 1
+    weight = normal((128, channels, 3, 3))
+    plan = pyconv.plan((1, channels, 16, 16), weight, algorithm=name, accuracy="fast")
+    across = -(-14 // m)
+    assert plan.multiplications == across**2 * (m + 2) ** 2 * 128 * channels
+    if m == 4:
+        assert plan.multiplications == 73_728
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_workspace_does_not_grow_with_the_image(name):
+    weight = normal((64, 64, 3, 3))
+    small, large = (
+        pyconv.plan((1, 64, n, n), weight, algorithm=name, accuracy="fast", threads=1).workspace_bytes
+        for n in (200, 2000)
+    )
+    assert large < 1.5 * small
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_nan_stays_in_its_tiles(name):
+    m = SIZES[name][0]
+    x, w = normal((2, 5, 25, 26)), normal((4, 5, 3, 3), seed=1)
+    x[1, 2, 11, 13] = np.nan
+    y = run(name, x, w)
+    reached = np.zeros_like(y, bool)
+    for row in range((11 - 2) // m * m, 11 + 1, m):
+        for col in range((13 - 2) // m * m, 13 + 1, m):
+            reached[1, :, row : row + m, col : col + m] = True
+    assert np.isnan(y[1, :, 9:12, 11:14]).all()
+    assert np.isfinite(y[~reached]).all()
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_refused_when_every_output_must_keep_to_its_window(name):
+    with pytest.raises(pyconv.UnsupportedError):
+        pyconv.plan((1, 8, 16, 16), normal((8, 8, 3, 3)), algorithm=name, accuracy="strict")
+
+
+def test_f6_refuses_few_channels():
+    with pytest.raises(pyconv.UnsupportedError, match="channels"):
+        pyconv.plan((1, 3, 16, 16), normal((8, 3, 3, 3)), algorithm="winograd_f6k3", accuracy="fast")
+
+
+@pytest.mark.parametrize(
+    "kernel, keywords, reason",
+    [((5, 5), {}, "3x3"), ((3, 3), {"stride": 2}, "stride"), ((3, 3), {"dilation": 2}, "dilation")],
+)
+def test_refused_with_a_reason(kernel, keywords, reason):
+    for name in SIZES:
+        with pytest.raises(pyconv.UnsupportedError, match=reason):
+            pyconv.plan((1, 8, 16, 16), normal((8, 8, *kernel)), algorithm=name, accuracy="fast", **keywords)
