@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t
 
 from scipy.linalg.cython_blas cimport dgemm, sgemm
 
-from pyconv._types cimport real
+from pyconv._types cimport promised, real
 
 ctypedef int blas_int     # of scipy.linalg.cython_blas; another SciPy, another type: only this line
 
@@ -40,6 +40,8 @@ cdef inline void gemm(bint ta, bint tb, int64_t m, int64_t n, int64_t k, const r
     cdef char tb_ = c't' if tb else c'n'
     cdef real one = 1
     cdef real zero = 0
+    promised(0 < m <= BLAS_INT_MAX and 0 < n <= BLAS_INT_MAX and 0 < k <= BLAS_INT_MAX)
+    promised(lda >= (m if ta else k) and ldb >= (k if tb else n) and ldc >= n)
     PyThread_acquire_lock(pyconv_blas_lock, 1)
     if real is float:
         sgemm(&tb_, &ta_, &n_, &m_, &k_, &one, <float *>b, &ldb_, <float *>a, &lda_, &zero, c, &ldc_)

@@ -116,6 +116,8 @@ cdef inline int plan_run(const plan_t *plan, const void *x, const void *residual
     cdef const problem_t *p = &plan.problem
     if p.n == 0:
         return PYCONV_STATUS_OK
+    promised(x != NULL and y != NULL and plan.weight != NULL)
+    promised(<uintptr_t>workspace % PYCONV_ALIGNMENT == 0 and (workspace != NULL or plan.need.workspace == 0))
     memset(&t, 0, sizeof(t))
     t.p = &plan.need.inner
     t.weight = plan.weight
@@ -148,6 +150,7 @@ cdef inline int plan_run(const plan_t *plan, const void *x, const void *residual
             pad_images(p, t.p, <const double *>t.x, <double *>t.workspace, t.threads)
         t.x = t.workspace
         t.workspace += plan.need.padded
+    promised(t.threads <= t.slots and <uintptr_t>t.workspace % PYCONV_ALIGNMENT == 0)
     cdef int status = plan.algorithm.run(&t)
     if plan.need.converted > 0 and status == PYCONV_STATUS_OK:
         narrow(<const float *>t.y, <half *>y, p.n * p.yn, t.threads)

@@ -297,6 +297,7 @@ cdef inline int run_bands(task_t *t, const bands_t *b, const real *tag) noexcept
     cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
     cdef int64_t first = 0
     cdef int64_t last, i
+    promised(b.runs <= BAND_RUNS)
     for i in range(b.runs):
         if b.runs == p.kh:
             offsets[i] = i * p.dh * b.pitch

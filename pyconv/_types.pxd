@@ -9,6 +9,10 @@ ctypedef fused real:
     float
     double
 
+# In the debug build alone: what the layer above has promised.
+cdef extern from "assert.h" nogil:
+    void promised "assert"(bint condition)
+
 cdef extern from "pyconv/abi.h" nogil:
     enum:
         PYCONV_F32, PYCONV_F64, PYCONV_F16
