@@ -1,34 +1,242 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* GFLOP/s of the products, and their share of the peak measured right beside: the median ratio of neighbours,
- * since the clock of a shared machine drifts. */
-static void CHECK_NAME(bench_gemm)(const KERNELS *kernels, const char *isa, ptrdiff_t m, ptrdiff_t k,
-                                   int packed) {
-    enum { rounds = 201 };
-    const ptrdiff_t n = kernels->nr, a_rs = k + 16;
-    guarded a = CHECK_NAME(numbers)(m * a_rs), b = CHECK_NAME(numbers)(n * k), c = CHECK_NAME(numbers)(m * n);
-    real sink[64];
+/* The lines of each operation of kernels.h in the kernel benchmark, at sizes that layers bring. What multiplies
+ * counts operations, what moves counts the bytes that it reads and writes. */
+#define ARRAY(count) BENCH_NAME(array)(count)
+#define BYTES(count) (2 * (ptrdiff_t)sizeof(real) * (count)) /* of moving `count` reals */
+
+static real *BENCH_NAME(array)(ptrdiff_t count) {
+    real *array = bench_take((size_t)count * sizeof(real));
+    for (ptrdiff_t i = 0; i < count; i++)
+        array[i] = (real)small_integer();
+    return array;
+}
+
+static void BENCH_NAME(fma_peak)(const KERNELS *kernels, bench_label label) {
+    real *sink = ARRAY(kernels->lanes);
+    const double flops = kernels->fma_peak(bench_peak_steps, sink);
+    BENCH_FLOPS(flops, kernels->fma_peak(bench_peak_steps, sink), "%d steps", bench_peak_steps);
+}
+
+static void BENCH_NAME(gemm_panel)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t m = kernels->mr, n = kernels->nr, depths[] = {64, 576}, a_rs = 592;
+    real *a = ARRAY(m * a_rs), *b = ARRAY(n * 576), *c = ARRAY(m * n), *sink = ARRAY(n);
     const EPILOGUE e = {0};
-    const double operations = 2.0 * (double)(m * n * k);
-    const long repeats = 1 + (long)(8e6 / operations);
-    double share[rounds], best = 0;
-    for (int round = 0; round < rounds; round++) {
-        const double start = seconds();
-        for (long i = 0; i < repeats; i++)
-            kernels->gemm_panel(m, n, k, (real *)a.data, packed ? 1 : a_rs, packed ? m : 1, (real *)b.data,
-                                k * n, (real *)c.data, n, &e);
-        const double middle = seconds(), peak = kernels->fma_peak(20000, sink) / (seconds() - middle);
-        const double speed = operations * (double)repeats / (middle - start);
-        share[round] = speed / peak;
-        best = speed > best ? speed : best;
+    for (int i = 0; i < 4; i++) {
+        const ptrdiff_t k = depths[i / 2], packed = i % 2;
+        BENCH_FLOPS(2 * m * n * k,
+                    kernels->gemm_panel(m, n, k, a, packed ? 1 : a_rs, packed ? m : 1, b, k * n, c, n, &e),
+                    "%s %tdx%td, k %td", packed ? "packed" : "rows", m, n, k);
     }
-    qsort(share, rounds, sizeof *share, compare_doubles);
-    printf("%-7s gemm_panel %-6s m %2td n %2td k %4td  %6.1f GFLOP/s  %5.1f %% of peak\n", isa,
-           packed ? "packed" : "rows", m, n, k, best * 1e-9, 100 * share[rounds / 2]);
-    guarded_free(a), guarded_free(b), guarded_free(c);
 }
-static void PASTE(PASTE(bench_, T), _all)(const KERNELS *kernels, const char *isa) {
-    const ptrdiff_t depths[] = {64, 256, 576, 1152};
-    for (int packed = 0; packed < 2; packed++)
-        for (int k = 0; k < 4; k++)
-            CHECK_NAME(bench_gemm)(kernels, isa, kernels->mr, depths[k], packed);
+
+static void BENCH_NAME(gemm_taps)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t m = kernels->mr, n = kernels->nr, width = 28, channels = 64, k = 9 * channels;
+    real *a = ARRAY(3 * width * channels), *b = ARRAY(n * k), *c = ARRAY(m * n), *sink = ARRAY(n);
+    const EPILOGUE e = {0};
+    ptrdiff_t offsets[9];
+    for (ptrdiff_t t = 0; t < 9; t++)
+        offsets[t] = (t / 3 * width + t % 3) * channels;
+    BENCH_FLOPS(2 * m * n * k,
+                kernels->gemm_taps(m, n, 9, channels, a, channels, offsets, b, k * n, c, n, &e),
+                "%tdx%td, 3x3 of %td", m, n, channels);
 }
+
+static void BENCH_NAME(gemm_shifts)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t m = kernels->mr, n = 2 * kernels->nr, width = n + 2, few = 3, many = 32;
+    real *a = ARRAY(9 * many * m), *b = ARRAY(3 * many * width), *c = ARRAY(m * n), *sink = ARRAY(n);
+    const EPILOGUE e = {0};
+    ptrdiff_t offsets[9 * 32];
+    for (ptrdiff_t l = 0; l < 9 * many; l++)
+        offsets[l] = l / 3 * width + l % 3;
+    for (ptrdiff_t channels = few; channels <= many; channels += many - few)
+        BENCH_FLOPS(2 * m * n * 9 * channels,
+                    kernels->gemm_shifts(m, n, 9 * channels, a, b, offsets, c, n, &e), "%tdx%td, 3x3 of %td",
+                    m, n, channels);
+}
+
+static void BENCH_NAME(pack)(const KERNELS *kernels, bench_label label, int hwc) {
+    /* c size kernel stride */
+    const ptrdiff_t shapes[][4] = {{64, 56, 3, 1}, {3, 224, 7, 2}}, w = hwc ? kernels->mr : kernels->nr;
+    real *x = ARRAY(64 * 56 * 56), *panel = ARRAY(64 * 9 * w);
+    for (int i = 0; i < 2; i++) {
+        const ptrdiff_t c = shapes[i][0], size = shapes[i][1], kernel = shapes[i][2], stride = shapes[i][3];
+        const ptrdiff_t out = size / stride, k = c * kernel * kernel;
+        const pyconv_patches p = {.c = c,
+                                  .ih = size,
+                                  .iw = size,
+                                  .kh = kernel,
+                                  .kw = kernel,
+                                  .sh = stride,
+                                  .sw = stride,
+                                  .dh = 1,
+                                  .dw = 1,
+                                  .ph = kernel / 2,
+                                  .pw = kernel / 2,
+                                  .oh = out,
+                                  .ow = out,
+                                  .xs_c = hwc ? 1 : size * size,
+                                  .xs_h = hwc ? size * c : size,
+                                  .xs_w = hwc ? c : 1};
+        const ptrdiff_t pixel = 5 * out + 8;
+        BENCH_BYTES(BYTES(k * w),
+                    (hwc ? kernels->pack_hwc : kernels->pack_chw)(&p, x, pixel, w, w, 0, k, panel),
+                    "%td pixels, %tdx%td/%td of %td", w, kernel, kernel, stride, c);
+    }
+}
+static void BENCH_NAME(pack_chw)(const KERNELS *kernels, bench_label label) {
+    BENCH_NAME(pack)(kernels, label, 0);
+}
+static void BENCH_NAME(pack_hwc)(const KERNELS *kernels, bench_label label) {
+    BENCH_NAME(pack)(kernels, label, 1);
+}
+
+static void BENCH_NAME(pack_weights_rows)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t oc = 64, channels = 64, count = oc * channels * 9,
+                    panels = pyconv_ceil_div(oc, kernels->mr);
+    real *w = ARRAY(count), *packed = ARRAY(count);
+    BENCH_BYTES(BYTES(count), kernels->pack_weights_rows(oc, channels, 9, w, 0, panels, packed),
+                "%td filters, 3x3 of %td", oc, channels);
+}
+
+static void BENCH_NAME(pack_weights_columns)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t oc = 64, channels = 64, count = oc * channels * 9;
+    real *w = ARRAY(count), *packed = ARRAY(count);
+    BENCH_BYTES(BYTES(count), kernels->pack_weights_columns(oc, channels, 9, w, 1, packed),
+                "%td filters, 3x3 of %td", oc, channels);
+}
+
+static void BENCH_NAME(transpose_rows)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t channels = 64, pixels = 56, plane = 56 * 56;
+    real *from = ARRAY(channels * plane), *to = ARRAY(channels * pixels);
+    BENCH_BYTES(BYTES(channels * pixels),
+                kernels->transpose_rows(channels, pixels, from, plane, to, channels), "%tdx%td", channels,
+                pixels);
+}
+
+static void BENCH_NAME(split)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t size = 56, rows = 9;
+    real *x = ARRAY(size * size), *band = ARRAY(2 * rows * 80);
+    for (ptrdiff_t sw = 1; sw <= 2; sw++) {
+        const ptrdiff_t pitch = pyconv_band_pitch(size / sw, 3, sw, 1);
+        BENCH_BYTES(BYTES(rows * sw * pitch),
+                    kernels->split(x, size, size, size, -1, rows, -1, sw, pitch, band), "%tdx%td/%td", rows,
+                    size, sw);
+    }
+}
+
+static pyconv_band BENCH_NAME(band)(ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t kernel, ptrdiff_t stride) {
+    pyconv_band b = {.rows = rows,
+                     .cols = cols,
+                     .kh = kernel,
+                     .kw = kernel,
+                     .sh = stride,
+                     .sw = stride,
+                     .dh = 1,
+                     .dw = 1,
+                     .pitch = pyconv_band_pitch(cols, kernel, stride, 1),
+                     .ys_h = cols};
+    pyconv_band_relate(&b);
+    return b;
+}
+
+static void BENCH_NAME(depthwise)(const KERNELS *kernels, bench_label label) {
+    /* size kernel stride */
+    const ptrdiff_t shapes[][3] = {{56, 3, 1}, {28, 3, 2}, {28, 5, 1}, {28, 7, 1}};
+    real *band = ARRAY(64 * 1024), *w = ARRAY(49), *y = ARRAY(56 * 56), *sink = ARRAY(kernels->lanes);
+    const EPILOGUE e = {0};
+    for (int i = 0; i < 4; i++) {
+        const ptrdiff_t size = shapes[i][0], kernel = shapes[i][1], stride = shapes[i][2];
+        const pyconv_band b = BENCH_NAME(band)(size, size, kernel, stride);
+        BENCH_FLOPS(2 * size * size * kernel * kernel, kernels->depthwise(&b, band, w, y, &e),
+                    "%tdx%td, %tdx%td/%td", size, size, kernel, kernel, stride);
+    }
+}
+
+static void BENCH_NAME(depthwise_nhwc)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t channels = 128, size = 34;
+    real *x = ARRAY(7 * size * channels), *w = ARRAY(49 * channels), *y = ARRAY(size * channels);
+    real *sink = ARRAY(kernels->lanes);
+    const EPILOGUE e = {0};
+    for (ptrdiff_t kernel = 3; kernel <= 7; kernel += 4) {
+        const ptrdiff_t out = size - kernel + 1;
+        const pyconv_patches p = {.c = channels,
+                                  .ih = 7,
+                                  .iw = size,
+                                  .kh = kernel,
+                                  .kw = kernel,
+                                  .sh = 1,
+                                  .sw = 1,
+                                  .dh = 1,
+                                  .dw = 1,
+                                  .oh = 7 - kernel + 1,
+                                  .ow = out,
+                                  .xs_c = 1,
+                                  .xs_h = size * channels,
+                                  .xs_w = channels};
+        BENCH_FLOPS(2 * out * kernel * kernel * channels,
+                    kernels->depthwise_nhwc(&p, 0, channels, x, w, channels, y, channels, &e),
+                    "%td of %td, %tdx%td", out, channels, kernel, kernel);
+    }
+}
+
+static void BENCH_NAME(direct)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t m = 4, channels = 4, k = channels * 9, rows = 8;
+    real *band = ARRAY(16 * 1024), *w = ARRAY(k * m), *y = ARRAY(m * rows * 56),
+         *sink = ARRAY(kernels->lanes);
+    const EPILOGUE e = {0};
+    for (ptrdiff_t size = 14; size <= 56; size += 42) {
+        const pyconv_band b = BENCH_NAME(band)(rows, size, 3, 1);
+        ptrdiff_t offsets[9 * 4];
+        for (ptrdiff_t l = 0; l < k; l++)
+            offsets[l] = (l / 9 * (rows + 2) + l / 3 % 3) * b.pitch + l % 3;
+        BENCH_FLOPS(2 * m * rows * size * k, kernels->direct(&b, m, k, band, offsets, w, y, rows * size, &e),
+                    "%td filters, %tdx%td, 3x3 of %td", m, rows, size, channels);
+    }
+}
+
+/* The transforms of Winograd's tiles do so little to each element that bytes measure them, too. */
+static void BENCH_NAME(wino_weights)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t oc = 64, ic = 64;
+    real *w = ARRAY(oc * ic * 9), *packed = ARRAY(oc * ic * 64);
+    for (int m = 2; m <= 6; m += 2)
+        BENCH_BYTES(BYTES(oc * ic * (9 + (m + 2) * (m + 2))) / 2, kernels->wino_weights(m, oc, ic, w, packed),
+                    "F(%d), %td filters of %td", m, oc, ic);
+}
+
+static void BENCH_NAME(wino_input)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t tiles = 14, channels = 64;
+    real *band = ARRAY(8 * (tiles * 6 + 2) * channels), *v = ARRAY(64 * tiles * channels);
+    for (int m = 2; m <= 6; m += 2) {
+        const ptrdiff_t size = m + 2, width = tiles * m + 2;
+        BENCH_BYTES(BYTES(channels * size * (width + tiles * size)) / 2,
+                    kernels->wino_input(m, tiles, channels, band, width * channels, channels, v,
+                                        tiles * channels, channels),
+                    "F(%d), %td tiles of %td", m, tiles, channels);
+    }
+}
+
+static void BENCH_NAME(wino_output)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t tiles = 14, channels = 64;
+    real *p = ARRAY(64 * tiles * channels), *y = ARRAY(36 * tiles * channels);
+    const EPILOGUE e = {.lo = -INFINITY, .hi = INFINITY};
+    for (int m = 2; m <= 6; m += 2)
+        for (int planes = 0; planes < 2; planes++) {
+            const ptrdiff_t size = m + 2, cols = tiles * m;
+            BENCH_BYTES(BYTES(channels * tiles * (size * size + m * m)) / 2,
+                        kernels->wino_output(m, tiles, channels, p, tiles * channels, channels, m, cols, y,
+                                             planes ? cols : cols * channels, planes ? 1 : channels,
+                                             planes ? m * cols : 1, &e),
+                        "F(%d), %td tiles of %td, %s", m, tiles, channels, planes ? "NCHW" : "NHWC");
+        }
+}
+
+static void BENCH_NAME(epilogue_rows)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t rows = 16, cols = 196, count = rows * cols;
+    real *y = ARRAY(count), *bias = ARRAY(rows), *residual = ARRAY(count);
+    BENCH_BYTES(BYTES(count) * 3 / 2, /* the residual is read, too */
+                kernels->epilogue_rows(rows, cols, y, cols, bias, 1, residual, cols, 0, 6), "%tdx%td", rows,
+                cols);
+}
+
+#undef ARRAY
+#undef BYTES
