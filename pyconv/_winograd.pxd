@@ -20,10 +20,26 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._channels_last cimport copy_rectangle
-from pyconv._simd cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start
+from pyconv._simd cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, prefetch, split_start
 from pyconv._simd_gemm cimport tile_columns, tile_rows
 from pyconv._sizes cimport aligned, plus, times
 from pyconv._tail cimport poll
+
+# Weights of several MB are read from front to back: large pages spare a walk of the page table every 64 cache lines.
+cdef extern from *:
+    """
+    #ifdef __linux__
+    #include <sys/mman.h>
+    #endif
+    static inline void pyconv_advise_large_pages(void *p, size_t bytes) {
+    #ifdef MADV_HUGEPAGE
+        const uintptr_t page = 4096, first = ((uintptr_t)p + page - 1) & ~(page - 1), last = ((uintptr_t)p + bytes) & ~(page - 1);
+        if (bytes >= (size_t)4 << 20)
+            madvise((void *)first, last - first, MADV_HUGEPAGE); /* only advice: refusing it is no error */
+    #endif
+    }
+    """
+    void advise_large_pages "pyconv_advise_large_pages"(void *p, size_t bytes) noexcept nogil
 
 cdef enum:
     DEEPEST = 128             # channels summed in one product: longer sums are more accurate in blocks
@@ -42,6 +58,7 @@ ctypedef struct winograd_t:
     int64_t chunk                                 # channels in a band
     int64_t v_t, v_p, p_p                         # between tiles and points of V, between points of P
     size_t v_bytes, p_bytes, buffer               # buffer: of one thread, with the band
+    bint streams                                  # weights come from beyond L2
     double cycles                                 # of the longest thread
 
 
@@ -53,7 +70,7 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     """
     Of the longest thread: steps of the product, transforms, and bytes that stream from beyond L2.
 
-    Measured on a Sapphire-Rapids-class core: two vector FMAs and 9 bytes from L3 a cycle.
+    Measured on a Sapphire-Rapids-class core: two vector FMAs a cycle, and 7 bytes from L3, which overlap little.
     """
     cdef double tiles = <double>w.images * w.rows * w.cols
     cdef double fma = 2 if p.kernels.level > 0 else 0.5
@@ -69,12 +86,12 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     cdef double after = vectors * (tiles * w.points * 2 + outputs * (7 if planes else 3))
     cdef double weights = <double>w.points * units * w.nr * p.icg * p.itemsize
     cdef double spilled = 0
-    if weights > cache_bytes(2) // 3:
+    if w.streams:
         spilled = weights
     if w.run > 1:
         spilled += 2.0 * (w.v_bytes + w.p_bytes)
     cdef double tasks = <double>w.image_parts * w.row_parts * w.col_parts * w.filter_parts * p.g
-    return ceil_div(<int64_t>tasks, threads) * (product + calls + before + after + spilled / 18)
+    return ceil_div(<int64_t>tasks, threads) * (product + calls + before + after + spilled / 7)
 
 
 cdef inline void _size(const problem_t *p, winograd_t *w) noexcept nogil:
@@ -142,6 +159,7 @@ cdef inline winograd_t cut_winograd(const problem_t *p, int m, int threads) noex
     best.cycles = INFINITY
     for i in range(1 if w.units == 1 or threads == 1 else 2):
         w.filter_parts = 1 if i == 0 else min(w.units, threads)
+        w.streams = v_tile * ceil_div(w.units, w.filter_parts) * w.nr > cache_bytes(2) // 3
         w.run = 1
         _cut_tiles(p, &w, &best, max(1, l2 // (v_tile + p_tile)), threads)
         w.run = ceil_div(w.units, w.filter_parts)
@@ -176,6 +194,7 @@ cdef inline size_t winograd_packed(const problem_t *p, int m) noexcept nogil:
 cdef inline void winograd_pack(const problem_t *p, int m, const void *weight, void *packed) noexcept nogil:
     cdef int64_t g
     cdef int64_t group = _up(p.ocg, tile_columns(p)) * p.icg * (m + 2) * (m + 2)
+    advise_large_pages(packed, winograd_packed(p, m))
     for g in range(p.g):
         if p.dtype == PYCONV_F32:
             p.kernels.f32.wino_weights(m, p.ocg, p.icg, <const float *>weight + g * p.ocg * p.k, <float *>packed + g * group)
@@ -246,19 +265,23 @@ cdef inline void _transform(const task_t *t, const winograd_t *w, const tiles_t 
 
 
 cdef inline void _multiply(const problem_t *p, const winograd_t *w, int64_t tiles, int64_t filters, const real *V,
-                           const real *weight, real *P) noexcept nogil:
-    """P[tiles][nr] = V[tiles][icg] weight[icg][nr] for one point and unit."""
+                           const real *weight, const real *following, real *P) noexcept nogil:
+    """P[tiles][nr] = V[tiles][icg] weight[icg][nr] for one point and unit; fetches the weights that follow."""
     cdef f32_epilogue e32
     cdef f64_epilogue e64
     cdef int64_t panels = ceil_div(tiles, w.mr)
     cdef int64_t blocks = ceil_div(p.icg, DEEPEST)
     cdef int64_t n = w.lanes if filters <= w.lanes else w.nr
     cdef int64_t panel, first, count, block, c, depth
+    cdef const real *after
     for block in range(blocks):
         c = split_start(p.icg, blocks, block)
         depth = split_start(p.icg, blocks, block + 1) - c
         e32.flags = e64.flags = ACCUMULATE if block > 0 else 0
+        after = weight + (c + depth) * w.nr if block + 1 < blocks else following
         for panel in range(panels):
+            if w.streams:
+                prefetch(after, depth * w.nr * <int64_t>p.itemsize, panel, panels)
             first = split_start(tiles, panels, panel)
             count = split_start(tiles, panels, panel + 1) - first
             if real is float:
@@ -310,12 +333,16 @@ cdef inline void _winograd_task(const task_t *t, const winograd_t *w, int64_t ta
     cdef int64_t unit = split_start(w.units, w.filter_parts, part)
     cdef int64_t end = split_start(w.units, w.filter_parts, part + 1)
     cdef int64_t point, last, i
+    cdef const real *here
+    cdef const real *after
     _transform[real](t, w, &b, g, V, <real *>(buffer + w.v_bytes + w.p_bytes))
     while unit < end:
         last = min(unit + w.run, end)
         for point in range(w.points):
             for i in range(unit, last):
-                _multiply(p, w, tiles, p.ocg - i * w.nr, V + point * w.v_p, weight + (i * w.points + point) * slice,
+                here = weight + (i * w.points + point) * slice
+                after = here + w.points * slice if i + 1 < last else weight + (unit * w.points + point + 1) * slice
+                _multiply(p, w, tiles, p.ocg - i * w.nr, V + point * w.v_p, here, after,
                           P + ((i - unit) * w.points + point) * w.p_p)
         for i in range(unit, last):
             _transform_back(t, w, &b, g * p.ocg + i * w.nr, min(w.nr, p.ocg - i * w.nr),
