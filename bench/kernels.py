@@ -4,8 +4,8 @@
     python bench/kernels.py --isa avx512 --op gemm
 
 The yardstick of kernels that multiply is multiply-adds in registers; that of kernels that move data is memcpy
-of as many bytes, read and written. Compiles tests/native/driver.c, which takes a minute. The
-list is that of include/pyconv/kernels.h, whose results tests/test_native.py checks.
+of as many bytes, read and written. Compiles tests/native/driver.c, which takes a minute. The list is
+that of include/pyconv/kernels.h, whose results tests/test_native.py checks.
 """
 
 import argparse

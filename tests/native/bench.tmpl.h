@@ -231,7 +231,7 @@ static void BENCH_NAME(wino_output)(const KERNELS *kernels, bench_label label) {
 }
 
 static void BENCH_NAME(epilogue_rows)(const KERNELS *kernels, bench_label label) {
-    const ptrdiff_t rows = 16, cols = 196, count = rows * cols;
+    const ptrdiff_t rows = 8, cols = 196, count = rows * cols;
     real *y = ARRAY(count), *bias = ARRAY(rows), *residual = ARRAY(count);
     BENCH_BYTES(BYTES(count) * 3 / 2, /* the residual is read, too */
                 kernels->epilogue_rows(rows, cols, y, cols, bias, 1, residual, cols, 0, 6), "%tdx%td", rows,
