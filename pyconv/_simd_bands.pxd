@@ -10,15 +10,14 @@ of one output row stand at equal distances, so a tile takes up to mr of them; fi
 """
 
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy, memset
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
+from pyconv._channels_last cimport copy_rectangle
 from pyconv._simd cimport (
     ACCUMULATE, TRANSPOSED, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, prefetch, split_start,
 )
 from pyconv._simd_gemm cimport last_flags, tile_columns, tile_rows
-from pyconv._sizes cimport reach
 from pyconv._tail cimport poll
 
 cdef enum:
@@ -138,30 +137,8 @@ cdef inline void _fill_band(const problem_t *p, const bands_t *b, const real *x,
     """The inputs under outputs (row, column) .. (row + rows, column + columns) of one image and group."""
     cdef int64_t h0 = row * p.sh - p.ph0
     cdef int64_t w0 = column * p.sw - p.pw0
-    cdef int64_t width = _span(columns, p.sw, p.kw, p.dw)
-    cdef int64_t h, w, first, last
-    cdef const real *src
-    cdef real *dst
-    reach(width, p.iw, 1, w0, &first, &last)
-    for h in range(_span(rows, p.sh, p.kh, p.dh)):
-        dst = band + h * b.pitch
-        if not 0 <= h0 + h < p.ih or first == last:
-            memset(dst, 0, width * p.icg * sizeof(real))
-            continue
-        memset(dst, 0, first * p.icg * sizeof(real))
-        memset(dst + last * p.icg, 0, (width - last) * p.icg * sizeof(real))
-        dst += first * p.icg
-        src = x + (h0 + h) * p.xh + (w0 + first) * p.xw
-        if p.layout == PYCONV_NCHW:
-            if real is float:
-                p.kernels.f32.transpose_rows(p.icg, last - first, src, p.xc, dst, p.icg)
-            else:
-                p.kernels.f64.transpose_rows(p.icg, last - first, src, p.xc, dst, p.icg)
-        elif p.xw == p.icg:
-            memcpy(dst, src, (last - first) * p.icg * sizeof(real))
-        else:
-            for w in range(last - first):
-                memcpy(dst + w * p.icg, src + w * p.xw, p.icg * sizeof(real))
+    copy_rectangle(p, x, p.icg, h0, _span(rows, p.sh, p.kh, p.dh), w0, _span(columns, p.sw, p.kw, p.dw), band, b.pitch,
+                   b.pixel)
 
 
 cdef inline void _multiply_taps(const problem_t *p, int64_t m, int64_t n, int64_t taps, int64_t k, const real *a,

@@ -237,7 +237,8 @@ cdef inline tiles_t _block(const problem_t *p, const winograd_t *w, int64_t numb
     return b
 
 
-cdef inline void _transform(const task_t *t, const winograd_t *w, const tiles_t *b, int64_t g, real *V, real *band) noexcept nogil:
+cdef inline void _transform(const task_t *t, const winograd_t *w, const tiles_t *b, int64_t g, real *V,
+                            real *band) noexcept nogil:
     """V = B^T d B, so many channels at a time that their band stays in cache."""
     cdef const problem_t *p = t.p
     cdef const real *x
