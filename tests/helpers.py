@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 
@@ -134,7 +135,7 @@ class HasDLPack:
 def run_python(script, *args, timeout=120, **environment):
     """Run `script` in a fresh interpreter and return what it printed; fail with its errors.
 
-    It leads a session of its own, so that a hang ends with its forked children too.
+    Its folder is not the checkout, whose source folder would be imported instead of the package. It leads a session of its own, so that a hang ends with its forked children too.
     """
     process = subprocess.Popen(
         [sys.executable, "-c", script, *map(str, args)],
@@ -142,6 +143,7 @@ def run_python(script, *args, timeout=120, **environment):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, **environment},
+        cwd=tempfile.gettempdir(),
         start_new_session=True,
     )
     try:
