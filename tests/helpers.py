@@ -135,7 +135,8 @@ class HasDLPack:
 def run_python(script, *args, timeout=120, **environment):
     """Run `script` in a fresh interpreter and return what it printed; fail with its errors.
 
-    Its folder is not the checkout, whose source folder would be imported instead of the package. It leads a session of its own, so that a hang ends with its forked children too.
+    Its folder is not the checkout, whose source folder would be imported instead of the package. It leads a
+    session of its own, so that a hang ends with its forked children too.
     """
     process = subprocess.Popen(
         [sys.executable, "-c", script, *map(str, args)],
