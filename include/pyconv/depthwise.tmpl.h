@@ -12,8 +12,8 @@
 #define EACH_HEIGHT(F, ...)                                                                                  \
     F(__VA_ARGS__, 1)                                                                                        \
     F(__VA_ARGS__, 2)                                                                                        \
-    F(__VA_ARGS__, 3) F(__VA_ARGS__, 4) F(__VA_ARGS__, 5) F(__VA_ARGS__, 6) F(__VA_ARGS__, 7)                \
-        F(__VA_ARGS__, 8)
+    F(__VA_ARGS__, 3)                                                                                        \
+    F(__VA_ARGS__, 4) F(__VA_ARGS__, 5) F(__VA_ARGS__, 6) F(__VA_ARGS__, 7) F(__VA_ARGS__, 8)
 enum { NAME(depthwise_height) = 8, NAME(depthwise_vectors) = 4 };
 #else
 #define EACH_HEIGHT(F, ...) F(__VA_ARGS__, 1) F(__VA_ARGS__, 2) F(__VA_ARGS__, 3) F(__VA_ARGS__, 4)
