@@ -7,12 +7,14 @@ winograd_f4k3: F(4x4, 3x3) (Winograd 1980; Lavin and Gray 2016), see `_winograd`
 
 from pyconv._types cimport *
 from pyconv._winograd cimport (
-    winograd_multiplications, winograd_pack, winograd_packed, winograd_run, winograd_seconds, winograd_supports,
-    winograd_workspace,
+    FEWEST, winograd_multiplications, winograd_pack, winograd_packed, winograd_run, winograd_seconds,
+    winograd_supports, winograd_workspace,
 )
 
 
 cdef inline const char *winograd_f4k3_supports(const problem_t *p) noexcept nogil:
+    if p.icg < FEWEST:
+        return "it needs 3 channels per group: with fewer its error leaves the class 'standard'"
     return winograd_supports(p)
 
 
