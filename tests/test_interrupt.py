@@ -33,14 +33,13 @@ out = np.empty(plan.output_shape, "f4")
 workspace = plan.new_workspace()
 out.fill(0), workspace.fill(0)
 timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-start = time.perf_counter()
 timer.start()
 try:
     plan(x, out=out, workspace=workspace)
 except KeyboardInterrupt:
-    print("interrupted", time.perf_counter() - start, "of", n * one)
+    print("after all blocks" if out.reshape(-1)[-1000:].any() else "between blocks")
 else:
-    print("finished", time.perf_counter() - start, "of", n * one)
+    print("never")
 y = pyconv.conv2d(x[:1, :8], w[:4, :8], algorithm="im2col")
 assert np.allclose(y, 0.072), "the next call is wrong"
 """
@@ -50,6 +49,5 @@ assert np.allclose(y, 0.072), "the next call is wrong"
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("name", ["auto", "direct", "im2col", "im2row", "mec"])
 def test_ctrl_c(name, threads):
-    word, took, _, expected = run_python(CTRL_C, name, threads).split()
-    assert word == "interrupted", f"the call ran to its end in {took} s"
-    assert float(took) < 0.3 + 0.4 * float(expected)
+    """The end of the output is still as it was."""
+    assert run_python(CTRL_C, name, threads).strip() == "between blocks"
