@@ -12,9 +12,6 @@
 #elif defined __aarch64__
 #include <arm_neon.h>
 #endif
-#include "band.h"
-#include "cpu.h"
-#include "types.h"
 
 #define PYCONV_BITS_f32 32
 #define PYCONV_BITS_f64 64

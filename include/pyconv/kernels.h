@@ -4,11 +4,16 @@
  *     const pyconv_kernels_t *kernels = pyconv_kernels_select(PYCONV_ISA_COUNT - 1);
  *     kernels->f32.fma_peak(steps, sink);
  *
- * To be included by one translation unit: everything is static. */
+ * One translation unit defines PYCONV_KERNELS_DEFINE first and so compiles them all, a minute of work that the others
+ * are spared. */
 #ifndef PYCONV_KERNELS_H
 #define PYCONV_KERNELS_H
 
-#include "foreach_isa.h"
+#include <stddef.h>
+
+#include "band.h"
+#include "cpu.h"
+#include "types.h"
 
 /* One line per operation gives its field, its entry in each table and its row in tests and benchmarks. */
 #define PYCONV_OPERATIONS(OP, T, isa)                                                                        \
@@ -84,6 +89,12 @@ typedef struct pyconv_kernels {
     pyconv_f64_kernels f64;
 } pyconv_kernels_t;
 
+/* The best table this machine runs whose level is at most max_level. */
+const pyconv_kernels_t *pyconv_kernels_select(int max_level);
+
+#if defined PYCONV_KERNELS_DEFINE
+#include "foreach_isa.h"
+
 #define PYCONV_TABLE_OF(T, isa)                                                                              \
     {.lanes = pyconv_##T##_lanes__##isa,                                                                     \
      .mr = pyconv_##T##_mr__##isa,                                                                           \
@@ -103,8 +114,7 @@ PYCONV_TABLE(avx512);
 PYCONV_TABLE(neon);
 #endif
 
-/* The best table this machine runs whose level is at most max_level. */
-static inline const pyconv_kernels_t *pyconv_kernels_select(int max_level) {
+const pyconv_kernels_t *pyconv_kernels_select(int max_level) {
     const pyconv_kernels_t *best = &pyconv_kernels__scalar;
 #if defined __x86_64__
     if (max_level >= PYCONV_ISA_avx2 && pyconv_cpu_supports(PYCONV_ISA_avx2))
@@ -117,5 +127,7 @@ static inline const pyconv_kernels_t *pyconv_kernels_select(int max_level) {
 #endif
     return best;
 }
+
+#endif /* PYCONV_KERNELS_DEFINE */
 
 #endif
