@@ -26,10 +26,10 @@ cdef extern from *:
     void PyThread_release_lock(PyThread_type_lock lock) noexcept nogil
 
 
-cdef inline void gemm(bint ta, bint tb, int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
-                      const real *b, int64_t ldb, real *c, int64_t ldc) noexcept nogil:
+cdef inline void _gemm(bint ta, bint tb, int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
+                       const real *b, int64_t ldb, real beta, real *c, int64_t ldc) noexcept nogil:
     """
-    C[m][n] = op(A)[m][k] op(B)[k][n], rows contiguous, op the transpose where ta, tb say so.
+    C[m][n] = op(A)[m][k] op(B)[k][n] + beta C[m][n], rows contiguous, op the transpose where ta, tb say so.
 
     A row-major matrix is its transpose in column-major order, and C' = op(B)' op(A)': the operands change places.
     Sizes are within BLAS_INT_MAX: blas_reason() has been asked when the plan was made.
@@ -39,15 +39,26 @@ cdef inline void gemm(bint ta, bint tb, int64_t m, int64_t n, int64_t k, const r
     cdef char ta_ = c't' if ta else c'n'
     cdef char tb_ = c't' if tb else c'n'
     cdef real one = 1
-    cdef real zero = 0
     promised(0 < m <= BLAS_INT_MAX and 0 < n <= BLAS_INT_MAX and 0 < k <= BLAS_INT_MAX)
     promised(lda >= (m if ta else k) and ldb >= (k if tb else n) and ldc >= n)
     PyThread_acquire_lock(pyconv_blas_lock, 1)
     if real is float:
-        sgemm(&tb_, &ta_, &n_, &m_, &k_, &one, <float *>b, &ldb_, <float *>a, &lda_, &zero, c, &ldc_)
+        sgemm(&tb_, &ta_, &n_, &m_, &k_, &one, <float *>b, &ldb_, <float *>a, &lda_, &beta, c, &ldc_)
     else:
-        dgemm(&tb_, &ta_, &n_, &m_, &k_, &one, <double *>b, &ldb_, <double *>a, &lda_, &zero, c, &ldc_)
+        dgemm(&tb_, &ta_, &n_, &m_, &k_, &one, <double *>b, &ldb_, <double *>a, &lda_, &beta, c, &ldc_)
     PyThread_release_lock(pyconv_blas_lock)
+
+
+cdef inline void gemm(bint ta, bint tb, int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
+                      const real *b, int64_t ldb, real *c, int64_t ldc) noexcept nogil:
+    """C = op(A) op(B); what C held does not matter."""
+    _gemm[real](ta, tb, m, n, k, a, lda, b, ldb, 0, c, ldc)
+
+
+cdef inline void gemm_add(bint ta, bint tb, int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
+                          const real *b, int64_t ldb, real *c, int64_t ldc) noexcept nogil:
+    """C += op(A) op(B)"""
+    _gemm[real](ta, tb, m, n, k, a, lda, b, ldb, 1, c, ldc)
 
 
 cdef inline const char *blas_reason(int64_t m, int64_t n, int64_t k, int64_t lda, int64_t ldb, int64_t ldc) noexcept nogil:

@@ -18,9 +18,12 @@ from pyconv._algo_direct_simd cimport *
 from pyconv._algo_winograd_f2k3 cimport *
 from pyconv._algo_winograd_f4k3 cimport *
 from pyconv._algo_winograd_f6k3 cimport *
+from pyconv._algo_kn2row cimport *
+from pyconv._algo_kn2col cimport *
+from pyconv._algo_kn2row_acc cimport *
 
 cdef enum:
-    ALGORITHMS = 11
+    ALGORITHMS = 14
 
 
 cdef inline void fill_table(algorithm_t *table) noexcept:
@@ -63,6 +66,15 @@ cdef inline void fill_table(algorithm_t *table) noexcept:
         b"winograd_f6k3", b"Lavin, Gray 2016", PYCONV_FAST, PYCONV_TILE, False, winograd_f6k3_supports,
         winograd_f6k3_workspace, winograd_f6k3_packed, winograd_f6k3_pack, winograd_f6k3_run, winograd_f6k3_multiplications,
         winograd_f6k3_seconds)
+    table[11] = algorithm_t(
+        b"kn2row", b"Vasudevan, Anderson, Gregg 2017", PYCONV_STRICT, PYCONV_WINDOW, False, kn2row_supports, kn2row_workspace,
+        kn2row_packed, kn2row_pack, kn2row_run, kn2row_multiplications, kn2row_seconds)
+    table[12] = algorithm_t(
+        b"kn2col", b"Vasudevan, Anderson, Gregg 2017", PYCONV_STRICT, PYCONV_WINDOW, False, kn2col_supports, kn2col_workspace,
+        kn2col_packed, kn2col_pack, kn2col_run, kn2col_multiplications, kn2col_seconds)
+    table[13] = algorithm_t(
+        b"kn2row_acc", b"Anderson et al. 2017", PYCONV_STRICT, PYCONV_WINDOW, False, kn2row_acc_supports, kn2row_acc_workspace,
+        kn2row_acc_packed, kn2row_acc_pack, kn2row_acc_run, kn2row_acc_multiplications, kn2row_acc_seconds)
 
 
 # What one algorithm would need for one problem.

@@ -389,7 +389,7 @@ cdef class Plan:
 
     @property
     def multiplications(self):
-        return int(self.plan.algorithm.multiplications(&self.plan.problem))
+        return int(self.plan.algorithm.multiplications(&self.plan.need.inner))
 
     @property
     def threads(self):
