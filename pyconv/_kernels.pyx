@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The one extension: plans for NumPy arrays over the nogil core in the `.pxd` files beside this one."""
 
-from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 cimport numpy as cnp
@@ -109,6 +108,58 @@ cdef cnp.ndarray _operand(cnp.ndarray a, str name):
         return np.require(a, a.dtype.newbyteorder("="), ("C", "A"))
     except MemoryError:
         raise MemoryError(f"cannot allocate {a.nbytes} bytes for a contiguous copy of {name}") from None
+
+
+cpdef check_out(out, cnp.dtype dtype, tuple shape):
+    """Raises unless kernels can write to out as it is."""
+    if not isinstance(out, np.ndarray):
+        raise ValueError(f"out must be a numpy.ndarray, is {type(out).__name__}")
+    if out.dtype != dtype:
+        raise ValueError(f"out is {out.dtype}, wanted {dtype} in native byte order")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, wanted {shape}")
+    flags = out.flags
+    if not flags.c_contiguous:
+        raise ValueError(f"out must be C-contiguous, has strides {out.strides} for shape {out.shape}")
+    if not flags.aligned:
+        raise ValueError(f"out is misaligned: its address is not a multiple of {dtype.alignment}")
+    if not flags.writeable:
+        raise ValueError("out is read-only")
+
+
+cpdef refuse_overlap(cnp.ndarray target, str name, tuple operands):
+    """operands: names and arrays of the caller's own, or None; they count whether the kernels read them or a copy."""
+    for other, operand in operands:
+        if operand is not None and np.may_share_memory(target, operand):
+            raise ValueError(f"{name} overlaps {other} in memory")
+
+
+cpdef cnp.ndarray take_workspace(workspace, size_t size, tuple operands):
+    """The caller's buffer as an array of bytes that has the size, the alignment and no operand in it."""
+    cdef cnp.ndarray block
+    try:
+        block = np.frombuffer(workspace, np.uint8)
+    except (BufferError, TypeError, ValueError) as error:
+        raise ValueError(f"workspace must be a writable, contiguous buffer: {error}") from None
+    if not cnp.PyArray_ISWRITEABLE(block):
+        raise ValueError("workspace must be a writable, contiguous buffer: it is read-only")
+    if <size_t>cnp.PyArray_SIZE(block) < size:
+        raise ValueError(f"workspace has {cnp.PyArray_SIZE(block)} bytes, this plan needs {size}")
+    cdef uintptr_t offset = <uintptr_t>cnp.PyArray_DATA(block) % PYCONV_ALIGNMENT
+    if size > 0 and offset:
+        raise ValueError(f"workspace starts at an address that is {offset} modulo 64, must be 0")
+    refuse_overlap(block, "workspace", operands)
+    return block
+
+
+cpdef cnp.ndarray fresh_workspace(size_t size):
+    """size bytes, aligned to 64."""
+    try:
+        block = np.empty(size + 63, np.uint8)
+    except MemoryError:
+        raise MemoryError(f"cannot allocate {size} bytes of workspace") from None
+    start = -block.ctypes.data % PYCONV_ALIGNMENT
+    return block[start:][:size]
 
 
 cdef class Plan:
@@ -273,13 +324,11 @@ cdef class Plan:
         """
         cdef cnp.ndarray given = _checked(x, "x", self.typenum, self.input_shape, "the plan")
         cdef cnp.ndarray given_residual = None
-        cdef cnp.ndarray a, y
+        cdef cnp.ndarray a, y, block
         cdef cnp.ndarray r = None
         cdef const void *residual_data = NULL
         cdef void *buffer = NULL
         cdef void *own = NULL
-        cdef Py_buffer view
-        cdef bint viewed = False
         cdef size_t size = self.plan.need.workspace
         cdef int status
         if residual is not None:
@@ -291,16 +340,17 @@ cdef class Plan:
                 raise MemoryError(f"cannot allocate {self._output_bytes()} bytes for an output of shape {self.output_shape}") \
                     from None
         else:
-            self._check_out(out)
+            check_out(out, self.dtype, self.output_shape)
             y = out
-            self._refuse_overlap(y, "out", given, given_residual)
+            refuse_overlap(y, "out", (("x", given), ("residual", given_residual), *self.operands))
         a = _operand(given, "x")
         if residual is not None:
             r = _operand(given_residual, "residual")
             residual_data = cnp.PyArray_DATA(r)
         if workspace is not None:
-            buffer = self._open_workspace(&view, workspace, y, given, given_residual)
-            viewed = True
+            block = take_workspace(workspace, size,
+                                   (("out", y), ("x", given), ("residual", given_residual), *self.operands))
+            buffer = cnp.PyArray_DATA(block)
         elif size > 0:
             own = malloc(size + 63)
             if own == NULL:
@@ -309,8 +359,6 @@ cdef class Plan:
         with nogil:
             status = plan_run(&self.plan, cnp.PyArray_DATA(a), residual_data, cnp.PyArray_DATA(y), buffer, interrupted)
         free(own)
-        if viewed:
-            PyBuffer_Release(&view)
         if status == PYCONV_STATUS_INTERRUPTED:
             raise_pending()
         return y
@@ -318,62 +366,9 @@ cdef class Plan:
     cdef size_t _output_bytes(self):
         return self.plan.problem.n * self.plan.problem.yn * self.plan.problem.itemsize
 
-    cdef _check_out(self, out):
-        if not isinstance(out, np.ndarray):
-            raise ValueError(f"out must be a numpy.ndarray, is {type(out).__name__}")
-        if out.dtype != self.dtype:
-            raise ValueError(f"out is {out.dtype}, wanted {self.dtype} in native byte order")
-        if out.shape != self.output_shape:
-            raise ValueError(f"out has shape {out.shape}, wanted {self.output_shape}")
-        flags = out.flags
-        if not flags.c_contiguous:
-            raise ValueError(f"out must be C-contiguous, has strides {out.strides} for shape {out.shape}")
-        if not flags.aligned:
-            raise ValueError(f"out is misaligned: its address is not a multiple of {self.dtype.alignment}")
-        if not flags.writeable:
-            raise ValueError("out is read-only")
-
-    cdef _refuse_overlap(self, cnp.ndarray target, str name, cnp.ndarray x, cnp.ndarray residual):
-        """The caller's own arrays count, whether the kernels read them or a copy."""
-        for other, operand in (("x", x), ("residual", residual), *self.operands):
-            if operand is not None and np.may_share_memory(target, operand):
-                raise ValueError(f"{name} overlaps {other} in memory")
-
-    cdef void *_open_workspace(self, Py_buffer *view, workspace, cnp.ndarray y, cnp.ndarray x,
-                               cnp.ndarray residual) except? NULL:
-        """The address of the caller's buffer, held by view until it is released."""
-        cdef size_t size = self.plan.need.workspace
-        cdef char *start
-        try:
-            PyObject_GetBuffer(workspace, view, PyBUF_WRITABLE)
-        except (BufferError, TypeError, ValueError) as error:
-            raise ValueError(f"workspace must be a writable, contiguous buffer: {error}") from None
-        try:
-            start = <char *>view.buf
-            if <size_t>view.len < size:
-                raise ValueError(f"workspace has {view.len} bytes, this plan needs {size}")
-            if size > 0 and <uintptr_t>start % PYCONV_ALIGNMENT:
-                raise ValueError(
-                    f"workspace starts at an address that is {<uintptr_t>start % PYCONV_ALIGNMENT} modulo 64, must be 0")
-            if view.len > 0:
-                whole = np.frombuffer(workspace, np.uint8)
-                if np.may_share_memory(whole, y):
-                    raise ValueError("workspace overlaps out in memory")
-                self._refuse_overlap(whole, "workspace", x, residual)
-        except ValueError:
-            PyBuffer_Release(view)
-            raise
-        return start
-
     def new_workspace(self):
         """A fresh buffer for one call at a time: uint8, aligned to 64 bytes, exactly `workspace_bytes` long."""
-        cdef size_t size = self.plan.need.workspace
-        try:
-            block = np.empty(size + 63, np.uint8)
-        except MemoryError:
-            raise MemoryError(f"cannot allocate {size} bytes of workspace") from None
-        start = -block.ctypes.data % PYCONV_ALIGNMENT
-        return block[start:][:size]
+        return fresh_workspace(self.plan.need.workspace)
 
     @property
     def algorithm(self):
