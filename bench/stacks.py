@@ -102,17 +102,32 @@ def arrays(stack, seed=0):
     return image, parameters
 
 
+def last_uses(stack):
+    """{name of a value: name of the node that reads it last}."""
+    uses = {}
+    for node in stack:
+        uses |= {node.source: node.name, node.residual: node.name}
+    return uses
+
+
+def slots(stack):
+    """{name of a value: number of its buffer}: as few buffers as hold all values still to be read."""
+    uses, numbers, free = last_uses(stack), {}, []
+    for node in stack:
+        numbers[node.name] = free.pop() if free else len(set(numbers.values()))
+        free += [numbers[name] for name in {node.source, node.residual} & set(numbers) if uses[name] == node.name]
+    return numbers
+
+
 def walk(stack, image, convolve):
     """Run ``convolve(node, x, residual)`` over the stack; a value is dropped after its last use."""
-    last_use = {}
-    for node in stack:
-        last_use |= {node.source: node.name, node.residual: node.name}
+    uses = last_uses(stack)
     values = {None: image}
     for node in stack:
         residual = values[node.residual] if node.residual else None
         values[node.name] = convolve(node, values[node.source], residual)
         for name in {node.source, node.residual}:
-            if last_use[name] == node.name:
+            if uses[name] == node.name:
                 values.pop(name, None)
     return values[stack[-1].name]
 

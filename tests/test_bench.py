@@ -110,6 +110,17 @@ def test_walk_drops_values_after_their_last_use():
     assert most <= 3
 
 
+@pytest.mark.parametrize("name", stacks.STACKS)
+def test_slots_hold_values_until_their_last_use(name):
+    stack = stacks.STACKS[name](1, 32)
+    slots, held = stacks.slots(stack), {}
+    for node in stack:
+        for read in {node.source, node.residual} - {None}:
+            assert held[slots[read]] == read
+        held[slots[node.name]] = node.name
+    assert len(held) <= 4
+
+
 @pytest.mark.parametrize(
     "line",
     ["a 2,4,9,7 -> 6 3x2 /2,1 p1,0 g2 d1,2", "a 1,3,6,6 -> 3 3x3 p1 g3", "a 1,2,5,5 -> 4 1x1 /2"],

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """pyconv: a prepared plan per layout and algorithm; "cold" is conv2d, which packs weights in each call."""
 
+import math
+
 import numpy as np
 import stacks
 
@@ -48,7 +50,7 @@ def prepare(variant, layer, x, weight, bias, threads):
 
 
 def prepare_network(variant, stack, image, parameters, threads):
-    """Every plan is made beforehand; all share one workspace, as large as the largest needs."""
+    """Plans and buffers are made beforehand: one workspace, and as few outputs as are alive at a time."""
     layout, algorithm = variant.split()[:2]
     axes = FROM_NCHW[layout]
     plans = {}
@@ -60,12 +62,21 @@ def prepare_network(variant, stack, image, parameters, threads):
         plans[node.name] = pyconv.plan(shape, *parameters[node.name], **words)
     image = np.ascontiguousarray(image.transpose(axes))
     workspace = max(plans.values(), key=lambda plan: plan.workspace_bytes).new_workspace()
+    slots, sizes = stacks.slots(stack), {}
+    for name, plan in plans.items():
+        sizes[slots[name]] = max(math.prod(plan.output_shape), sizes.get(slots[name], 0))
+    buffers = {slot: np.empty(size, np.float32) for slot, size in sizes.items()}
+
+    def output(name, shape):
+        return buffers[slots[name]][: math.prod(shape)].reshape(shape)
+
+    outputs = {name: output(name, plan.output_shape) for name, plan in plans.items()}
 
     def convolve(node, x, residual):
         if node.every > 1:
             step = slice(None, None, node.every)
             x = x[:, :, step, step] if layout == "nchw" else x[:, step, step]
-        return plans[node.name](x, workspace=workspace, residual=residual)
+        return plans[node.name](x, outputs[node.name], workspace, residual)
 
     packed = sum(plan.packed_bytes for plan in plans.values())
     notes = {"workspace_bytes": workspace.nbytes, "packed_bytes": packed}
