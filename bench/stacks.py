@@ -115,7 +115,8 @@ def slots(stack):
     uses, numbers, free = last_uses(stack), {}, []
     for node in stack:
         numbers[node.name] = free.pop() if free else len(set(numbers.values()))
-        free += [numbers[name] for name in {node.source, node.residual} & set(numbers) if uses[name] == node.name]
+        read = {node.source, node.residual} & set(numbers)
+        free += [numbers[name] for name in read if uses[name] == node.name]
     return numbers
 
 
