@@ -54,6 +54,8 @@ cdef extern from "pyconv/kernels.h" nogil:
         double (*fma_peak)(ptrdiff_t steps, float *sink) noexcept nogil
         void (*gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float *a, ptrdiff_t a_rs, ptrdiff_t a_ks,
                            const float *b, ptrdiff_t b_ps, float *c, ptrdiff_t ldc, const f32_epilogue *e) noexcept nogil
+        void (*gemm_stream)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float *a, ptrdiff_t a_rs, const float *b,
+                            const float *ahead, float *c, ptrdiff_t ldc, int flags) noexcept nogil
         void (*gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const float *a, ptrdiff_t a_rs,
                           const ptrdiff_t *offsets, const float *b, ptrdiff_t b_ps, float *c, ptrdiff_t ldc,
                           const f32_epilogue *e) noexcept nogil
@@ -88,6 +90,8 @@ cdef extern from "pyconv/kernels.h" nogil:
         double (*fma_peak)(ptrdiff_t steps, double *sink) noexcept nogil
         void (*gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, ptrdiff_t a_rs, ptrdiff_t a_ks,
                            const double *b, ptrdiff_t b_ps, double *c, ptrdiff_t ldc, const f64_epilogue *e) noexcept nogil
+        void (*gemm_stream)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, ptrdiff_t a_rs, const double *b,
+                            const double *ahead, double *c, ptrdiff_t ldc, int flags) noexcept nogil
         void (*gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const double *a, ptrdiff_t a_rs,
                           const ptrdiff_t *offsets, const double *b, ptrdiff_t b_ps, double *c, ptrdiff_t ldc,
                           const f64_epilogue *e) noexcept nogil

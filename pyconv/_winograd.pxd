@@ -20,7 +20,7 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._channels_last cimport copy_rectangle
-from pyconv._simd cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, prefetch, split_start
+from pyconv._simd cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start
 from pyconv._simd_gemm cimport tile_columns, tile_rows
 from pyconv._sizes cimport aligned, plus, times
 from pyconv._tail cimport poll
@@ -268,29 +268,21 @@ cdef inline void _transform(const task_t *t, const winograd_t *w, const tiles_t 
 cdef inline void _multiply(const problem_t *p, const winograd_t *w, int64_t tiles, int64_t filters, const real *V,
                            const real *weight, const real *following, real *P) noexcept nogil:
     """P[tiles][nr] = V[tiles][icg] weight[icg][nr] for one point and unit; fetches the weights that follow."""
-    cdef f32_epilogue e32
-    cdef f64_epilogue e64
-    cdef int64_t panels = ceil_div(tiles, w.mr)
     cdef int64_t blocks = ceil_div(p.icg, DEEPEST)
     cdef int64_t n = w.lanes if filters <= w.lanes else w.nr
-    cdef int64_t panel, first, count, block, c, depth
-    cdef const real *after
+    cdef int64_t block, depth
+    cdef int64_t c = 0
+    cdef const real *ahead
     for block in range(blocks):
-        c = split_start(p.icg, blocks, block)
         depth = split_start(p.icg, blocks, block + 1) - c
-        e32.flags = e64.flags = ACCUMULATE if block > 0 else 0
-        after = weight + (c + depth) * w.nr if block + 1 < blocks else following
-        for panel in range(panels):
-            if w.streams:
-                prefetch(after, depth * w.nr * <int64_t>p.itemsize, panel, panels)
-            first = split_start(tiles, panels, panel)
-            count = split_start(tiles, panels, panel + 1) - first
-            if real is float:
-                p.kernels.f32.gemm_panel(count, n, depth, V + first * w.v_t + c, w.v_t, 1, weight + c * w.nr, 0,
-                                         P + first * w.nr, w.nr, &e32)
-            else:
-                p.kernels.f64.gemm_panel(count, n, depth, V + first * w.v_t + c, w.v_t, 1, weight + c * w.nr, 0,
-                                         P + first * w.nr, w.nr, &e64)
+        ahead = weight + (c + depth) * w.nr if block + 1 < blocks else following
+        if real is float:
+            p.kernels.f32.gemm_stream(tiles, n, depth, V + c, w.v_t, weight + c * w.nr, ahead, P, w.nr,
+                                      ACCUMULATE if block > 0 else 0)
+        else:
+            p.kernels.f64.gemm_stream(tiles, n, depth, V + c, w.v_t, weight + c * w.nr, ahead, P, w.nr,
+                                      ACCUMULATE if block > 0 else 0)
+        c += depth
 
 
 cdef inline void _transform_back(const task_t *t, const winograd_t *w, const tiles_t *b, int64_t filter, int64_t filters,

@@ -21,6 +21,9 @@
     OP(T, isa, gemm_panel, void,                                                                             \
        (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const pyconv_##T *a, ptrdiff_t a_rs, ptrdiff_t a_ks,          \
         const pyconv_##T *b, ptrdiff_t b_ps, pyconv_##T *c, ptrdiff_t ldc, const pyconv_##T##_epilogue *e))  \
+    OP(T, isa, gemm_stream, void,                                                                            \
+       (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const pyconv_##T *a, ptrdiff_t a_rs, const pyconv_##T *b,     \
+        const pyconv_##T *ahead, pyconv_##T *c, ptrdiff_t ldc, int flags))                                   \
     OP(T, isa, gemm_taps, void,                                                                              \
        (ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const pyconv_##T *a, ptrdiff_t a_rs,          \
         const ptrdiff_t *offsets, const pyconv_##T *b, ptrdiff_t b_ps, pyconv_##T *c, ptrdiff_t ldc,         \

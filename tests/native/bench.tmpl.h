@@ -29,6 +29,17 @@ static void BENCH_NAME(gemm_panel)(const KERNELS *kernels, bench_label label) {
     }
 }
 
+/* Weights of 6 MB, more than L2 holds. */
+static void BENCH_NAME(gemm_stream)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t m = 16, n = kernels->nr, k = 128, a_rs = k + 16, step = n * k,
+                    units = ((ptrdiff_t)6 << 20) / (ptrdiff_t)sizeof(real) / step;
+    real *a = ARRAY(m * a_rs), *b = ARRAY((units + 1) * step), *c = ARRAY(m * n), *sink = ARRAY(n);
+    BENCH_FLOPS(2 * m * n * k * units,
+                for (ptrdiff_t u = 0; u < units; u++)
+                    kernels->gemm_stream(m, n, k, a, a_rs, b + u * step, b + (u + 1) * step, c, n, 0),
+                "%tdx%td, k %td, %td times", m, n, k, units);
+}
+
 static void BENCH_NAME(gemm_taps)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t m = kernels->mr, n = kernels->nr, width = 28, channels = 64, k = 9 * channels;
     real *a = ARRAY(3 * width * channels), *b = ARRAY(n * k), *c = ARRAY(m * n), *sink = ARRAY(n);

@@ -77,10 +77,11 @@ static long CHECK_NAME(operands_wrong)(CHECK_NAME(operands) o, double *product) 
            !guarded_free(o.bias);
 }
 
-/* form 0: packed A, 1: A in place, 2: gemm_taps with k in `taps` runs, 3: gemm_shifts. */
+/* form 0: packed A, 1: A in place, 2: gemm_taps with k in `taps` runs, 3: gemm_shifts, 4: gemm_stream, n <= NR. */
 static void CHECK_NAME(gemm_case)(const KERNELS *kernels, const char *isa, ptrdiff_t m, ptrdiff_t n,
                                   ptrdiff_t k, int form, int flags) {
-    const char *const names[] = {"gemm_panel packed", "gemm_panel rows", "gemm_taps", "gemm_shifts"};
+    const char *const names[] = {"gemm_panel packed", "gemm_panel rows", "gemm_taps", "gemm_shifts",
+                                 "gemm_stream"};
     const ptrdiff_t nr = kernels->nr, panels = (n + nr - 1) / nr, taps = form == 2 ? 3 : 1, depth = taps * k;
     const int packed = form == 0 || form == 3;
     const ptrdiff_t a_rs = packed ? 1 : k + 5, a_ks = packed ? m : 1;
@@ -95,8 +96,10 @@ static void CHECK_NAME(gemm_case)(const KERNELS *kernels, const char *isa, ptrdi
         kernels->gemm_panel(m, n, k, o.A, a_rs, a_ks, o.B, k * nr, o.C, o.ldc, &o.e);
     else if (form == 2)
         kernels->gemm_taps(m, n, taps, k, o.A, a_rs, offsets, o.B, depth * nr, o.C, o.ldc, &o.e);
-    else
+    else if (form == 3)
         kernels->gemm_shifts(m, n, k, o.A, o.B, offsets, o.C, o.ldc, &o.e);
+    else
+        kernels->gemm_stream(m, n, k, o.A, a_rs, o.B, o.B, o.C, o.ldc, flags);
 
     double *product = malloc((size_t)(m * n) * sizeof *product);
     for (ptrdiff_t i = 0; i < m; i++)
@@ -134,4 +137,10 @@ static void CHECK_NAME(gemm_taps)(const KERNELS *kernels, const char *isa) {
 }
 static void CHECK_NAME(gemm_shifts)(const KERNELS *kernels, const char *isa) {
     CHECK_NAME(gemm)(kernels, isa, 3);
+}
+static void CHECK_NAME(gemm_stream)(const KERNELS *kernels, const char *isa) {
+    for (ptrdiff_t m = 1; m <= 3 * kernels->mr + 1; m++)
+        for (ptrdiff_t n = 1; n <= kernels->nr; n++)
+            for (ptrdiff_t k = 1; k < 20; k += 6)
+                CHECK_NAME(gemm_case)(kernels, isa, m, n, k, 4, (m + n) % 2 ? PYCONV_ACCUMULATE : 0);
 }
