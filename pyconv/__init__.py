@@ -13,6 +13,7 @@ except ModuleNotFoundError as error:
 
 from ._api import algorithms, conv2d, plan
 from ._config import config
+from ._operators import conv1d, depthwise_conv2d, partial_conv2d, pointwise_conv2d
 from ._report import get_include, show_config
 
 Plan = _kernels.Plan
@@ -20,4 +21,17 @@ UnsupportedError = _kernels.UnsupportedError
 UnsupportedError.__module__ = "pyconv"
 
 __version__ = _version("pyconv")
-__all__ = ["Plan", "UnsupportedError", "algorithms", "config", "conv2d", "get_include", "plan", "show_config"]
+__all__ = [
+    "Plan",
+    "UnsupportedError",
+    "algorithms",
+    "config",
+    "conv1d",
+    "conv2d",
+    "depthwise_conv2d",
+    "get_include",
+    "partial_conv2d",
+    "plan",
+    "pointwise_conv2d",
+    "show_config",
+]

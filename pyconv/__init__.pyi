@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypedDict, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from typing_extensions import Unpack
 
 __version__: str
 
@@ -14,6 +15,35 @@ _Layout = Literal["NCHW", "NHWC"]
 _PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 _Activation = None | Literal["relu", "relu6"] | tuple[Literal["clip"], float, float]
 _Accuracy = Literal["strict", "standard", "fast"]
+
+class _Limits(TypedDict, total=False):
+    algorithm: str
+    max_workspace: int | str | None
+    accuracy: _Accuracy | None
+    threads: int | None
+
+class _Rest1d(_Limits, total=False):
+    groups: int
+    padding_mode: _PaddingMode
+    activation: _Activation
+    workspace: Any
+
+class _RestDepthwise(_Limits, total=False):
+    stride: _Pair
+    padding: _Padding
+    dilation: _Pair
+    padding_mode: _PaddingMode
+    activation: _Activation
+    residual: ArrayLike | None
+    out: NDArray[Any] | None
+    workspace: Any
+
+class _RestPointwise(_RestDepthwise, total=False):
+    groups: int
+    layout: _Layout
+
+class _RestPartial(_Limits, total=False):
+    activation: _Activation
 
 class UnsupportedError(ValueError): ...
 
@@ -79,6 +109,43 @@ def plan(
     accuracy: _Accuracy | None = None,
     threads: int | None = None,
 ) -> Plan: ...
+def conv1d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | Literal["valid", "same", "same_lower", "full"] = 0,
+    dilation: int | Sequence[int] = 1,
+    layout: Literal["NCL", "NLC"] = "NCL",
+    residual: ArrayLike | None = None,
+    out: NDArray[Any] | None = None,
+    **keywords: Unpack[_Rest1d],
+) -> NDArray[Any]: ...
+def depthwise_conv2d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    layout: _Layout = "NCHW",
+    **keywords: Unpack[_RestDepthwise],
+) -> NDArray[Any]: ...
+def pointwise_conv2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, **keywords: Unpack[_RestPointwise]
+) -> NDArray[Any]: ...
+def partial_conv2d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    padding: _Padding = "same",
+    dilation: _Pair = 1,
+    groups: int = 1,
+    layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros",
+    out: NDArray[Any] | None = None,
+    **keywords: Unpack[_RestPartial],
+) -> NDArray[Any]: ...
 def algorithms() -> list[str]: ...
 def config(
     *, threads: int | None = ..., max_workspace: int | str | None = ..., accuracy: _Accuracy = ...
