@@ -3,7 +3,8 @@
 depthwise: each output channel reads one input channel.
 
 NCHW: pieces of a plane are copied into a zero-padded band (include/pyconv/band.h), and vectors run along its rows.
-NHWC: vectors run over channels, rows of outputs are computed straight from the image, weights are packed [kh][kw][oc].
+NHWC: vectors run over channels, rows of outputs are computed straight from the image, weights are packed [block of
+channels][kh][kw][channels].
 """
 
 from libc.stdint cimport int64_t
@@ -45,14 +46,27 @@ cdef inline size_t depthwise_packed(const problem_t *p) noexcept nogil:
     return weight_bytes(p) if p.layout == PYCONV_NHWC else 0
 
 
-cdef inline void depthwise_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
-    """The filters are channels: [kh][kw][oc] is [1][kh][kw][1][oc] of one group."""
+cdef inline int64_t _channel_block(const problem_t *p) noexcept nogil:
+    """Channels whose weights stay in L1, whole cache lines."""
+    return max(16, min(256, 16384 // (p.k * <int64_t>p.itemsize) // 16 * 16))
+
+
+cdef inline void _pack_blocks(const problem_t *p, const real *weight, real *packed) noexcept nogil:
+    """[block][kh][kw][channels]"""
+    cdef int64_t block = _channel_block(p)
     cdef problem_t q = p[0]
-    q.g, q.icg, q.ocg = 1, 1, p.oc
+    q.icg = 1
+    q.g, q.ocg = p.oc // block, block
+    pack_hwio(&q, weight, packed)
+    q.g, q.ocg = 1, p.oc % block
+    pack_hwio(&q, weight + (p.oc - q.ocg) * p.k, packed + (p.oc - q.ocg) * p.k)
+
+
+cdef inline void depthwise_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
     if p.dtype == PYCONV_F32:
-        pack_hwio(&q, <const float *>weight, <float *>packed)
+        _pack_blocks(p, <const float *>weight, <float *>packed)
     else:
-        pack_hwio(&q, <const double *>weight, <double *>packed)
+        _pack_blocks(p, <const double *>weight, <double *>packed)
 
 
 cdef inline double depthwise_seconds(const problem_t *p, int threads) noexcept nogil:
@@ -134,9 +148,18 @@ cdef inline int _depthwise_nchw(task_t *t, const real *tag) noexcept nogil:
     return PYCONV_STATUS_OK
 
 
-cdef inline void _pixel_row(const task_t *t, const patches_t *shape, int64_t image, int64_t row, int64_t c,
-                            int64_t channels, const real *tag) noexcept nogil:
-    """Channels c to c + channels of one output row."""
+cdef inline patches_t _patches(const problem_t *p) noexcept nogil:
+    cdef patches_t s
+    s.c, s.ih, s.iw = p.ic, p.ih, p.iw
+    s.kh, s.kw, s.sh, s.sw, s.dh, s.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
+    s.ph, s.pw, s.oh, s.ow = p.ph0, p.pw0, p.oh, p.ow
+    s.xs_c, s.xs_h, s.xs_w = p.xc, p.xh, p.xw
+    return s
+
+
+cdef inline void _pixel_rows(const task_t *t, const patches_t *s, int64_t image, int64_t row, int64_t rows, int64_t c,
+                             int64_t channels, const real *tag) noexcept nogil:
+    """Channels c to c + channels of some output rows."""
     cdef const problem_t *p = t.p
     cdef int64_t at = image * p.yn + row * p.yh + c
     cdef int64_t from_ = image * p.xn + c
@@ -149,39 +172,35 @@ cdef inline void _pixel_row(const task_t *t, const patches_t *shape, int64_t ima
         e32.flags, e32.lo, e32.hi = flags, <float>p.lo, <float>p.hi
         e32.bias = <const float *>t.bias + c if t.bias != NULL else NULL
         e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
-        p.kernels.f32.depthwise_nhwc(shape, row, channels, <const float *>t.x + from_, <const float *>t.weight + c, p.oc,
-                                     <float *>t.y + at, p.yw, &e32)
+        p.kernels.f32.depthwise_nhwc(s, row, rows, channels, <const float *>t.x + from_, <const float *>t.weight + c * p.k,
+                                     channels, <float *>t.y + at, p.yh, p.yw, &e32)
     else:
         e64.flags, e64.lo, e64.hi = flags, p.lo, p.hi
         e64.bias = <const double *>t.bias + c if t.bias != NULL else NULL
         e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
-        p.kernels.f64.depthwise_nhwc(shape, row, channels, <const double *>t.x + from_, <const double *>t.weight + c, p.oc,
-                                     <double *>t.y + at, p.yw, &e64)
+        p.kernels.f64.depthwise_nhwc(s, row, rows, channels, <const double *>t.x + from_, <const double *>t.weight + c * p.k,
+                                     channels, <double *>t.y + at, p.yh, p.yw, &e64)
 
 
 cdef inline int _depthwise_nhwc(task_t *t, const real *tag) noexcept nogil:
-    """
-    tag is NULL and names the type. Tasks are rows of all images in blocks of channels: few enough that their weights
-    stay in L1, and a multiple of 16 for whole cache lines.
-    """
+    """tag is NULL and names the type. Tasks are strips of rows in blocks of channels."""
     cdef const problem_t *p = t.p
-    cdef patches_t shape
-    cdef int64_t block = max(16, min(256, 16384 // (p.k * <int64_t>p.itemsize) // 16 * 16))
+    cdef patches_t shape = _patches(p)
+    cdef int64_t block = _channel_block(p)
     cdef int64_t blocks = ceil_div(p.oc, block)
-    cdef int64_t count = p.n * blocks * p.oh
+    cdef int64_t strips = max(1, min(p.oh, max(p.oh * p.ow * block // 65536, ceil_div(4 * t.threads, p.n * blocks))))
+    cdef int64_t count = p.n * blocks * strips
     cdef double flops = 2.0 * p.n * p.yn * p.k / count
     cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
     cdef int64_t first = 0
-    cdef int64_t last, i, c
-    shape.c, shape.ih, shape.iw = p.ic, p.ih, p.iw
-    shape.kh, shape.kw, shape.sh, shape.sw, shape.dh, shape.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
-    shape.ph, shape.pw, shape.oh, shape.ow = p.ph0, p.pw0, p.oh, p.ow
-    shape.xs_c, shape.xs_h, shape.xs_w = p.xc, p.xh, p.xw
+    cdef int64_t last, i, c, row
     while first < count:
         last = min(first + chunk, count)
         for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            c = i // p.oh % blocks * block
-            _pixel_row(t, &shape, i // (p.oh * blocks), i % p.oh, c, min(block, p.oc - c), tag)
+            c = i // strips % blocks * block
+            row = split_start(p.oh, strips, i % strips)
+            _pixel_rows(t, &shape, i // (strips * blocks), row, split_start(p.oh, strips, i % strips + 1) - row, c,
+                        min(block, p.oc - c), tag)
         if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last

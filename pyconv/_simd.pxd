@@ -74,8 +74,9 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*split)(const float *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,
                       ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, float *band) noexcept nogil
         void (*depthwise)(const band_t *b, const float *band, const float *w, float *y, const f32_epilogue *e) noexcept nogil
-        void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t row, ptrdiff_t channels, const float *x, const float *w,
-                               ptrdiff_t ws, float *y, ptrdiff_t ys_w, const f32_epilogue *e) noexcept nogil
+        void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const float *x,
+                               const float *w, ptrdiff_t ws, float *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
+                               const f32_epilogue *e) noexcept nogil
         void (*wino_weights)(int m, ptrdiff_t oc, ptrdiff_t ic, const float *w, float *packed) noexcept nogil
         void (*wino_input)(int m, ptrdiff_t tiles, ptrdiff_t channels, const float *band, ptrdiff_t band_h, ptrdiff_t band_w,
                            float *v, ptrdiff_t v_p, ptrdiff_t v_t) noexcept nogil
@@ -110,8 +111,9 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*split)(const double *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,
                       ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, double *band) noexcept nogil
         void (*depthwise)(const band_t *b, const double *band, const double *w, double *y, const f64_epilogue *e) noexcept nogil
-        void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t row, ptrdiff_t channels, const double *x, const double *w,
-                               ptrdiff_t ws, double *y, ptrdiff_t ys_w, const f64_epilogue *e) noexcept nogil
+        void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const double *x,
+                               const double *w, ptrdiff_t ws, double *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
+                               const f64_epilogue *e) noexcept nogil
         void (*wino_weights)(int m, ptrdiff_t oc, ptrdiff_t ic, const double *w, double *packed) noexcept nogil
         void (*wino_input)(int m, ptrdiff_t tiles, ptrdiff_t channels, const double *band, ptrdiff_t band_h, ptrdiff_t band_w,
                            double *v, ptrdiff_t v_p, ptrdiff_t v_t) noexcept nogil

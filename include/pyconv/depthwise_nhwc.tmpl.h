@@ -1,45 +1,59 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* y[q][c] = clamp(bias[c] + sum over i, j of w[i][j][c] x[row + i dh][q sw - pw + j dw][c] + residual[q][c], lo, hi): one
- * output row of one channels-last image, taps outside the image left out.
+/* y[r][q][c] = clamp(bias[c] + sum over i, j of w[i][j][c] x[(first + r) sh - ph + i dh][q sw - pw + j dw][c]
+ *                    + residual[r][q][c], lo, hi):
+ * rows first + r of one channels-last image, taps outside the image left out.
  *
- *   x  the image's first of `channels` channels    w  [kh][kw][ws]    y, residual  [ow][ys_w]    bias  [channels]
+ *   x  the image's first of `channels` channels    w  [kh][kw][ws]    y, residual  [rows][ow][channels], ys_h, ys_w apart
+ *   bias  [channels]
  *
- * Vectors run over channels. A tile is up to 8 neighbouring pixels that have the same taps. Where these are next to
- * each other (stride and dilation 1, kernels 3, 5 and 7 wide) a pixel is loaded once for all the sums it is in. */
+ * Vectors run over channels. A tile is up to 8 neighbouring pixels. Where their windows overlap (stride and dilation 1,
+ * kernels 3, 5 and 7 wide) a pixel of x is loaded once for all the sums it is in. */
 
 typedef struct NAME(pixels_task) {
     const pyconv_patches *p;
     const EPILOGUE *e;
-    ptrdiff_t ws, ys_w;
-    ptrdiff_t i0, i1, j0, j1; /* the taps inside the image */
+    ptrdiff_t ws, ys_w, channels;
+    ptrdiff_t i0, i1; /* rows of taps inside the image */
 } NAME(pixels_task);
 
-/* Q pixels and one vector of channels, n of them valid; x and w stand at tap (i0, j0). KW is the width of a kernel that
- * shares its loads, else 0. */
-INLINE void NAME(pixels_tile)(const int Q, const int KW, const int full, const NAME(pixels_task) * task,
-                              const real *x, const real *w, real *y, const real *residual, const real *bias,
-                              ptrdiff_t n) {
+/* A tile of a row. j0 <= j < j1 are inside the image: taps, the same ones of all pixels, or, where loads are shared, columns
+ * of x counted from the first window's. `column` is that of j0 in x. */
+typedef struct NAME(pixels_tile) {
+    void (*compute)(const NAME(pixels_task) * task, ptrdiff_t j0, ptrdiff_t j1, const real *x, const real *w,
+                    real *y, const real *residual, const real *bias);
+    ptrdiff_t q, j0, j1, column;
+} NAME(pixels_tile);
+
+/* Q pixels and one vector of channels, n of them valid; x stands at row i0 and column j0, w at tap (i0, 0). KW is the
+ * width of a kernel that shares its loads, else 0; `inside`: all its columns are in the image. */
+INLINE void NAME(pixels)(const int Q, const int KW, const int inside, const int full,
+                         const NAME(pixels_task) * task, ptrdiff_t j0, ptrdiff_t j1, const real *x,
+                         const real *w, real *y, const real *residual, const real *bias, ptrdiff_t n) {
 #define LOAD(p) (full ? v_load(p) : v_load_n(p, n))
     const pyconv_patches *p = task->p;
     const EPILOGUE *e = task->e;
     const ptrdiff_t step = p->sw * p->xs_w, x_row = p->dh * p->xs_h, x_tap = p->dw * p->xs_w, ws = task->ws;
-    const ptrdiff_t w_row = p->kw * ws, kw = task->j1 - task->j0;
+    const ptrdiff_t w_row = p->kw * ws;
     vec sum[8];
     const vec start = bias ? LOAD(bias) : (vec){0};
     PYCONV_UNROLL
     for (int q = 0; q < Q; q++)
         sum[q] = start;
     for (ptrdiff_t i = task->i0; i < task->i1; i++, x += x_row, w += w_row) {
-        const real *tap = x, *weight = w;
+        const real *tap = x;
         if (KW) {
+            const real *weight = w;
             vec scale[7];
             PYCONV_UNROLL
             for (int j = 0; j < KW; j++, weight += ws)
                 scale[j] = LOAD(weight);
             PYCONV_UNROLL
-            for (int a = 0; a < Q + KW - 1; a++, tap += x_tap) {
+            for (int a = 0; a < Q + KW - 1; a++) {
+                if (!inside && (a < j0 || a >= j1))
+                    continue;
                 vec v = LOAD(tap);
                 v_keep(v);
+                tap += x_tap;
                 PYCONV_UNROLL
                 for (int q = 0; q < Q; q++)
                     if (q <= a && a - q < KW)
@@ -47,8 +61,8 @@ INLINE void NAME(pixels_tile)(const int Q, const int KW, const int full, const N
             }
             continue;
         }
-        for (ptrdiff_t j = 0; j < kw; j++, tap += x_tap, weight += ws) {
-            const vec scale = LOAD(weight);
+        for (ptrdiff_t j = j0; j < j1; j++, tap += x_tap) {
+            const vec scale = LOAD(w + j * ws);
             const real *pixel = tap;
             PYCONV_UNROLL
             for (int q = 0; q < Q; q++, pixel += step)
@@ -70,51 +84,93 @@ INLINE void NAME(pixels_tile)(const int Q, const int KW, const int full, const N
 #undef LOAD
 }
 
-#define PIXELS_INSTANCE(KW, Q)                                                                               \
-    static void NAME(pixels_##KW##_##Q)(const NAME(pixels_task) * task, ptrdiff_t channels, const real *x,   \
-                                        const real *w, real *y, const real *residual, const real *bias) {    \
-        ptrdiff_t c = 0;                                                                                     \
-        for (; c + V <= channels; c += V)                                                                    \
-            NAME(pixels_tile)(Q, KW, 1, task, x + c, w + c, y + c, residual ? residual + c : NULL,           \
-                              bias ? bias + c : NULL, V);                                                    \
-        if (c < channels)                                                                                    \
-            NAME(pixels_tile)(Q, 0, 0, task, x + c, w + c, y + c, residual ? residual + c : NULL,            \
-                              bias ? bias + c : NULL, channels - c);                                         \
+#define PIXELS_INSTANCE(KW, inside, Q)                                                                       \
+    static void NAME(pixels_##KW##_##inside##_##Q)(const NAME(pixels_task) * task, ptrdiff_t j0,             \
+                                                   ptrdiff_t j1, const real *x, const real *w, real *y,      \
+                                                   const real *residual, const real *bias) {                 \
+        ptrdiff_t left = task->channels;                                                                     \
+        for (; left >= V; left -= V) {                                                                       \
+            NAME(pixels)(Q, KW, inside, 1, task, j0, j1, x, w, y, residual, bias, V);                        \
+            x += V, w += V, y += V, residual += residual ? V : 0, bias += bias ? V : 0;                      \
+        }                                                                                                    \
+        if (left > 0)                                                                                        \
+            NAME(pixels)(Q, KW, inside, 0, task, j0, j1, x, w, y, residual, bias, left);                     \
     }
-#define EACH_PIXELS(F, KW) F(KW, 1) F(KW, 2) F(KW, 3) F(KW, 4) F(KW, 5) F(KW, 6) F(KW, 7) F(KW, 8)
-#define PIXELS_ENTRY(KW, Q) NAME(pixels_##KW##_##Q),
-EACH_PIXELS(PIXELS_INSTANCE, 0)
-EACH_PIXELS(PIXELS_INSTANCE, 3)
-EACH_PIXELS(PIXELS_INSTANCE, 5)
-EACH_PIXELS(PIXELS_INSTANCE, 7)
+#define EACH_PIXELS(F, ...)                                                                                  \
+    F(__VA_ARGS__, 1)                                                                                        \
+    F(__VA_ARGS__, 2)                                                                                        \
+    F(__VA_ARGS__, 3)                                                                                        \
+    F(__VA_ARGS__, 4) F(__VA_ARGS__, 5) F(__VA_ARGS__, 6) F(__VA_ARGS__, 7) F(__VA_ARGS__, 8)
+#define PIXELS_ENTRY(KW, inside, Q) NAME(pixels_##KW##_##inside##_##Q),
+EACH_PIXELS(PIXELS_INSTANCE, 0, 1)
+EACH_PIXELS(PIXELS_INSTANCE, 3, 0)
+EACH_PIXELS(PIXELS_INSTANCE, 3, 1)
+EACH_PIXELS(PIXELS_INSTANCE, 5, 0)
+EACH_PIXELS(PIXELS_INSTANCE, 5, 1)
+EACH_PIXELS(PIXELS_INSTANCE, 7, 0)
+EACH_PIXELS(PIXELS_INSTANCE, 7, 1)
 
-static void NAME(depthwise_nhwc)(const pyconv_patches *p, ptrdiff_t row, ptrdiff_t channels, const real *x,
-                                 const real *w, ptrdiff_t ws, real *y, ptrdiff_t ys_w, const EPILOGUE *e) {
-    typedef void instance(const NAME(pixels_task) * task, ptrdiff_t channels, const real *x, const real *w,
-                          real *y, const real *residual, const real *bias);
-    static instance *const instances[4][8] = {{EACH_PIXELS(PIXELS_ENTRY, 0)},
-                                              {EACH_PIXELS(PIXELS_ENTRY, 3)},
-                                              {EACH_PIXELS(PIXELS_ENTRY, 5)},
-                                              {EACH_PIXELS(PIXELS_ENTRY, 7)}};
-    const int shares = p->sw == 1 && p->dw == 1 && (p->kw == 3 || p->kw == 5 || p->kw == 7);
-    const ptrdiff_t h = row * p->sh - p->ph;
+/* How many neighbours from pixel q on, at most 8, have the same taps inside the image: j0 <= j < j1. */
+static ptrdiff_t NAME(pixels_alike)(const pyconv_patches *p, ptrdiff_t q, ptrdiff_t *j0, ptrdiff_t *j1) {
+    const ptrdiff_t start = q * p->sw - p->pw;
+    pyconv_taps_inside(start, p->dw, p->kw, p->iw, j0, j1);
+    for (ptrdiff_t count = 1; count < 8 && count < p->ow - q; count++) {
+        ptrdiff_t first, last;
+        pyconv_taps_inside(start + count * p->sw, p->dw, p->kw, p->iw, &first, &last);
+        if (first != *j0 || last != *j1)
+            return count;
+    }
+    return p->ow - q < 8 ? p->ow - q : 8;
+}
+
+/* The tile that starts at pixel q; returns its pixels. */
+static ptrdiff_t NAME(pixels_tile_at)(const pyconv_patches *p, ptrdiff_t q, NAME(pixels_tile) * t) {
+    typedef void instance(const NAME(pixels_task) * task, ptrdiff_t j0, ptrdiff_t j1, const real *x,
+                          const real *w, real *y, const real *residual, const real *bias);
+    static instance *const alone[8] = {EACH_PIXELS(PIXELS_ENTRY, 0, 1)};
+    static instance *const sharing[3][2][8] = {
+        {{EACH_PIXELS(PIXELS_ENTRY, 3, 0)}, {EACH_PIXELS(PIXELS_ENTRY, 3, 1)}},
+        {{EACH_PIXELS(PIXELS_ENTRY, 5, 0)}, {EACH_PIXELS(PIXELS_ENTRY, 5, 1)}},
+        {{EACH_PIXELS(PIXELS_ENTRY, 7, 0)}, {EACH_PIXELS(PIXELS_ENTRY, 7, 1)}}};
+    const ptrdiff_t start = q * p->sw - p->pw;
+    ptrdiff_t count = p->ow - q;
+    if (p->sw == 1 && p->dw == 1 && (p->kw == 3 || p->kw == 5 || p->kw == 7)) {
+        count = count <= 8 ? count : count < 16 ? (count + 1) / 2 : 8; /* 12 are 6 + 6 */
+        const ptrdiff_t columns = count + p->kw - 1;
+        pyconv_taps_inside(start, 1, columns, p->iw, &t->j0, &t->j1);
+        t->compute = sharing[(p->kw - 3) / 2][t->j1 - t->j0 == columns][count - 1];
+    } else {
+        count = NAME(pixels_alike)(p, q, &t->j0, &t->j1);
+        t->compute = alone[count - 1];
+    }
+    t->q = q;
+    t->column = start + t->j0 * p->dw;
+    return count;
+}
+
+static void NAME(depthwise_nhwc)(const pyconv_patches *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels,
+                                 const real *x, const real *w, ptrdiff_t ws, real *y, ptrdiff_t ys_h,
+                                 ptrdiff_t ys_w, const EPILOGUE *e) {
+    enum { most = 32 };
+    NAME(pixels_tile) tiles[most];
+    NAME(pixels_task) task = {.p = p, .e = e, .ws = ws, .ys_w = ys_w, .channels = channels};
     const real *bias = e->flags & PYCONV_BIAS_COLUMN ? e->bias : NULL;
-    NAME(pixels_task) task = {.p = p, .e = e, .ws = ws, .ys_w = ys_w};
-    pyconv_taps_inside(h, p->dh, p->kh, p->ih, &task.i0, &task.i1);
-    for (ptrdiff_t q = 0, count; q < p->ow; q += count) {
-        const ptrdiff_t v = q * p->sw - p->pw;
-        pyconv_taps_inside(v, p->dw, p->kw, p->iw, &task.j0, &task.j1);
-        /* Neighbours that have all taps, as this one has. */
-        const ptrdiff_t room = p->iw - 1 - (p->kw - 1) * p->dw - v;
-        const int whole = task.j0 == 0 && task.j1 == p->kw && room >= 0;
-        count = whole ? room / p->sw + 1 : 1;
-        count = count < p->ow - q ? count : p->ow - q;
-        /* 12 are 6 + 6. */
-        count = count <= 8 ? count : count < 16 ? (count + 1) / 2 : 8;
-        const ptrdiff_t from = (h + task.i0 * p->dh) * p->xs_h + (v + task.j0 * p->dw) * p->xs_w;
-        instances[shares && whole ? (p->kw - 1) / 2 : 0][count - 1](
-            &task, channels, x + from, w + (task.i0 * p->kw + task.j0) * ws, y + q * ys_w,
-            e->flags & PYCONV_RESIDUAL ? e->residual + q * ys_w : NULL, bias);
+    for (ptrdiff_t q = 0; q < p->ow;) {
+        int count = 0;
+        while (count < most && q < p->ow)
+            q += NAME(pixels_tile_at)(p, q, tiles + count++);
+        for (ptrdiff_t r = 0; r < rows; r++) {
+            const ptrdiff_t h = (first + r) * p->sh - p->ph;
+            pyconv_taps_inside(h, p->dh, p->kh, p->ih, &task.i0, &task.i1);
+            for (int t = 0; t < count; t++) {
+                const NAME(pixels_tile) *tile = tiles + t;
+                const ptrdiff_t at = r * ys_h + tile->q * ys_w;
+                tile->compute(&task, tile->j0, tile->j1,
+                              x + (h + task.i0 * p->dh) * p->xs_h + tile->column * p->xs_w,
+                              w + task.i0 * p->kw * ws, y + at,
+                              e->flags & PYCONV_RESIDUAL ? e->residual + at : NULL, bias);
+            }
+        }
     }
 }
 #undef PIXELS_INSTANCE

@@ -52,8 +52,9 @@
        (const pyconv_band *b, const pyconv_##T *band, const pyconv_##T *w, pyconv_##T *y,                    \
         const pyconv_##T##_epilogue *e))                                                                     \
     OP(T, isa, depthwise_nhwc, void,                                                                         \
-       (const pyconv_patches *p, ptrdiff_t row, ptrdiff_t channels, const pyconv_##T *x,                     \
-        const pyconv_##T *w, ptrdiff_t ws, pyconv_##T *y, ptrdiff_t ys_w, const pyconv_##T##_epilogue *e))   \
+       (const pyconv_patches *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const pyconv_##T *x,   \
+        const pyconv_##T *w, ptrdiff_t ws, pyconv_##T *y, ptrdiff_t ys_h, ptrdiff_t ys_w,                    \
+        const pyconv_##T##_epilogue *e))                                                                     \
     OP(T, isa, direct, void,                                                                                 \
        (const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const pyconv_##T *band, const ptrdiff_t *offsets,    \
         const pyconv_##T *w, pyconv_##T *y, ptrdiff_t ys_c, const pyconv_##T##_epilogue *e))                 \

@@ -185,7 +185,7 @@ static void BENCH_NAME(depthwise_nhwc)(const KERNELS *kernels, bench_label label
                                   .xs_h = size * channels,
                                   .xs_w = channels};
         BENCH_FLOPS(2 * out * kernel * kernel * channels,
-                    kernels->depthwise_nhwc(&p, 0, channels, x, w, channels, y, channels, &e),
+                    kernels->depthwise_nhwc(&p, 0, 1, channels, x, w, channels, y, 0, channels, &e),
                     "%td of %td, %tdx%td", out, channels, kernel, kernel);
     }
 }
