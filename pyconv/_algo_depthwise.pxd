@@ -12,6 +12,7 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_plane, tail_flags
+from pyconv._rates cimport stream_seconds
 from pyconv._rows cimport pack_hwio, weight_bytes
 from pyconv._simd cimport (
     BIAS_COLUMN, BIAS_ROW, band_t, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start,
@@ -71,12 +72,12 @@ cdef inline void depthwise_pack(const problem_t *p, const void *weight, void *pa
 
 cdef inline double depthwise_seconds(const problem_t *p, int threads) noexcept nogil:
     """
-    Multiply-adds, two vectors a cycle, plus the bytes that pass, plus 25 ns per plane in NCHW.
+    Multiply-adds, plus the bytes that pass, plus 75 cycles per plane in NCHW.
 
-    Measured on a Sapphire-Rapids-class core at 3.1 GHz: 0.9 of the FMA peak in NCHW, 0.6 in NHWC, and 32 GB/s.
+    Measured on a Sapphire-Rapids-class core: 0.9 of the FMA peak in NCHW, 0.6 in NHWC.
     """
     cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
-    cdef double fma = 2 if p.kernels.level > 0 else 0.5
+    cdef double fma = p.rates.fma
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
     cdef double vectors, cycles
     if p.layout == PYCONV_NCHW:
@@ -85,7 +86,7 @@ cdef inline double depthwise_seconds(const problem_t *p, int threads) noexcept n
     else:
         vectors = <double>p.n * p.oh * p.ow * ceil_div(p.oc, lanes)
         cycles = vectors * (p.k / fma / 0.6 + 4)
-    return (cycles / 3.1e9 + bytes / 32e9) / threads + 1e-6
+    return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes)) / threads + 1e-6
 
 
 cdef inline void _filter(const task_t *t, const band_t *b, const real *band, int64_t o, int64_t at) noexcept nogil:

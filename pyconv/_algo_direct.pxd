@@ -12,7 +12,6 @@ from cython.parallel cimport prange
 from pyconv._types cimport *
 from pyconv._half cimport element, half, load, store
 from pyconv._problem cimport direct_multiplications
-from pyconv._rates cimport SCALAR_MFLOPS
 from pyconv._rows cimport padded_source
 from pyconv._tail cimport finished, poll
 
@@ -30,7 +29,7 @@ cdef inline size_t direct_packed(const problem_t *p) noexcept nogil:
 
 
 cdef inline double direct_seconds(const problem_t *p, int threads) noexcept nogil:
-    return 50e-9 + 2 * direct_multiplications(p) / (SCALAR_MFLOPS * 1e6) / threads
+    return 50e-9 + 2 * direct_multiplications(p) / p.rates.scalar / threads
 
 
 cdef inline double _window(const problem_t *p, const element *x, const element *w, int64_t h0, int64_t w0) noexcept nogil:

@@ -13,6 +13,7 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_plane, tail_flags
+from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport band_t, ceil_div, f32_epilogue, f64_epilogue, split_start
 from pyconv._simd_gemm cimport pack_weights, packed_weights, tile_rows
 from pyconv._sizes cimport aligned, plus, times
@@ -55,16 +56,16 @@ cdef inline void direct_simd_pack(const problem_t *p, const void *weight, void *
 
 cdef inline double direct_simd_seconds(const problem_t *p, int threads) noexcept nogil:
     """
-    Multiply-adds, two vectors a cycle, and the stores; for each panel of filters the loads that hide badly; 50 ns per group
-    and image; the bytes that pass. Measured on a Sapphire-Rapids-class core, 3.1 to 3.4 GHz.
+    Multiply-adds and the stores; for each panel of filters the loads that hide badly; 150 cycles per group and image; the
+    bytes that pass. Measured on a Sapphire-Rapids-class core.
     """
     cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
-    cdef double fma = 2 if p.kernels.level > 0 else 0.5
+    cdef double fma = p.rates.fma
     cdef double vectors = <double>p.n * p.oh * ceil_div(p.ow, lanes)
     cdef double panels = <double>p.g * ceil_div(p.ocg, tile_rows(p))
     cdef double cycles = vectors * (p.oc * (p.k / fma + 2) + 0.3 * panels * p.k) + 150.0 * p.n * p.g
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
-    return (cycles / 3.3e9 + bytes / 32e9) / threads + 1e-6
+    return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes)) / threads + 1e-6
 
 
 cdef inline void _tap_offsets(const problem_t *p, const pieces_t *s, ptrdiff_t *offsets) noexcept nogil:

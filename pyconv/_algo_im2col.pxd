@@ -12,6 +12,7 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._blas cimport blas_reason, gemm
+from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport copy_seconds, gemm_seconds
 from pyconv._rows cimport gather_row
 from pyconv._sizes cimport times
@@ -38,12 +39,17 @@ cdef inline size_t im2col_packed(const problem_t *p) noexcept nogil:
     return 0
 
 
+cdef inline double im2col_traffic(const problem_t *p) noexcept nogil:
+    """The patches are written and read."""
+    return direct_traffic(p) + 2.0 * p.n * p.g * im2col_workspace(p, 1)
+
+
 cdef inline double im2col_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double pixels = <double>p.oh * p.ow
-    cdef double lowering = copy_seconds(0 if im2col_workspace(p, threads) == 0 else pixels * p.k, p.itemsize)
+    cdef double lowering = copy_seconds(&p.rates, 0 if im2col_workspace(p, threads) == 0 else pixels * p.k, p.itemsize)
     if p.layout == PYCONV_NHWC:
         lowering *= 4     # gathers across channels
-    return p.n * p.g * (lowering / threads + gemm_seconds(p.ocg, pixels, p.k, p.itemsize, threads))
+    return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))
 
 
 cdef inline void _lower_row(const problem_t *p, const real *x, int64_t k, real *dst) noexcept nogil:

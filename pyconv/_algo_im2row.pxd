@@ -13,6 +13,7 @@ from cython.parallel cimport prange
 from pyconv._types cimport *
 from pyconv._algo_im2col cimport is_pointwise
 from pyconv._blas cimport blas_reason, gemm
+from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport copy_seconds, gemm_seconds
 from pyconv._rows cimport gather_taps, pack_ohwi, weight_bytes
 from pyconv._sizes cimport times
@@ -45,16 +46,21 @@ cdef inline void im2row_pack(const problem_t *p, const void *weight, void *packe
         pack_ohwi(p, <const double *>weight, <double *>packed)
 
 
+cdef inline double im2row_traffic(const problem_t *p) noexcept nogil:
+    """The patches are written and read."""
+    return direct_traffic(p) + 2.0 * p.n * p.g * im2row_workspace(p, 1)
+
+
 cdef inline double im2row_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double pixels = <double>p.oh * p.ow
-    cdef double lowering = copy_seconds(0 if _in_place(p) else pixels * p.k, p.itemsize)
+    cdef double lowering = copy_seconds(&p.rates, 0 if _in_place(p) else pixels * p.k, p.itemsize)
     cdef double products
     if p.layout == PYCONV_NCHW:
         lowering *= 4     # gathers across channels
     if _in_place(p):
-        products = p.g * gemm_seconds(p.n * pixels, p.ocg, p.k, p.itemsize, threads)
+        products = p.g * gemm_seconds(&p.rates, p.n * pixels, p.ocg, p.k, p.itemsize, threads)
     else:
-        products = p.n * p.g * gemm_seconds(pixels, p.ocg, p.k, p.itemsize, threads)
+        products = p.n * p.g * gemm_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads)
     return p.n * p.g * lowering / threads + products
 
 

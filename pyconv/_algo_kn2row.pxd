@@ -14,6 +14,7 @@ from cython.parallel cimport prange
 from pyconv._types cimport *
 from pyconv._blas cimport blas_reason, gemm
 from pyconv._kn2 cimport add_shifted, pack_taps, tap_weights
+from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport copy_seconds, gemm_seconds
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image, poll
@@ -41,10 +42,17 @@ cdef inline double kn2row_multiplications(const problem_t *p) noexcept nogil:
     return <double>p.n * p.oc * p.k * p.ih * p.iw
 
 
+cdef inline double kn2row_traffic(const problem_t *p) noexcept nogil:
+    """z is written, and read where it is an output's."""
+    cdef double planes = <double>p.n * p.oc * p.kh * p.kw
+    return direct_traffic(p) + planes * (p.ih * p.iw + p.oh * p.ow) * p.itemsize
+
+
 cdef inline double kn2row_seconds(const problem_t *p, int threads) noexcept nogil:
     # In NHWC, gathers across planes.
-    cdef double adding = copy_seconds(<double>p.kh * p.kw * p.ocg * p.oh * p.ow, p.itemsize) * (4 if p.layout == PYCONV_NHWC else 1)
-    cdef double product = gemm_seconds(<double>p.kh * p.kw * p.ocg, <double>p.ih * p.iw, p.icg, p.itemsize, threads)
+    cdef double slow = 4 if p.layout == PYCONV_NHWC else 1
+    cdef double adding = slow * copy_seconds(&p.rates, <double>p.kh * p.kw * p.ocg * p.oh * p.ow, p.itemsize)
+    cdef double product = gemm_seconds(&p.rates, <double>p.kh * p.kw * p.ocg, <double>p.ih * p.iw, p.icg, p.itemsize, threads)
     return p.n * p.g * (adding / threads + product)
 
 

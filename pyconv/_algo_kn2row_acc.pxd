@@ -63,8 +63,8 @@ cdef inline double kn2row_acc_multiplications(const problem_t *p) noexcept nogil
 cdef inline double kn2row_acc_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double rows = _block_rows(p) if p.sh == 1 else 1
     cdef double calls = <double>p.kw * _tap_rows(p) / rows
-    cdef double adding = copy_seconds(<double>p.kw * p.ocg * p.oh * (p.ow + p.iw), p.itemsize)
-    return p.n * p.g * (adding / threads + calls * gemm_seconds(p.ocg, rows * p.iw, p.icg, p.itemsize, threads))
+    cdef double adding = copy_seconds(&p.rates, <double>p.kw * p.ocg * p.oh * (p.ow + p.iw), p.itemsize)
+    return p.n * p.g * (adding / threads + calls * gemm_seconds(&p.rates, p.ocg, rows * p.iw, p.icg, p.itemsize, threads))
 
 
 cdef inline void _multiply_row(const problem_t *p, int64_t r, int64_t rows, int64_t i, const real *x, const real *w,

@@ -18,6 +18,7 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._blas cimport blas_reason, gemm
+from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport copy_seconds, gemm_seconds
 from pyconv._rows cimport gather_row, gather_taps, pack_hwio, pack_ohwi, weight_bytes
 from pyconv._sizes cimport reach, times
@@ -63,12 +64,17 @@ cdef inline void mec_pack(const problem_t *p, const void *weight, void *packed) 
             pack_ohwi(p, <const double *>weight, <double *>packed)
 
 
+cdef inline double mec_traffic(const problem_t *p) noexcept nogil:
+    """L is written once and read as often as its sub-matrices overlap."""
+    return direct_traffic(p) + <double>p.g * (_lowered(p) + <double>p.n * p.oh * p.ow * p.k) * p.itemsize
+
+
 cdef inline double mec_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef bint a = mec_solution_a(p)
     cdef double calls = p.oh if a else p.n * p.oh
     cdef double columns = p.n * p.ow if a else p.ow
-    cdef double lowering = copy_seconds(<double>_lowered(p), p.itemsize)
-    return p.g * (lowering / threads + calls * gemm_seconds(p.ocg, columns, p.k, p.itemsize, threads))
+    cdef double lowering = copy_seconds(&p.rates, <double>_lowered(p), p.itemsize)
+    return p.g * (lowering / threads + calls * gemm_seconds(&p.rates, p.ocg, columns, p.k, p.itemsize, threads))
 
 
 cdef inline int64_t _place(const problem_t *p, int64_t h) noexcept nogil:

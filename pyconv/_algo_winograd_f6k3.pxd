@@ -8,7 +8,7 @@ winograd_f6k3: F(6x6, 3x3) (Winograd 1980; Lavin and Gray 2016), see `_winograd`
 from pyconv._types cimport *
 from pyconv._winograd cimport (
     winograd_multiplications, winograd_pack, winograd_packed, winograd_run, winograd_seconds, winograd_supports,
-    winograd_workspace,
+    winograd_traffic, winograd_workspace,
 )
 
 
@@ -32,6 +32,10 @@ cdef inline void winograd_f6k3_pack(const problem_t *p, const void *weight, void
 
 cdef inline double winograd_f6k3_multiplications(const problem_t *p) noexcept nogil:
     return winograd_multiplications(p, 6)
+
+
+cdef inline double winograd_f6k3_traffic(const problem_t *p) noexcept nogil:
+    return winograd_traffic(p, 6)
 
 
 cdef inline double winograd_f6k3_seconds(const problem_t *p, int threads) noexcept nogil:

@@ -4,7 +4,7 @@
 from libc.stdint cimport int64_t
 
 from pyconv._types cimport *
-from pyconv._problem cimport direct_multiplications, padded_problem
+from pyconv._problem cimport direct_multiplications, direct_traffic, padded_problem
 from pyconv._rows cimport weight_bytes
 from pyconv._sizes cimport TOO_LARGE, aligned, plus, times
 from pyconv._algo_direct cimport *
@@ -30,51 +30,56 @@ cdef inline void fill_table(algorithm_t *table) noexcept:
     """One line an algorithm; the order is that of preference between equals."""
     table[0] = algorithm_t(
         b"direct", b"the definition", PYCONV_STRICT, PYCONV_WINDOW, True, direct_supports, direct_workspace,
-        direct_packed, NULL, direct_run, direct_multiplications, direct_seconds)
+        direct_packed, NULL, direct_run, direct_multiplications, direct_traffic, direct_seconds)
     table[1] = algorithm_t(
         b"im2col", b"Chellapilla, Puri, Simard 2006", PYCONV_STRICT, PYCONV_WINDOW, False, im2col_supports, im2col_workspace,
-        im2col_packed, NULL, im2col_run, direct_multiplications, im2col_seconds)
+        im2col_packed, NULL, im2col_run, direct_multiplications, im2col_traffic, im2col_seconds)
     table[2] = algorithm_t(
         b"im2row", b"Chellapilla, Puri, Simard 2006", PYCONV_STRICT, PYCONV_WINDOW, False, im2row_supports, im2row_workspace,
-        im2row_packed, im2row_pack, im2row_run, direct_multiplications, im2row_seconds)
+        im2row_packed, im2row_pack, im2row_run, direct_multiplications, im2row_traffic, im2row_seconds)
     table[3] = algorithm_t(
         b"mec", b"Cho, Brand 2017", PYCONV_STRICT, PYCONV_WINDOW, False, mec_supports, mec_workspace,
-        mec_packed, mec_pack, mec_run, direct_multiplications, mec_seconds)
+        mec_packed, mec_pack, mec_run, direct_multiplications, mec_traffic, mec_seconds)
     table[4] = algorithm_t(
         b"implicit_gemm", b"Chetlur et al. 2014", PYCONV_STRICT, PYCONV_WINDOW, False, implicit_gemm_supports,
         implicit_gemm_workspace, implicit_gemm_packed, implicit_gemm_pack, implicit_gemm_run, direct_multiplications,
-        implicit_gemm_seconds)
+        direct_traffic, implicit_gemm_seconds)
     table[5] = algorithm_t(
         b"pointwise", b"Goto, van de Geijn 2008", PYCONV_STRICT, PYCONV_WINDOW, False, pointwise_supports,
-        pointwise_workspace, pointwise_packed, pointwise_pack, pointwise_run, direct_multiplications, pointwise_seconds)
+        pointwise_workspace, pointwise_packed, pointwise_pack, pointwise_run, direct_multiplications, direct_traffic,
+        pointwise_seconds)
     table[6] = algorithm_t(
         b"depthwise", b"Sifre 2014", PYCONV_STRICT, PYCONV_WINDOW, False, depthwise_supports, depthwise_workspace,
-        depthwise_packed, depthwise_pack, depthwise_run, direct_multiplications, depthwise_seconds)
+        depthwise_packed, depthwise_pack, depthwise_run, direct_multiplications, direct_traffic,
+        depthwise_seconds)
     table[7] = algorithm_t(
         b"direct_simd", b"Zhang, Franchetti, Low 2018", PYCONV_STRICT, PYCONV_WINDOW, False, direct_simd_supports,
         direct_simd_workspace, direct_simd_packed, direct_simd_pack, direct_simd_run, direct_multiplications,
-        direct_simd_seconds)
+        direct_traffic, direct_simd_seconds)
     table[8] = algorithm_t(
         b"winograd_f2k3", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f2k3_supports,
         winograd_f2k3_workspace, winograd_f2k3_packed, winograd_f2k3_pack, winograd_f2k3_run, winograd_f2k3_multiplications,
-        winograd_f2k3_seconds)
+        winograd_f2k3_traffic, winograd_f2k3_seconds)
     table[9] = algorithm_t(
         b"winograd_f4k3", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f4k3_supports,
         winograd_f4k3_workspace, winograd_f4k3_packed, winograd_f4k3_pack, winograd_f4k3_run, winograd_f4k3_multiplications,
-        winograd_f4k3_seconds)
+        winograd_f4k3_traffic, winograd_f4k3_seconds)
     table[10] = algorithm_t(
         b"winograd_f6k3", b"Lavin, Gray 2016", PYCONV_FAST, PYCONV_TILE, False, winograd_f6k3_supports,
         winograd_f6k3_workspace, winograd_f6k3_packed, winograd_f6k3_pack, winograd_f6k3_run, winograd_f6k3_multiplications,
-        winograd_f6k3_seconds)
+        winograd_f6k3_traffic, winograd_f6k3_seconds)
     table[11] = algorithm_t(
         b"kn2row", b"Vasudevan, Anderson, Gregg 2017", PYCONV_STRICT, PYCONV_WINDOW, False, kn2row_supports, kn2row_workspace,
-        kn2row_packed, kn2row_pack, kn2row_run, kn2row_multiplications, kn2row_seconds)
+        kn2row_packed, kn2row_pack, kn2row_run, kn2row_multiplications, kn2row_traffic,
+        kn2row_seconds)
     table[12] = algorithm_t(
         b"kn2col", b"Vasudevan, Anderson, Gregg 2017", PYCONV_STRICT, PYCONV_WINDOW, False, kn2col_supports, kn2col_workspace,
-        kn2col_packed, kn2col_pack, kn2col_run, kn2col_multiplications, kn2col_seconds)
+        kn2col_packed, kn2col_pack, kn2col_run, kn2col_multiplications, kn2row_traffic,
+        kn2col_seconds)
     table[13] = algorithm_t(
         b"kn2row_acc", b"Anderson et al. 2017", PYCONV_STRICT, PYCONV_WINDOW, False, kn2row_acc_supports, kn2row_acc_workspace,
-        kn2row_acc_packed, kn2row_acc_pack, kn2row_acc_run, kn2row_acc_multiplications, kn2row_acc_seconds)
+        kn2row_acc_packed, kn2row_acc_pack, kn2row_acc_run, kn2row_acc_multiplications, direct_traffic,
+        kn2row_acc_seconds)
 
 
 # What one algorithm would need for one problem.

@@ -3,16 +3,18 @@
 
 from libc.stdint cimport int64_t, uintptr_t
 from libc.stdlib cimport free, malloc
+from cython.parallel cimport prange
 cimport numpy as cnp
 
 from pyconv._types cimport *
-from pyconv._blas cimport PyThread_allocate_lock, pyconv_blas_lock
+from pyconv._blas cimport PyThread_allocate_lock, gemm, pyconv_blas_lock
 from pyconv._choose cimport ALGORITHMS, fill_table
 from pyconv._plan cimport aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_run, plan_t
-from pyconv._simd cimport ISA_COUNT, isa_level, isa_name, select_kernels
-from pyconv cimport _simd
+from pyconv._rates cimport last_cache_bytes, shipped_rates
+from pyconv._simd cimport ISA_COUNT, cache_bytes, isa_level, isa_name, select_kernels
+from pyconv cimport _rates, _simd
 from pyconv._sizes cimport TOO_LARGE
-from pyconv._threads cimport OPENMP, available_threads, watch_forks
+from pyconv._threads cimport OPENMP, available_threads, note_parallel, watch_forks
 
 import os
 
@@ -40,11 +42,22 @@ cdef extern from *:
     #define PYCONV_COMPILER_NAME "C"
     #endif
     static int pyconv_raised(void) { return -1; }
+    /* 16 additions, each of the result before it. */
+    static uintptr_t pyconv_add_in_turn(uintptr_t x) {
+        uintptr_t one = 1;
+        for (int i = 0; i < 16; i++) {
+            __asm__ volatile("" : "+r"(x), "+r"(one));
+            x += one;
+        }
+        __asm__ volatile("" : "+r"(x));
+        return x;
+    }
     """
     const char *PYCONV_COMPILER
     const char *PYCONV_COMPILER_NAME
     int raise_pending "pyconv_raised"() except -1
     int PyErr_CheckSignals() noexcept
+    uintptr_t add_in_turn "pyconv_add_in_turn"(uintptr_t x) noexcept nogil
 
 
 cdef dict _words(const char *const *words, int count):
@@ -439,7 +452,21 @@ def set_isa(str name=None):
             names = ", ".join(isa_name(i).decode() for i in range(ISA_COUNT))
             raise ValueError(f"the instruction set must be one of {names}, is {name!r}")
     _simd.kernels = select_kernels(level)
+    set_rates()
     return _simd.kernels.isa.decode()
+
+
+def rates():
+    """The constants of the cost model in use, as a dict; see `_rates.pxd`."""
+    return <dict>_rates.rates
+
+
+def set_rates(dict given=None):
+    """Use these rates, or those shipped for the instruction set in use, for the plans made from now on."""
+    if given is None:
+        _rates.rates = shipped_rates(_simd.kernels.level > 0, select_kernels(ISA_COUNT - 1).f32.lanes)
+    else:
+        _rates.rates = given
 
 
 set_isa(os.environ.get("PYCONV_ISA") or None)
@@ -464,6 +491,61 @@ def multiply_add(Py_ssize_t steps):
     with nogil:
         flops = _simd.kernels.f32.fma_peak(steps, sink)
     return flops
+
+
+def lanes():
+    """float32 lanes of a vector of the instruction set in use."""
+    return _simd.kernels.f32.lanes
+
+
+def cache_sizes():
+    """Bytes of the second and the last level of cache, as far as the system tells."""
+    return cache_bytes(2), last_cache_bytes()
+
+
+def multiply_matrices(int size, Py_ssize_t calls):
+    """
+    Call BLAS for float32 matrices of size x size; for `calibrate` to time.
+
+    Returns
+    -------
+    float
+        Floating-point operations done. The GIL is released meanwhile.
+    """
+    cdef float[:, ::1] a = np.ones((3, size * size), np.float32)
+    cdef Py_ssize_t _i
+    with nogil:
+        for _i in range(calls):
+            gemm(False, False, size, size, size, &a[0, 0], size, &a[1, 0], size, &a[2, 0], size)
+    return 2.0 * size * size * size * calls
+
+
+def spin(Py_ssize_t steps):
+    """
+    A chain of additions of 64-bit integers; for `calibrate` to time.
+
+    Returns
+    -------
+    float
+        Cycles that it takes on a core which adds in one.
+    """
+    cdef Py_ssize_t _i
+    cdef uintptr_t x = 1
+    with nogil:
+        for _i in range(steps):
+            x = add_in_turn(x)
+    return 16.0 * steps
+
+
+def run_loops(int threads, Py_ssize_t loops):
+    """Start and join so many threads, again and again; for `calibrate` to time."""
+    cdef Py_ssize_t _i
+    cdef int thread
+    with nogil:
+        note_parallel(threads)
+        for _i in range(loops):
+            for thread in prange(threads, num_threads=threads, schedule="static"):
+                add_in_turn(thread)
 
 
 def build_info():

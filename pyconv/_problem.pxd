@@ -4,6 +4,7 @@
 from libc.stdint cimport int64_t
 
 from pyconv._types cimport *
+from pyconv._rates cimport rates
 from pyconv._simd cimport kernels
 from pyconv._sizes cimport TOO_LARGE, times
 
@@ -99,6 +100,7 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
     if p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0:
         p.padding_mode = PYCONV_ZEROS
     p.kernels = kernels
+    p.rates = rates
     set_strides(p)
     return PYCONV_STATUS_OK
 
@@ -112,6 +114,11 @@ cdef inline problem_t padded_problem(const problem_t *p) noexcept nogil:
     q.padding_mode = PYCONV_ZEROS
     set_strides(&q)
     return q
+
+
+cdef inline double direct_traffic(const problem_t *p) noexcept nogil:
+    """Bytes of x, weight and y, each once: what every algorithm moves, and those that keep their panels in cache move alone."""
+    return (<double>p.n * (p.xn + p.yn) + <double>p.oc * p.k) * p.itemsize
 
 
 cdef inline double direct_multiplications(const problem_t *p) noexcept nogil:

@@ -1,24 +1,78 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Constants of the cost model, measured on one core of a Sapphire-Rapids-class CPU with SciPy's OpenBLAS 0.3.30."""
+"""
+What one core of this machine does in a second: the constants of the cost model.
+
+seconds = vector steps / (fma * clock) + cycles / clock + bytes / bandwidth + calls * call_seconds
+
+Measured by `python -m pyconv calibrate`; shipped_rates() otherwise.
+"""
 
 from libc.stdint cimport int64_t
 
-cdef enum:
-    CALL_NS = 600          # one sgemm call on a tiny matrix
-    COPY_BYTES_PER_NS = 6  # lowering: reads and writes that leave the cache
-    SCALAR_MFLOPS = 1300   # the plain loop with float64 sums
+cdef extern from *:
+    """
+    typedef struct {
+        double clock;     /* cycles a second */
+        double fma;       /* vector multiply-adds a cycle, of the instruction set in use */
+        double l2;        /* bytes a second, read plus written: copying within the second level of cache, */
+        double l3;        /* beyond it, within the last level, */
+        double memory;    /* and beyond that */
+        double blas;      /* flops a second of a large sgemm on one thread */
+        double blas_call; /* seconds of a tiny one */
+        double scalar;    /* flops a second of the plain loop with float64 sums */
+        double fork;      /* seconds to start and join the threads of a loop */
+    } pyconv_rates_t;
+
+    /* Those in use; problems keep a copy, so that a plan and its runs are cut alike. */
+    static pyconv_rates_t pyconv_rates;
+
+    #include <unistd.h>
+    static inline ptrdiff_t pyconv_last_cache_bytes(void) {
+        long size = 0;
+    #ifdef _SC_LEVEL3_CACHE_SIZE
+        size = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    #endif
+        return size > 0 ? size : 8 << 20;
+    }
+    """
+    ctypedef struct rates_t "pyconv_rates_t":
+        double clock, fma, l2, l3, memory, blas, blas_call, scalar, fork
+    rates_t rates "pyconv_rates"
+    ptrdiff_t last_cache_bytes "pyconv_last_cache_bytes"() noexcept nogil
 
 
-cdef inline double gemm_seconds(double m, double n, double k, size_t itemsize, int threads) noexcept nogil:
+cdef inline rates_t shipped_rates(bint tuned, int widest) noexcept nogil:
+    """
+    Measured on a Sapphire-Rapids-class CPU with SciPy's OpenBLAS 0.3.30; arithmetic scales with the width of the vectors.
+
+    tuned: whether the kernels in use have vector instructions of their own; widest: float32 lanes of the widest that
+    this machine runs, which BLAS finds by itself.
+    """
+    cdef rates_t r
+    r.clock = 3.1e9
+    r.fma = 2 if tuned else 0.5
+    r.l2, r.l3, r.memory = 60e9, 25e9, 13e9
+    r.blas = 0.55 * 4 * widest * r.clock
+    r.blas_call = 600e-9
+    r.scalar = 1.3e9
+    r.fork = 2e-6
+    return r
+
+
+cdef inline double gemm_seconds(const rates_t *r, double m, double n, double k, size_t itemsize, int threads) noexcept nogil:
     """
     2*m*n*k / rate + call, where rate falls with each dimension that is short: OpenBLAS packs both operands anew.
 
     Half the rate is reached at m or n = 12 and k = 24.
     """
-    cdef double rate = 110e9 * 4 / itemsize * threads
-    return 2 * m * n * k / rate * (1 + 12 / m) * (1 + 12 / n) * (1 + 24 / k) + CALL_NS * 1e-9
+    return 2 * m * n * k * itemsize / 4 / (r.blas * threads) * (1 + 12 / m) * (1 + 12 / n) * (1 + 24 / k) + r.blas_call
 
 
-cdef inline double copy_seconds(double elements, size_t itemsize) noexcept nogil:
-    """Reading and writing so many elements once."""
-    return 2 * elements * itemsize / (COPY_BYTES_PER_NS * 1e9)
+cdef inline double stream_seconds(const rates_t *r, double bytes) noexcept nogil:
+    """So many bytes of images and weights pass once; they stand beyond L2, in the last level of cache if they fit."""
+    return bytes / (r.l3 if bytes < last_cache_bytes() else r.memory)
+
+
+cdef inline double copy_seconds(const rates_t *r, double elements, size_t itemsize) noexcept nogil:
+    """Writing so many elements, rows of a few at a time, and reading them again; a quarter of l3 was measured."""
+    return 8 * stream_seconds(r, elements * itemsize)

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import scipy
 
+from . import _calibrate
 from ._kernels import build_info
 
 
 def show_config(mode="stdout"):
     """
-    Show the version, compiler, instruction sets, threads and BLAS that pyconv uses.
+    Show the version, compiler, instruction sets, threads, BLAS and rates of the cost model.
 
     Parameters
     ----------
@@ -41,6 +42,7 @@ def show_config(mode="stdout"):
         "scipy": scipy.__version__,
         **build_info(),
         "blas": f"{blas['name']} {blas['version']}",
+        "rates": _calibrate.status,
     }
     if mode == "dicts":
         return info

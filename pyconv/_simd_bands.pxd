@@ -72,7 +72,7 @@ cdef inline double bands_cycles(const problem_t *p) noexcept nogil:
     """
     cdef int64_t lanes = tile_columns(p) // 2
     cdef double tiles = ceil_div(p.ow, tile_rows(p))
-    cdef double steps = p.oh * (p.ow + tiles) * ceil_div(p.ocg, lanes) * <double>p.k / (2 if p.kernels.level > 0 else 0.5)
+    cdef double steps = p.oh * (p.ow + tiles) * ceil_div(p.ocg, lanes) * <double>p.k / p.rates.fma
     cdef double starts = p.oh * tiles * ceil_div(p.ocg, 2 * lanes) * p.kh * (1 if p.dw == 1 else p.kw) * 6.0
     cdef double copied = 0 if _needs_no_band(p) else 1.5 * p.ih * p.iw * p.icg * (0.6 if p.layout == PYCONV_NCHW else 0.17)
     cdef double turned = 1.04 if p.layout == PYCONV_NCHW else 1

@@ -17,6 +17,7 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
+from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport (
     ACCUMULATE, BIAS_COLUMN, BIAS_ROW, CLAMP, RESIDUAL, TRANSPOSED, cache_bytes, ceil_div, f32_epilogue, f64_epilogue,
     patches_t, prefetch, split_start,
@@ -352,12 +353,12 @@ cdef inline double blocks_cycles(const problem_t *p, bint in_place) noexcept nog
     """
     Steps of the tiles and the packing, per image and group, on one thread.
 
-    Measured on a Sapphire-Rapids-class core: 2 vector FMAs a cycle; packing one vector takes 3 cycles from NCHW and 6
+    Measured on a Sapphire-Rapids-class core: packing one vector takes 3 cycles from NCHW and 6
     from NHWC, half as many again into panels of mr.
     """
     cdef int64_t lanes = tile_columns(p) // 2
     cdef double pixels = <double>p.oh * p.ow
-    cdef double fma = 2 if p.kernels.level > 0 else 0.5
+    cdef double fma = p.rates.fma
     cdef bint weights = not in_place and weights_broadcast(p)
     cdef double packing = 0 if in_place else pixels * p.k / lanes * (3 if p.layout == PYCONV_NCHW else 6)
     cdef double turned = 1.1 if weights == (p.layout == PYCONV_NHWC) else 1
@@ -367,10 +368,6 @@ cdef inline double blocks_cycles(const problem_t *p, bint in_place) noexcept nog
 
 
 cdef inline double core_seconds(const problem_t *p, double cycles, int threads) noexcept nogil:
-    """
-    cycles per image and group at 0.95 of the speed of the core's kernels, and the bytes that pass through memory.
-
-    Measured on a Sapphire-Rapids-class core: 3.1 GHz, and 25 GB/s for operands that fit the last level of cache.
-    """
+    """cycles per image and group at 0.95 of the speed of the core's kernels, and the bytes that pass."""
     cdef double bytes = <double>p.itemsize * (p.n * (p.xn + p.yn) + p.oc * p.k)
-    return p.n * p.g * cycles / 0.95 / threads / 3.1e9 + bytes / 25e9 + 5e-7
+    return p.n * p.g * cycles / 0.95 / threads / p.rates.clock + stream_seconds(&p.rates, bytes) + 5e-7

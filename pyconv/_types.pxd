@@ -3,6 +3,7 @@
 
 from libc.stdint cimport int32_t, int64_t
 
+from pyconv._rates cimport rates_t
 from pyconv._simd cimport kernels_t
 
 ctypedef fused real:
@@ -57,6 +58,7 @@ ctypedef struct problem_t:
     int64_t xn, xc, xh, xw    # strides of x
     int64_t yn, yc, yh, yw    # strides of y
     const kernels_t *kernels  # of the instruction set in use when the problem was made
+    rates_t rates             # and what it does in a second
 
 # One run. Pointers are to elements of the problem's dtype (float32 for float16 unless in_place); bias and residual may be NULL.
 ctypedef struct task_t:
@@ -85,4 +87,5 @@ ctypedef struct algorithm_t:
     void (*pack)(const problem_t *p, const void *weight, void *packed) noexcept nogil
     int (*run)(task_t *t) noexcept nogil
     double (*multiplications)(const problem_t *p) noexcept nogil
+    double (*traffic)(const problem_t *p) noexcept nogil          # bytes read and written beyond a core's cache
     double (*seconds)(const problem_t *p, int threads) noexcept nogil

@@ -20,6 +20,7 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._channels_last cimport copy_rectangle
+from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start
 from pyconv._simd_gemm cimport tile_columns, tile_rows
 from pyconv._sizes cimport aligned, plus, times
@@ -70,10 +71,10 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     """
     Of the longest thread: steps of the product, transforms, and bytes that stream from beyond L2.
 
-    Measured on a Sapphire-Rapids-class core: two vector FMAs a cycle, and 7 bytes from L3, which overlap little.
+    Measured on a Sapphire-Rapids-class core, where what comes from L3 overlaps little.
     """
     cdef double tiles = <double>w.images * w.rows * w.cols
-    cdef double fma = 2 if p.kernels.level > 0 else 0.5
+    cdef double fma = p.rates.fma
     cdef double units = ceil_div(w.units, w.filter_parts)
     cdef double vectors = min(<double>ceil_div(p.ocg, w.lanes), units * w.nr / w.lanes)
     cdef double deep = ceil_div(p.icg, w.lanes)
@@ -91,7 +92,7 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     if w.run > 1:
         spilled += 2.0 * (w.v_bytes + w.p_bytes)
     cdef double tasks = <double>w.image_parts * w.row_parts * w.col_parts * w.filter_parts * p.g
-    return ceil_div(<int64_t>tasks, threads) * (product + calls + before + after + spilled / 7)
+    return ceil_div(<int64_t>tasks, threads) * (product + calls + before + after + spilled * p.rates.clock / p.rates.l3)
 
 
 cdef inline void _size(const problem_t *p, winograd_t *w) noexcept nogil:
@@ -208,13 +209,18 @@ cdef inline double winograd_multiplications(const problem_t *p, int m) noexcept 
     return <double>p.n * ceil_div(p.oh, m) * ceil_div(p.ow, m) * (m + 2) * (m + 2) * p.oc * p.icg
 
 
+cdef inline double winograd_traffic(const problem_t *p, int m) noexcept nogil:
+    """x, the transformed weights, y."""
+    return <double>p.n * (p.xn + p.yn) * p.itemsize + winograd_packed(p, m)
+
+
 cdef inline double winograd_seconds(const problem_t *p, int m, int threads) noexcept nogil:
-    """At 3.1 GHz, and 25 GB/s for images that fit the last level of cache, as in core_seconds()."""
     if p.n == 0 or winograd_supports(p) != NULL:
         return 0
     if p.icg < FEWEST:
         return INFINITY
-    return cut_winograd(p, m, threads).cycles / 0.95 / 3.1e9 + <double>p.itemsize * p.n * (p.xn + p.yn) / 25e9 + 1e-6
+    return (cut_winograd(p, m, threads).cycles / 0.95 / p.rates.clock
+            + stream_seconds(&p.rates, <double>p.itemsize * p.n * (p.xn + p.yn)) + 1e-6)
 
 
 # Tiles of one block: images, rows and columns of tiles, from .. to.
