@@ -32,6 +32,11 @@ cdef extern from "pyconv/types.h" nogil:
     ctypedef struct patches_t "pyconv_patches":
         ptrdiff_t c, ih, iw, kh, kw, sh, sw, dh, dw, ph, pw, oh, ow, xs_c, xs_h, xs_w
 
+    ctypedef struct ahead_t "pyconv_ahead":
+        const void *at
+        ptrdiff_t bytes
+
+    ahead_t ahead_part "pyconv_ahead_part"(const void *at, ptrdiff_t bytes, ptrdiff_t part, ptrdiff_t parts)
     ptrdiff_t ceil_div "pyconv_ceil_div"(ptrdiff_t a, ptrdiff_t b)
     ptrdiff_t split_start "pyconv_split_start"(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t i)
 
@@ -53,12 +58,13 @@ cdef extern from "pyconv/kernels.h" nogil:
         int lanes, mr, nr
         double (*fma_peak)(ptrdiff_t steps, float *sink) noexcept nogil
         void (*gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float *a, ptrdiff_t a_rs, ptrdiff_t a_ks,
-                           const float *b, ptrdiff_t b_ps, float *c, ptrdiff_t ldc, const f32_epilogue *e) noexcept nogil
+                           const float *b, ptrdiff_t b_ps, float *c, ptrdiff_t ldc, ahead_t ahead,
+                           const f32_epilogue *e) noexcept nogil
         void (*gemm_stream)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float *a, ptrdiff_t a_rs, const float *b,
                             const float *ahead, float *c, ptrdiff_t ldc, int flags) noexcept nogil
         void (*gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const float *a, ptrdiff_t a_rs,
                           const ptrdiff_t *offsets, const float *b, ptrdiff_t b_ps, float *c, ptrdiff_t ldc,
-                          const f32_epilogue *e) noexcept nogil
+                          ahead_t ahead, const f32_epilogue *e) noexcept nogil
         void (*transpose_rows)(ptrdiff_t rows, ptrdiff_t cols, const float *src, ptrdiff_t from_s, float *to,
                                ptrdiff_t to_s) noexcept nogil
         void (*pack_chw)(const patches_t *p, const float *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
@@ -90,12 +96,13 @@ cdef extern from "pyconv/kernels.h" nogil:
         int lanes, mr, nr
         double (*fma_peak)(ptrdiff_t steps, double *sink) noexcept nogil
         void (*gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, ptrdiff_t a_rs, ptrdiff_t a_ks,
-                           const double *b, ptrdiff_t b_ps, double *c, ptrdiff_t ldc, const f64_epilogue *e) noexcept nogil
+                           const double *b, ptrdiff_t b_ps, double *c, ptrdiff_t ldc, ahead_t ahead,
+                           const f64_epilogue *e) noexcept nogil
         void (*gemm_stream)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, ptrdiff_t a_rs, const double *b,
                             const double *ahead, double *c, ptrdiff_t ldc, int flags) noexcept nogil
         void (*gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const double *a, ptrdiff_t a_rs,
                           const ptrdiff_t *offsets, const double *b, ptrdiff_t b_ps, double *c, ptrdiff_t ldc,
-                          const f64_epilogue *e) noexcept nogil
+                          ahead_t ahead, const f64_epilogue *e) noexcept nogil
         void (*transpose_rows)(ptrdiff_t rows, ptrdiff_t cols, const double *src, ptrdiff_t from_s, double *to,
                                ptrdiff_t to_s) noexcept nogil
         void (*pack_chw)(const patches_t *p, const double *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
@@ -145,16 +152,3 @@ cdef extern from *:
     }
     """
     ptrdiff_t cache_bytes "pyconv_cache_bytes"(int level) noexcept nogil
-
-# Asks for part `part` of `parts` of the bytes at p, ahead of their use: weights that stream from the last level of cache
-# arrive while the tiles before them are computed.
-cdef extern from *:
-    """
-    static inline void pyconv_prefetch(const void *p, ptrdiff_t bytes, ptrdiff_t part, ptrdiff_t parts) {
-        const char *at = (const char *)p + pyconv_split_start(bytes / 64, parts, part) * 64;
-        const char *end = (const char *)p + pyconv_split_start(bytes / 64, parts, part + 1) * 64;
-        for (; at < end; at += 64)
-            __builtin_prefetch(at, 0, 2);
-    }
-    """
-    void prefetch "pyconv_prefetch"(const void *p, ptrdiff_t bytes, ptrdiff_t part, ptrdiff_t parts) noexcept nogil

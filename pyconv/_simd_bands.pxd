@@ -15,9 +15,9 @@ from cython.parallel cimport prange, threadid
 from pyconv._types cimport *
 from pyconv._channels_last cimport copy_rectangle
 from pyconv._simd cimport (
-    ACCUMULATE, TRANSPOSED, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, prefetch, split_start,
+    ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, cache_bytes, ceil_div, split_start,
 )
-from pyconv._simd_gemm cimport last_flags, tile_columns, tile_rows
+from pyconv._simd_gemm cimport last_flags, multiply, tile_columns, tile_rows
 from pyconv._tail cimport poll
 
 cdef enum:
@@ -141,56 +141,39 @@ cdef inline void _fill_band(const problem_t *p, const bands_t *b, const real *x,
                    b.pixel)
 
 
-cdef inline void _multiply_taps(const problem_t *p, int64_t m, int64_t n, int64_t taps, int64_t k, const real *a,
-                                int64_t a_rs, const ptrdiff_t *offsets, const real *b, int64_t b_ps, real *c,
-                                int64_t ldc, int flags, const real *bias, const real *residual) noexcept nogil:
-    """See gemm_taps in gemm.tmpl.h."""
-    cdef f32_epilogue e32
-    cdef f64_epilogue e64
-    if real is float:
-        e32.flags, e32.lo, e32.hi, e32.bias, e32.residual = flags, <float>p.lo, <float>p.hi, bias, residual
-        p.kernels.f32.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, c, ldc, &e32)
-    else:
-        e64.flags, e64.lo, e64.hi, e64.bias, e64.residual = flags, p.lo, p.hi, bias, residual
-        p.kernels.f64.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, c, ldc, &e64)
-
-
-# The input rows of the band below, to be asked for while this one is computed.
-ctypedef struct ahead_t:
-    const char *rows          # of the first plane; NULL for none
+# The input rows of the band below, to be asked for while this one is computed: a stretch of each plane.
+ctypedef struct below_t:
+    const char *rows          # of the first plane
     int64_t planes, step      # channels in NCHW, else 1; bytes from one to the next
-    int64_t bytes             # of the rows of one plane
+    int64_t bytes             # of one plane; 0 for none
 
 
-cdef inline ahead_t _rows_below(const problem_t *p, const real *x, int64_t row, int64_t rows) noexcept nogil:
+cdef inline below_t _rows_below(const problem_t *p, const real *x, int64_t row, int64_t rows) noexcept nogil:
     """What the band below adds to that of output rows row .. + rows."""
-    cdef ahead_t ahead
+    cdef below_t below
     cdef int64_t first = row * p.sh - p.ph0 + _span(rows, p.sh, p.kh, p.dh)
     cdef int64_t last = min(first + rows * p.sh, p.ih)
-    ahead.rows = NULL
-    ahead.planes = p.icg if p.layout == PYCONV_NCHW else 1
-    ahead.step = p.xc * <int64_t>sizeof(real)
-    ahead.bytes = (last - first) * p.xh * <int64_t>sizeof(real)
-    if 0 <= first < last:
-        ahead.rows = <const char *>(x + first * p.xh)
+    below.rows = <const char *>(x + first * p.xh)
+    below.planes = p.icg if p.layout == PYCONV_NCHW else 1
+    below.step = p.xc * <int64_t>sizeof(real)
+    below.bytes = (last - first) * p.xh * <int64_t>sizeof(real) if 0 <= first < last else 0
+    return below
+
+
+cdef inline ahead_t _ask(const below_t *below, int64_t part, int64_t parts) noexcept nogil:
+    """Part of the stretches as if they followed each other, as far as one of them goes."""
+    cdef ahead_t ahead
+    cdef int64_t start = split_start(below.planes * below.bytes, parts, part)
+    cdef int64_t plane = start // below.bytes
+    ahead.at = below.rows + plane * below.step + start % below.bytes
+    ahead.bytes = min(split_start(below.planes * below.bytes, parts, part + 1), (plane + 1) * below.bytes) - start
     return ahead
-
-
-cdef inline void _ask(const ahead_t *ahead, int64_t part, int64_t parts) noexcept nogil:
-    cdef int64_t plane
-    if ahead.rows == NULL:
-        return
-    if ahead.planes == 1:
-        prefetch(ahead.rows, ahead.bytes, part, parts)
-        return
-    for plane in range(split_start(ahead.planes, parts, part), split_start(ahead.planes, parts, part + 1)):
-        prefetch(ahead.rows + plane * ahead.step, ahead.bytes, 0, 1)
 
 
 cdef inline void _block(const task_t *t, const bands_t *b, const ptrdiff_t *offsets, const real *band, int64_t at,
                         int64_t rows, int64_t columns, int64_t first_run, int64_t runs, int64_t c0, int64_t k,
                         const real *weight, int64_t g, int64_t first_filter, int64_t filters, int flags,
-                        const ahead_t *ahead) noexcept nogil:
+                        const below_t *below, int64_t block, int64_t blocks) noexcept nogil:
     """
     One block of K (runs first_run .. + runs, reals c0 .. + k of each) and of filters for all pixels of a band.
 
@@ -201,19 +184,22 @@ cdef inline void _block(const task_t *t, const bands_t *b, const ptrdiff_t *offs
     cdef int64_t ldc = p.yc if turned else p.yw
     cdef int64_t tiles = ceil_div(columns, b.mr)
     cdef int64_t used = runs * k * b.filters      # the weights of the next block follow these
+    cdef int64_t calls = rows * tiles
+    cdef ahead_t ahead
     cdef int64_t r, tile, column, m, where
     cdef const real *bias = <const real *>t.bias + g * p.ocg + first_filter if t.bias != NULL else NULL
     for r in range(rows):
         for tile in range(tiles):
-            if ahead != NULL:
-                _ask(ahead, r * tiles + tile, rows * tiles)
-            prefetch(weight + used, used * <int64_t>p.itemsize, r * tiles + tile, rows * tiles)
+            if below.bytes > 0:
+                ahead = _ask(below, block * calls + r * tiles + tile, blocks * calls)
+            else:
+                ahead = ahead_part(weight + used, used * <int64_t>p.itemsize, r * tiles + tile, calls)
             column = split_start(columns, tiles, tile)
             m = split_start(columns, tiles, tile + 1) - column
             where = at + r * p.yh + column * p.yw + first_filter * p.yc
-            _multiply_taps(p, m, filters, runs, k, band + r * p.sh * b.pitch + column * p.sw * b.pixel + c0,
-                           p.sw * b.pixel, offsets + first_run, weight, p.k * b.nr, <real *>t.y + where, ldc, flags,
-                           bias, <const real *>t.residual + where if t.residual != NULL else NULL)
+            multiply(p, m, filters, runs, k, band + r * p.sh * b.pitch + column * p.sw * b.pixel + c0, p.sw * b.pixel,
+                     offsets + first_run, weight, p.k * b.nr, <real *>t.y + where, ldc, ahead, flags, bias,
+                     <const real *>t.residual + where if t.residual != NULL else NULL)
 
 
 cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *offsets, int64_t task,
@@ -239,8 +225,11 @@ cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *
     cdef int64_t first_run, runs, c0, k, filters
     cdef int flags
     cdef int tail = last_flags(t, False)
-    cdef ahead_t ahead = _rows_below(p, x, row, rows)
-    cdef const ahead_t *ask = &ahead
+    cdef below_t below = _rows_below(p, x, row, rows)
+    cdef int64_t block = 0
+    cdef int64_t blocks = ceil_div(end - filter, b.filters) * ceil_div(b.runs, b.block_runs) * ceil_div(b.run, b.chunk)
+    if units * b.nr * p.k * <int64_t>p.itemsize > cache_bytes(2) // 3:
+        below.bytes = 0       # weights stream from beyond L2 and come first
     if not b.in_place:
         _fill_band(p, b, x, row, column, rows, columns, buffer)
         band = buffer
@@ -258,8 +247,9 @@ cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *
                 if first_run + runs == b.runs and c0 + k == b.run:
                     flags |= tail
                 _block(t, b, offsets, band, at, rows, columns, first_run, runs, c0, k,
-                       weight + filter * p.k + (first_run * b.run + c0) * b.nr, g, filter, filters, flags, ask)
-                ask = NULL
+                       weight + filter * p.k + (first_run * b.run + c0) * b.nr, g, filter, filters, flags, &below,
+                       block, blocks)
+                block += 1
                 c0 += k
             first_run += runs
         filter += filters

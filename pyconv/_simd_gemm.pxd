@@ -19,8 +19,8 @@ from cython.parallel cimport prange, threadid
 from pyconv._types cimport *
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport (
-    ACCUMULATE, BIAS_COLUMN, BIAS_ROW, CLAMP, RESIDUAL, TRANSPOSED, cache_bytes, ceil_div, f32_epilogue, f64_epilogue,
-    patches_t, prefetch, split_start,
+    ACCUMULATE, BIAS_COLUMN, BIAS_ROW, CLAMP, RESIDUAL, TRANSPOSED, ahead_part, ahead_t, cache_bytes, ceil_div,
+    f32_epilogue, f64_epilogue, patches_t, split_start,
 )
 from pyconv._sizes cimport times
 from pyconv._tail cimport poll
@@ -190,18 +190,28 @@ cdef inline void _pack_patches(const problem_t *p, const patches_t *shape, const
             p.kernels.f64.pack_hwc(shape, x, pixel, count, w, k0, k1, panel)
 
 
-cdef inline void _multiply(const problem_t *p, int64_t m, int64_t n, int64_t k, const real *a, int64_t a_rs, int64_t a_ks,
-                           const real *b, int64_t b_ps, real *c, int64_t ldc, int flags, const real *bias,
-                           const real *residual) noexcept nogil:
-    """c[m][n] = a[m][k] b[k][n] with the tail that flags ask for; see gemm.tmpl.h."""
+cdef inline void multiply(const problem_t *p, int64_t m, int64_t n, int64_t taps, int64_t k, const real *a, int64_t a_rs,
+                          const ptrdiff_t *offsets, const real *b, int64_t b_ps, real *c, int64_t ldc, ahead_t ahead,
+                          int flags, const real *bias, const real *residual) noexcept nogil:
+    """
+    c[m][n] = a[m][taps k] b[taps k][n] with the tail that flags ask for; see gemm.tmpl.h.
+
+    a is read in place, a run of k at each of the offsets of a row; or it is packed [k][m], and offsets is NULL.
+    """
     cdef f32_epilogue e32
     cdef f64_epilogue e64
     if real is float:
         e32.flags, e32.lo, e32.hi, e32.bias, e32.residual = flags, <float>p.lo, <float>p.hi, bias, residual
-        p.kernels.f32.gemm_panel(m, n, k, a, a_rs, a_ks, b, b_ps, c, ldc, &e32)
+        if offsets == NULL:
+            p.kernels.f32.gemm_panel(m, n, k, a, 1, m, b, b_ps, c, ldc, ahead, &e32)
+        else:
+            p.kernels.f32.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, c, ldc, ahead, &e32)
     else:
         e64.flags, e64.lo, e64.hi, e64.bias, e64.residual = flags, p.lo, p.hi, bias, residual
-        p.kernels.f64.gemm_panel(m, n, k, a, a_rs, a_ks, b, b_ps, c, ldc, &e64)
+        if offsets == NULL:
+            p.kernels.f64.gemm_panel(m, n, k, a, 1, m, b, b_ps, c, ldc, ahead, &e64)
+        else:
+            p.kernels.f64.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, c, ldc, ahead, &e64)
 
 
 cdef inline int last_flags(const task_t *t, bint filters_are_rows) noexcept nogil:
@@ -226,6 +236,7 @@ cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches
     cdef bint turned = p.layout == PYCONV_NHWC
     cdef int64_t ldc = p.yw if turned else p.yc
     cdef int tail = last_flags(t, True)
+    cdef ahead_t none = ahead_t(NULL, 0)
     cdef int64_t k0 = 0
     cdef int64_t kc, unit, panel, row, m, where
     cdef int flags
@@ -242,8 +253,8 @@ cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches
             m = split_start(p.ocg, b.panels, panel + 1) - row
             where = at + row * p.yc + first_pixel * p.yw
             residual = <const real *>t.residual + where if t.residual != NULL else NULL
-            _multiply(p, m, pixels, kc, weight + row * p.k + k0 * m, 1, m, buffer, kc * b.nr,
-                      <real *>t.y + where, ldc, flags, bias + row if bias != NULL else NULL, residual)
+            multiply(p, m, pixels, 1, kc, weight + row * p.k + k0 * m, 1, NULL, buffer, kc * b.nr, <real *>t.y + where, ldc,
+                     none, flags, bias + row if bias != NULL else NULL, residual)
         k0 += kc
 
 
@@ -265,6 +276,8 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
     cdef int64_t kc, n, filter, first, last, panel, pixel, m, where
     cdef int flags
     cdef const real *columns
+    cdef ahead_t ahead
+    cdef ptrdiff_t here = 0
     while k0 < p.k:
         kc = min(b.kc, p.k - k0)
         n = max(1, l1 // (kc * b.nr)) * b.nr      # filters whose block of weights stays in L1, at least a unit
@@ -281,18 +294,19 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
             while filter < filters:
                 columns = weight + filter * p.k + k0 * b.nr
                 for panel in range(first, last):
-                    prefetch(columns + p.k * b.nr, kc * b.nr * <int64_t>p.itemsize, panel - first, last - first)
+                    ahead = ahead_part(columns + p.k * b.nr, kc * b.nr * <int64_t>p.itemsize, panel - first, last - first)
                     pixel = first_pixel + split_start(pixels, panels, panel)
                     m = first_pixel + split_start(pixels, panels, panel + 1) - pixel
                     where = at + (first_filter + filter) * p.yc + pixel * p.yw
                     residual = <const real *>t.residual + where if t.residual != NULL else NULL
                     if b.in_place:
-                        _multiply(p, m, min(n, filters - filter), kc, x + pixel * p.xw + k0, p.xw, 1, columns, b.nr * p.k,
-                                  <real *>t.y + where, ldc, flags, bias + filter if bias != NULL else NULL, residual)
+                        multiply(p, m, min(n, filters - filter), 1, kc, x + pixel * p.xw + k0, p.xw, &here, columns,
+                                 b.nr * p.k, <real *>t.y + where, ldc, ahead, flags,
+                                 bias + filter if bias != NULL else NULL, residual)
                     else:
-                        _multiply(p, m, min(n, filters - filter), kc, buffer + (panel - first) * b.mr * kc, 1, m, columns,
-                                  b.nr * p.k, <real *>t.y + where, ldc, flags, bias + filter if bias != NULL else NULL,
-                                  residual)
+                        multiply(p, m, min(n, filters - filter), 1, kc, buffer + (panel - first) * b.mr * kc, 1, NULL,
+                                 columns, b.nr * p.k, <real *>t.y + where, ldc, ahead, flags,
+                                 bias + filter if bias != NULL else NULL, residual)
                 filter += n
             first = last
         k0 += kc

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* C[m][n] = epilogue(A[m][k] B[k][n]) for one panel of m <= MR rows: the product all fast algorithms share.
  *
- * A is the broadcast side, B the vector side. gemm_panel reads both packed, or A in place. The two direct
- * forms need no patches: gemm_taps reads A from a channels-last image, gemm_shifts reads B from the rows of
- * an image.
+ * A is the broadcast side, B the vector side. gemm_panel reads both packed, or A in place; gemm_taps needs no
+ * patches and reads A from a channels-last image.
  *
  * Each m has its own instances with all m x NR sums in registers. On AVX-512 14 x 2 sums, 2 vectors of B
  * and 2 broadcasts of A fill the 32 registers; 6 x 2 of 16 on AVX2 and SSE2, 12 x 2 of 32 on NEON. */
@@ -15,21 +14,29 @@ typedef struct NAME(product) {
     const ptrdiff_t *offsets;
     const real *b;
     ptrdiff_t b_ps;
-    const char *ahead; /* gemm_rows asks for this memory, `pace` bytes further at each step of k */
-    ptrdiff_t pace;
     real *c;
     ptrdiff_t ldc;
+    const char *ahead; /* memory to ask for, `pace` bytes further at each step of K */
+    ptrdiff_t pace;
     const EPILOGUE *e;
 } NAME(product);
 
+/* Into L2, as much as one step reads of B. */
+INLINE void NAME(ask)(const char *ahead) {
+    PYCONV_UNROLL
+    for (int line = 0; line < NR * (int)sizeof(real); line += 64)
+        __builtin_prefetch(ahead + line, 0, 2);
+}
+
 /* sum += a[k][m] b[k][NR] */
 INLINE void NAME(gemm_packed)(const int m, const int vecs, vec sum[MR][2], ptrdiff_t k, const real *a,
-                              const real *b) {
-    for (; k > 0; k--, a += m, b += NR) {
+                              const real *b, const char *ahead, ptrdiff_t pace) {
+    for (; k > 0; k--, a += m, b += NR, ahead += pace) {
         vec row[2];
         PYCONV_UNROLL
         for (int j = 0; j < vecs; j++)
             row[j] = v_load(b + j * V);
+        NAME(ask)(ahead);
         EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
     }
 }
@@ -47,9 +54,7 @@ INLINE void NAME(gemm_rows)(const int m, const int vecs, vec sum[MR][2], ptrdiff
         PYCONV_UNROLL
         for (int j = 0; j < vecs; j++)
             row[j] = v_load(b + j * V);
-        PYCONV_UNROLL
-        for (int line = 0; line < NR * (int)sizeof(real); line += 64)
-            __builtin_prefetch(ahead + line, 0, 2);
+        NAME(ask)(ahead);
         EACH_SUM(sum[i][j] = v_fma(v_set1(base[i / 3][i % 3 * a_rs]), row[j], sum[i][j]))
         PYCONV_UNROLL
         for (int i = 0; i < m; i += 3) {
@@ -59,42 +64,21 @@ INLINE void NAME(gemm_rows)(const int m, const int vecs, vec sum[MR][2], ptrdiff
     }
 }
 
-/* sum += a[k][m] b[offsets[k] + ...], n columns of which are valid. */
-INLINE void NAME(gemm_shifted)(const int m, const int vecs, vec sum[MR][2], ptrdiff_t n, ptrdiff_t k,
-                               const real *a, const ptrdiff_t *offsets, const real *b) {
-    if (n == vecs * V)
-        for (; k > 0; k--, a += m, offsets++) {
-            vec row[2];
-            PYCONV_UNROLL
-            for (int j = 0; j < vecs; j++)
-                row[j] = v_load(b + *offsets + j * V);
-            EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
-        }
-    else
-        for (; k > 0; k--, a += m, offsets++) {
-            vec row[2];
-            row[0] = vecs == 1 ? v_load_n(b + *offsets, n) : v_load(b + *offsets);
-            row[1] = vecs == 1 ? row[0] : v_load_n(b + *offsets + V, n - V);
-            EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
-        }
-}
-
-enum { NAME(form_packed), NAME(form_rows), NAME(form_shifted) };
+enum { NAME(form_packed), NAME(form_rows) };
 
 /* Columns col .. col + vecs V of C; m, vecs and form are known when compiled. */
 INLINE void NAME(gemm_tile)(const int m, const int vecs, const int form, const NAME(product) * p,
                             ptrdiff_t col) {
-    const ptrdiff_t n = p->n - col < vecs * V ? p->n - col : vecs * V;
+    const ptrdiff_t n = p->n - col < vecs * V ? p->n - col : vecs * V, pace = p->pace;
+    const char *ahead = p->ahead + col / NR * p->taps * p->k * pace;
     vec sum[MR][2];
     EACH_SUM(sum[i][j] = (vec){0})
     if (form == NAME(form_packed))
-        NAME(gemm_packed)(m, vecs, sum, p->k, p->a, p->b + col / NR * p->b_ps);
-    else if (form == NAME(form_rows))
+        NAME(gemm_packed)(m, vecs, sum, p->k, p->a, p->b + col / NR * p->b_ps, ahead, pace);
+    else
         for (ptrdiff_t t = 0; t < p->taps; t++)
             NAME(gemm_rows)(m, vecs, sum, p->k, p->a + p->offsets[t], p->a_rs,
-                            p->b + col / NR * p->b_ps + t * p->k * NR, p->ahead, p->pace);
-    else
-        NAME(gemm_shifted)(m, vecs, sum, n, p->k, p->a, p->offsets, p->b + col);
+                            p->b + col / NR * p->b_ps + t * p->k * NR, ahead + t * p->k * pace, pace);
     NAME(gemm_store)(m, vecs, sum, n, p->c, p->ldc, col, p->e);
 }
 
@@ -106,22 +90,28 @@ INLINE void NAME(gemm_tile)(const int m, const int vecs, const int form, const N
         if (col < p->n)                                                                                      \
             NAME(gemm_tile)(m, 1, NAME(form), p, col);                                                       \
     }
-#define GEMM_INSTANCES(m)                                                                                    \
-    GEMM_INSTANCE(form_packed, m) GEMM_INSTANCE(form_rows, m) GEMM_INSTANCE(form_shifted, m)
+#define GEMM_INSTANCES(m) GEMM_INSTANCE(form_packed, m) GEMM_INSTANCE(form_rows, m)
 EACH_M(GEMM_INSTANCES)
 
-#define GEMM_ENTRIES(m) {NAME(form_packed_##m), NAME(form_rows_##m), NAME(form_shifted_##m)},
-static void (*const NAME(gemm_instances)[MR][3])(const NAME(product) *) = {EACH_M(GEMM_ENTRIES)};
+#define GEMM_ENTRIES(m) {NAME(form_packed_##m), NAME(form_rows_##m)},
+static void (*const NAME(gemm_instances)[MR][2])(const NAME(product) *) = {EACH_M(GEMM_ENTRIES)};
+
+static void NAME(gemm_run)(ptrdiff_t m, int form, NAME(product) * p, pyconv_ahead ahead) {
+    const ptrdiff_t steps = pyconv_ceil_div(p->n, NR) * p->taps * p->k;
+    p->ahead = ahead.bytes > 0 ? ahead.at : (const void *)p->a;
+    p->pace = pyconv_ceil_div(ahead.bytes, steps);
+    NAME(gemm_instances)[m - 1][form](p);
+}
 
 /*   a  packed [k][m] (a_rs = 1, a_ks = m), or rows in place [m][a_rs] (a_ks = 1)
  *   b  panels [ceil(n / NR)][k][NR], b_ps apart, zero padded
  *   c  [m][ldc]; [n][ldc] with PYCONV_TRANSPOSED */
 static void NAME(gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a, ptrdiff_t a_rs,
                              ptrdiff_t a_ks, const real *b, ptrdiff_t b_ps, real *c, ptrdiff_t ldc,
-                             const EPILOGUE *e) {
+                             pyconv_ahead ahead, const EPILOGUE *e) {
     static const ptrdiff_t here = 0;
-    const NAME(product) p = {n, k, a, a_rs, 1, &here, b, b_ps, (const char *)b, 0, c, ldc, e};
-    NAME(gemm_instances)[m - 1][a_ks == 1 ? NAME(form_rows) : NAME(form_packed)](&p);
+    NAME(product) p = {n, k, a, a_rs, 1, &here, b, b_ps, c, ldc, .e = e};
+    NAME(gemm_run)(m, a_ks == 1 ? NAME(form_rows) : NAME(form_packed), &p, ahead);
 }
 
 /* A[i][t k + l] = a[i a_rs + offsets[t] + l]: m output pixels at equal distances in a channels-last image,
@@ -129,17 +119,9 @@ static void NAME(gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *
  * above, of depth taps k. */
 static void NAME(gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const real *a,
                             ptrdiff_t a_rs, const ptrdiff_t *offsets, const real *b, ptrdiff_t b_ps, real *c,
-                            ptrdiff_t ldc, const EPILOGUE *e) {
-    const NAME(product) p = {n, k, a, a_rs, taps, offsets, b, b_ps, (const char *)b, 0, c, ldc, e};
-    NAME(gemm_instances)[m - 1][NAME(form_rows)](&p);
-}
-
-/* B[l][j] = b[offsets[l] + j]: n neighbours in an output row, read where the image [c][h][w] has them. a is
- * packed [k][m]; nothing beyond column n is read. */
-static void NAME(gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a, const real *b,
-                              const ptrdiff_t *offsets, real *c, ptrdiff_t ldc, const EPILOGUE *e) {
-    const NAME(product) p = {n, k, a, 1, 1, offsets, b, 0, NULL, 0, c, ldc, e};
-    NAME(gemm_instances)[m - 1][NAME(form_shifted)](&p);
+                            ptrdiff_t ldc, pyconv_ahead ahead, const EPILOGUE *e) {
+    NAME(product) p = {n, k, a, a_rs, taps, offsets, b, b_ps, c, ldc, .e = e};
+    NAME(gemm_run)(m, NAME(form_rows), &p, ahead);
 }
 
 /* C[m][n] = A[m][a_rs] B[k][NR] for any m and n <= NR, in panels of even height; ACCUMULATE is the only flag.
@@ -153,7 +135,7 @@ static void NAME(gemm_stream)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real 
     static const ptrdiff_t here = 0;
     const ptrdiff_t panels = pyconv_ceil_div(m, MR);
     const EPILOGUE e = {.flags = flags};
-    NAME(product) p = {n, k, a, a_rs, 1, &here, b, 0, (const char *)ahead, 0, c, ldc, &e};
+    NAME(product) p = {n, k, a, a_rs, 1, &here, b, 0, c, ldc, (const char *)ahead, 0, &e};
     p.pace = pyconv_ceil_div(NR * (ptrdiff_t)sizeof(real), panels);
     for (ptrdiff_t i = 0; i < panels; i++) {
         const ptrdiff_t rows = pyconv_split_start(m, panels, i + 1) - pyconv_split_start(m, panels, i);

@@ -31,6 +31,13 @@ typedef struct pyconv_f64_epilogue {
     const pyconv_f64 *bias, *residual;
 } pyconv_f64_epilogue;
 
+/* Memory to ask for while a product is computed, a little at each of its steps, since a burst of requests would hold
+ * up its own loads; 0 bytes for none. */
+typedef struct pyconv_ahead {
+    const void *at;
+    ptrdiff_t bytes;
+} pyconv_ahead;
+
 /* The patches of one image and group; strides of x in elements. */
 typedef struct pyconv_patches {
     ptrdiff_t c, ih, iw;
@@ -50,6 +57,15 @@ static inline ptrdiff_t pyconv_clamp(ptrdiff_t v, ptrdiff_t lo, ptrdiff_t hi) {
 static inline ptrdiff_t pyconv_split_start(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t i) {
     const ptrdiff_t rest = total % parts;
     return total / parts * i + (i < rest ? i : rest);
+}
+
+/* Product `part` of `parts` asks for its part of what the next block reads. A single product has nobody to go ahead of:
+ * it runs no faster than its own operands arrive. */
+static inline pyconv_ahead pyconv_ahead_part(const void *at, ptrdiff_t bytes, ptrdiff_t part,
+                                             ptrdiff_t parts) {
+    const ptrdiff_t start = pyconv_split_start(bytes, parts, part),
+                    end = pyconv_split_start(bytes, parts, part + 1);
+    return (pyconv_ahead){(const char *)at + start, parts > 1 ? end - start : 0};
 }
 
 #endif

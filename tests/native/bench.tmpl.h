@@ -24,7 +24,8 @@ static void BENCH_NAME(gemm_panel)(const KERNELS *kernels, bench_label label) {
     for (int i = 0; i < 4; i++) {
         const ptrdiff_t k = depths[i / 2], packed = i % 2;
         BENCH_FLOPS(2 * m * n * k,
-                    kernels->gemm_panel(m, n, k, a, packed ? 1 : a_rs, packed ? m : 1, b, k * n, c, n, &e),
+                    kernels->gemm_panel(m, n, k, a, packed ? 1 : a_rs, packed ? m : 1, b, k * n, c, n,
+                                        (pyconv_ahead){0}, &e),
                     "%s %tdx%td, k %td", packed ? "packed" : "rows", m, n, k);
     }
 }
@@ -47,22 +48,10 @@ static void BENCH_NAME(gemm_taps)(const KERNELS *kernels, bench_label label) {
     ptrdiff_t offsets[9];
     for (ptrdiff_t t = 0; t < 9; t++)
         offsets[t] = (t / 3 * width + t % 3) * channels;
-    BENCH_FLOPS(2 * m * n * k,
-                kernels->gemm_taps(m, n, 9, channels, a, channels, offsets, b, k * n, c, n, &e),
-                "%tdx%td, 3x3 of %td", m, n, channels);
-}
-
-static void BENCH_NAME(gemm_shifts)(const KERNELS *kernels, bench_label label) {
-    const ptrdiff_t m = kernels->mr, n = 2 * kernels->nr, width = n + 2, few = 3, many = 32;
-    real *a = ARRAY(9 * many * m), *b = ARRAY(3 * many * width), *c = ARRAY(m * n), *sink = ARRAY(n);
-    const EPILOGUE e = {0};
-    ptrdiff_t offsets[9 * 32];
-    for (ptrdiff_t l = 0; l < 9 * many; l++)
-        offsets[l] = l / 3 * width + l % 3;
-    for (ptrdiff_t channels = few; channels <= many; channels += many - few)
-        BENCH_FLOPS(2 * m * n * 9 * channels,
-                    kernels->gemm_shifts(m, n, 9 * channels, a, b, offsets, c, n, &e), "%tdx%td, 3x3 of %td",
-                    m, n, channels);
+    BENCH_FLOPS(
+        2 * m * n * k,
+        kernels->gemm_taps(m, n, 9, channels, a, channels, offsets, b, k * n, c, n, (pyconv_ahead){0}, &e),
+        "%tdx%td, 3x3 of %td", m, n, channels);
 }
 
 static void BENCH_NAME(pack)(const KERNELS *kernels, bench_label label, int hwc) {

@@ -77,27 +77,24 @@ static long CHECK_NAME(operands_wrong)(CHECK_NAME(operands) o, double *product) 
            !guarded_free(o.bias);
 }
 
-/* form 0: packed A, 1: A in place, 2: gemm_taps with k in `taps` runs, 3: gemm_shifts, 4: gemm_stream, n <= NR. */
+/* form 0: packed A, 1: A in place, 2: gemm_taps with k in `taps` runs, 3: gemm_stream, n <= NR. */
 static void CHECK_NAME(gemm_case)(const KERNELS *kernels, const char *isa, ptrdiff_t m, ptrdiff_t n,
                                   ptrdiff_t k, int form, int flags) {
-    const char *const names[] = {"gemm_panel packed", "gemm_panel rows", "gemm_taps", "gemm_shifts",
-                                 "gemm_stream"};
+    const char *const names[] = {"gemm_panel packed", "gemm_panel rows", "gemm_taps", "gemm_stream"};
     const ptrdiff_t nr = kernels->nr, panels = (n + nr - 1) / nr, taps = form == 2 ? 3 : 1, depth = taps * k;
-    const int packed = form == 0 || form == 3;
+    const int packed = form == 0;
     const ptrdiff_t a_rs = packed ? 1 : k + 5, a_ks = packed ? m : 1;
-    ptrdiff_t offsets[64]; /* of the taps of A, or of the rows of B, which overlap as those of an image do */
-    for (ptrdiff_t t = 0; t < 64; t++)
-        offsets[t] = form == 2 ? (taps - 1 - t) * 2 : form == 3 ? (k - 1 - t) * 3 : 0;
+    const ptrdiff_t offsets[] = {(taps - 1) * 2, 2,
+                                 0}; /* of the taps of A, which overlap as those of an image do */
     const ptrdiff_t a_count = packed ? k * m : (m - 1) * a_rs + k + (taps - 1) * 2;
-    const ptrdiff_t b_count = form == 3 ? n + (k - 1) * 3 : panels * depth * nr;
+    const ptrdiff_t b_count = panels * depth * nr;
     CHECK_NAME(operands)
     o = CHECK_NAME(operands_new)(m, n, a_count, b_count, k > 2 ? (packed ? m : 1 + offsets[0]) : -1, flags);
+    const pyconv_ahead ahead = {o.C, flags & 1 ? 100 * k : 0};
     if (form < 2)
-        kernels->gemm_panel(m, n, k, o.A, a_rs, a_ks, o.B, k * nr, o.C, o.ldc, &o.e);
+        kernels->gemm_panel(m, n, k, o.A, a_rs, a_ks, o.B, k * nr, o.C, o.ldc, ahead, &o.e);
     else if (form == 2)
-        kernels->gemm_taps(m, n, taps, k, o.A, a_rs, offsets, o.B, depth * nr, o.C, o.ldc, &o.e);
-    else if (form == 3)
-        kernels->gemm_shifts(m, n, k, o.A, o.B, offsets, o.C, o.ldc, &o.e);
+        kernels->gemm_taps(m, n, taps, k, o.A, a_rs, offsets, o.B, depth * nr, o.C, o.ldc, ahead, &o.e);
     else
         kernels->gemm_stream(m, n, k, o.A, a_rs, o.B, o.B, o.C, o.ldc, flags);
 
@@ -107,7 +104,7 @@ static void CHECK_NAME(gemm_case)(const KERNELS *kernels, const char *isa, ptrdi
             double sum = 0;
             for (ptrdiff_t l = 0; l < depth; l++) {
                 const ptrdiff_t a_at = i * a_rs + l % k * a_ks + (form == 2 ? offsets[l / k] : 0);
-                const ptrdiff_t b_at = form == 3 ? offsets[l] + j : j / nr * depth * nr + l * nr + j % nr;
+                const ptrdiff_t b_at = j / nr * depth * nr + l * nr + j % nr;
                 sum += (double)o.A[a_at] * (double)o.B[b_at];
             }
             product[i * n + j] = sum;
@@ -135,12 +132,9 @@ static void CHECK_NAME(gemm_panel)(const KERNELS *kernels, const char *isa) {
 static void CHECK_NAME(gemm_taps)(const KERNELS *kernels, const char *isa) {
     CHECK_NAME(gemm)(kernels, isa, 2);
 }
-static void CHECK_NAME(gemm_shifts)(const KERNELS *kernels, const char *isa) {
-    CHECK_NAME(gemm)(kernels, isa, 3);
-}
 static void CHECK_NAME(gemm_stream)(const KERNELS *kernels, const char *isa) {
     for (ptrdiff_t m = 1; m <= 3 * kernels->mr + 1; m++)
         for (ptrdiff_t n = 1; n <= kernels->nr; n++)
             for (ptrdiff_t k = 1; k < 20; k += 6)
-                CHECK_NAME(gemm_case)(kernels, isa, m, n, k, 4, (m + n) % 2 ? PYCONV_ACCUMULATE : 0);
+                CHECK_NAME(gemm_case)(kernels, isa, m, n, k, 3, (m + n) % 2 ? PYCONV_ACCUMULATE : 0);
 }
