@@ -13,8 +13,10 @@ except ModuleNotFoundError as error:
 
 from ._api import algorithms, conv2d, plan
 from ._config import config
+from ._gradients import conv2d_backward_input, conv_transpose2d, plan_conv_transpose2d
 from ._operators import conv1d, depthwise_conv2d, partial_conv2d, pointwise_conv2d
 from ._report import get_include, show_config
+from ._transpose import TransposedPlan
 
 Plan = _kernels.Plan
 UnsupportedError = _kernels.UnsupportedError
@@ -23,15 +25,19 @@ UnsupportedError.__module__ = "pyconv"
 __version__ = _version("pyconv")
 __all__ = [
     "Plan",
+    "TransposedPlan",
     "UnsupportedError",
     "algorithms",
     "config",
     "conv1d",
     "conv2d",
+    "conv2d_backward_input",
+    "conv_transpose2d",
     "depthwise_conv2d",
     "get_include",
     "partial_conv2d",
     "plan",
+    "plan_conv_transpose2d",
     "pointwise_conv2d",
     "show_config",
 ]

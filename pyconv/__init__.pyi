@@ -109,6 +109,72 @@ def plan(
     accuracy: _Accuracy | None = None,
     threads: int | None = None,
 ) -> Plan: ...
+
+class TransposedPlan:
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    workspace_bytes: int
+    packed_bytes: int
+    multiplications: int
+    def __call__(
+        self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None
+    ) -> NDArray[Any]: ...
+    def new_workspace(self) -> NDArray[np.uint8]: ...
+
+def conv_transpose2d(
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: _Pair = 1,
+    padding: _Padding = 0,
+    output_padding: _Pair = 0,
+    dilation: _Pair = 1,
+    groups: int = 1,
+    layout: _Layout = "NCHW",
+    activation: _Activation = None,
+    algorithm: str = "auto",
+    max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None,
+    threads: int | None = None,
+    out: NDArray[Any] | None = None,
+    workspace: Any = None,
+) -> NDArray[Any]: ...
+def plan_conv_transpose2d(
+    x_shape: Sequence[int],
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: _Pair = 1,
+    padding: _Padding = 0,
+    output_padding: _Pair = 0,
+    dilation: _Pair = 1,
+    groups: int = 1,
+    layout: _Layout = "NCHW",
+    activation: _Activation = None,
+    algorithm: str = "auto",
+    max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None,
+    threads: int | None = None,
+) -> TransposedPlan: ...
+def conv2d_backward_input(
+    x_shape: Sequence[int],
+    weight: ArrayLike,
+    dy: ArrayLike,
+    *,
+    stride: _Pair = 1,
+    padding: _Padding = 0,
+    dilation: _Pair = 1,
+    groups: int = 1,
+    layout: _Layout = "NCHW",
+    algorithm: str = "auto",
+    max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None,
+    threads: int | None = None,
+    out: NDArray[Any] | None = None,
+    workspace: Any = None,
+) -> NDArray[Any]: ...
 def conv1d(
     x: ArrayLike,
     weight: ArrayLike,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The one extension: plans for NumPy arrays over the nogil core in the `.pxd` files beside this one."""
 
-from libc.stdint cimport int64_t, uintptr_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from cython.parallel cimport prange
 cimport numpy as cnp
@@ -100,7 +100,7 @@ cpdef object as_array(object value, str name):
     return np.asarray(value)
 
 
-cdef cnp.ndarray _checked(object value, str name, int typenum, tuple shape, str like):
+cpdef cnp.ndarray check_array(object value, str name, int typenum, tuple shape, str like):
     """value as an array of the dtype and shape wanted, not copied."""
     cdef cnp.ndarray a
     if type(value) is not np.ndarray:
@@ -113,7 +113,7 @@ cdef cnp.ndarray _checked(object value, str name, int typenum, tuple shape, str 
     return a
 
 
-cdef cnp.ndarray _operand(cnp.ndarray a, str name):
+cpdef cnp.ndarray as_operand(cnp.ndarray a, str name):
     """a as the kernels read it: C-contiguous, aligned, in native byte order; copied only if it is not."""
     if cnp.PyArray_ISCARRAY_RO(a):
         return a
@@ -268,10 +268,10 @@ cdef class Plan:
         for i in range(self.ndim):
             self.dims[i] = self.output_shape[i]
         if bias is not None:
-            bias = _checked(bias, "bias", self.typenum, (self.plan.problem.oc,), "x")
-            b = _operand(bias, "bias")
+            bias = check_array(bias, "bias", self.typenum, (self.plan.problem.oc,), "x")
+            b = as_operand(bias, "bias")
             bias_data = cnp.PyArray_DATA(b)
-        w = _operand(weight, "weight")
+        w = as_operand(weight, "weight")
         with nogil:
             status = plan_pack(&self.plan, cnp.PyArray_DATA(w), bias_data)
         if status != PYCONV_STATUS_OK:
@@ -335,7 +335,7 @@ cdef class Plan:
         MemoryError
             With the bytes asked for.
         """
-        cdef cnp.ndarray given = _checked(x, "x", self.typenum, self.input_shape, "the plan")
+        cdef cnp.ndarray given = check_array(x, "x", self.typenum, self.input_shape, "the plan")
         cdef cnp.ndarray given_residual = None
         cdef cnp.ndarray a, y, block
         cdef cnp.ndarray r = None
@@ -345,7 +345,7 @@ cdef class Plan:
         cdef size_t size = self.plan.need.workspace
         cdef int status
         if residual is not None:
-            given_residual = _checked(residual, "residual", self.typenum, self.output_shape, "the plan")
+            given_residual = check_array(residual, "residual", self.typenum, self.output_shape, "the plan")
         if out is None:
             try:
                 y = cnp.PyArray_SimpleNew(self.ndim, self.dims, self.typenum)
@@ -356,9 +356,9 @@ cdef class Plan:
             check_out(out, self.dtype, self.output_shape)
             y = out
             refuse_overlap(y, "out", (("x", given), ("residual", given_residual), *self.operands))
-        a = _operand(given, "x")
+        a = as_operand(given, "x")
         if residual is not None:
-            r = _operand(given_residual, "residual")
+            r = as_operand(given_residual, "residual")
             residual_data = cnp.PyArray_DATA(r)
         if workspace is not None:
             block = take_workspace(workspace, size,
@@ -422,6 +422,9 @@ cdef class Plan:
             f"  multiplications {self.multiplications:,}, threads {self.threads}, accuracy {self.accuracy}, "
             f"a NaN reaches its {pyconv_nan_reach_words[self.plan.algorithm.nan_reach].decode()}",
         ))
+
+
+include "_operators.pxi"
 
 
 def set_isa(str name=None):
