@@ -19,9 +19,9 @@ ctypedef struct copy_t:
 
 cdef inline void _copy_rows(const copy_t *c, const word *src, word *dst) noexcept nogil:
     """The last two axes."""
-    cdef int64_t row, i
+    cdef int64_t _row, i
     cdef int64_t count = c.shape[4], step_from = c.from_[4], step_to = c.to[4]
-    for row in range(c.shape[3]):
+    for _row in range(c.shape[3]):
         if step_from == 1 and step_to == 1:
             memcpy(dst, src, count * sizeof(word))
         elif step_from == 1 and step_to == 2:

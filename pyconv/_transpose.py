@@ -4,8 +4,8 @@ Transposed convolution without a zero in between: one convolution of stride 1 fo
 
 y[o, i*sh + r*dh - ph, j*sw + s*dw - pw] += x[c, i, j] * weight[c, o, r, s]
 
-Outputs a, a + sh, a + 2*sh, ... of an axis are reached by the taps r with r*dh = a + ph modulo sh alone, which
-stand sh/gcd(sh, dh) apart: a correlation of x with these taps, turned round, dilated by dh/gcd(sh, dh).
+Outputs a, a + sh, a + 2*sh, ... of an axis are reached by the taps r with r*dh = a + ph modulo sh alone,
+which stand sh/gcd(sh, dh) apart: a correlation of x with these taps, turned round, dilated by dh/gcd(sh, dh).
 """
 
 import math
@@ -73,8 +73,8 @@ class TransposedPlan:
     """
     A transposed convolution made ready for one input shape: packed weights for each phase of the stride.
 
-    Made by `pyconv.plan_conv_transpose2d`. Immutable, so that threads may share it; each concurrent call needs
-    a workspace of its own.
+    Made by `pyconv.plan_conv_transpose2d`. Immutable, so that threads may share it; each concurrent call
+    needs a workspace of its own.
 
     Attributes
     ----------
