@@ -19,6 +19,7 @@ from ._report import get_include, show_config
 from ._transpose import TransposedPlan
 
 Plan = _kernels.Plan
+c_functions = _kernels.c_functions
 UnsupportedError = _kernels.UnsupportedError
 UnsupportedError.__module__ = "pyconv"
 
@@ -28,6 +29,7 @@ __all__ = [
     "TransposedPlan",
     "UnsupportedError",
     "algorithms",
+    "c_functions",
     "config",
     "conv1d",
     "conv2d",

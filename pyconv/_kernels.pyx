@@ -27,6 +27,8 @@ fill_table(table)
 pyconv_blas_lock = PyThread_allocate_lock()
 watch_forks()
 
+include "_c_api.pxi"
+
 cdef extern from *:
     """
     #ifdef __VERSION__
@@ -198,6 +200,8 @@ cdef class Plan:
         OpenMP threads of one call.
     accuracy : str
         Error class of the algorithm: ``"strict"``, ``"standard"`` or ``"fast"``.
+    address : int
+        Of the plan for `pyconv.c_functions`, a ``const pyconv_plan_t *`` that lives as long as this object.
     """
 
     cdef plan_t plan
@@ -406,6 +410,10 @@ cdef class Plan:
     @property
     def accuracy(self):
         return pyconv_accuracy_words[self.plan.algorithm.accuracy].decode()
+
+    @property
+    def address(self):
+        return <uintptr_t>&self.plan
 
     def __repr__(self):
         return f"<pyconv.Plan {self.algorithm} {self.dtype} {self.input_shape} -> {self.output_shape}>"

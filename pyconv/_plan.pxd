@@ -6,7 +6,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from pyconv._types cimport *
-from pyconv._choose cimport choose, needs, needs_t
+from pyconv._choose cimport ALGORITHMS, choose, needs, needs_t
 from pyconv._half cimport half, narrow, widen
 from pyconv._problem cimport direct_multiplications, problem_init
 from pyconv._rows cimport pad_images
@@ -44,6 +44,8 @@ cdef inline int plan_create(plan_t *plan, const pyconv_conv2d_t *d, const algori
                             bint borrow) noexcept nogil:
     """Validates and chooses; allocates nothing. Then plan_pack() may be called once."""
     cdef int status = problem_init(&plan.problem, d)
+    if status == PYCONV_STATUS_OK and not -1 <= d.algorithm < ALGORITHMS:
+        status = PYCONV_STATUS_BAD_ENUM
     if status != PYCONV_STATUS_OK:
         return status
     plan.threads = _plan_threads(&plan.problem, d.threads)

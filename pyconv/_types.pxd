@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The structs that problem, algorithm and plan hand to each other. Sizes and strides are int64, in elements."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 
+from pyconv._abi cimport *
 from pyconv._rates cimport rates_t
 from pyconv._simd cimport kernels_t
 
@@ -13,39 +14,6 @@ ctypedef fused real:
 # In the debug build alone: what the layer above has promised.
 cdef extern from "assert.h" nogil:
     void promised "assert"(bint condition)
-
-cdef extern from "pyconv/abi.h" nogil:
-    enum:
-        PYCONV_F32, PYCONV_F64, PYCONV_F16
-        PYCONV_DTYPE_COUNT, PYCONV_LAYOUT_COUNT, PYCONV_PADDING_MODE_COUNT, PYCONV_ACCURACY_COUNT
-        PYCONV_STATUS_COUNT, PYCONV_NAN_REACH_COUNT
-        PYCONV_NCHW, PYCONV_NHWC
-        PYCONV_ZEROS, PYCONV_REFLECT, PYCONV_REPLICATE, PYCONV_CIRCULAR
-        PYCONV_STRICT, PYCONV_STANDARD, PYCONV_FAST
-        PYCONV_WINDOW, PYCONV_TILE, PYCONV_IMAGE
-        PYCONV_ALIGNMENT
-        PYCONV_STATUS_OK, PYCONV_STATUS_NULL_POINTER, PYCONV_STATUS_STRUCT_SIZE, PYCONV_STATUS_BAD_ENUM
-        PYCONV_STATUS_BAD_BATCH, PYCONV_STATUS_BAD_IMAGE, PYCONV_STATUS_BAD_KERNEL, PYCONV_STATUS_BAD_STRIDE
-        PYCONV_STATUS_BAD_DILATION, PYCONV_STATUS_BAD_GROUPS, PYCONV_STATUS_BAD_PADDING
-        PYCONV_STATUS_GROUPS_INPUT, PYCONV_STATUS_GROUPS_OUTPUT, PYCONV_STATUS_CHANNELS
-        PYCONV_STATUS_KERNEL_TOO_LARGE, PYCONV_STATUS_REFLECT_TOO_LARGE, PYCONV_STATUS_CIRCULAR_TOO_LARGE
-        PYCONV_STATUS_BAD_CLIP, PYCONV_STATUS_OVERFLOW, PYCONV_STATUS_BAD_THREADS
-        PYCONV_STATUS_UNSUPPORTED, PYCONV_STATUS_OVER_BUDGET, PYCONV_STATUS_UNDER_ACCURACY
-        PYCONV_STATUS_MISALIGNED, PYCONV_STATUS_NO_MEMORY, PYCONV_STATUS_INTERRUPTED
-
-    const char *const *pyconv_dtype_words
-    const char *const *pyconv_layout_words
-    const char *const *pyconv_padding_mode_words
-    const char *const *pyconv_accuracy_words
-    const char *const *pyconv_nan_reach_words
-    const char *const *pyconv_status_words
-
-    ctypedef struct pyconv_conv2d_t:
-        size_t struct_size
-        int32_t dtype, layout, padding_mode, accuracy, algorithm, threads
-        int64_t n, g, ic, ih, iw, oc, icg, kh, kw, sh, sw, dh, dw, ph0, ph1, pw0, pw1
-        double lo, hi
-        int64_t max_workspace
 
 # A validated convolution: the descriptor, then what follows from it.
 ctypedef struct problem_t:

@@ -4,8 +4,13 @@
 #ifndef PYCONV_ABI_H
 #define PYCONV_ABI_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+// Grows by one with every change to what the C-level API exports; tests/abi_<version>.json records each.
+#define PYCONV_ABI_VERSION 1
 
 // Every enumeration is one list of (NAME, "word"); the word is what Python callers write.
 #define PYCONV_DTYPES(X) X(F32, "float32") X(F64, "float64") X(F16, "float16")
@@ -22,7 +27,9 @@
     X(OK, "ok")                                                                                              \
     X(NULL_POINTER, "a required pointer is NULL")                                                            \
     X(STRUCT_SIZE, "struct_size {struct_size} is not a size this version knows")                             \
-    X(BAD_ENUM, "dtype, layout, padding mode, accuracy or algorithm is not one of its enumeration")          \
+    X(BAD_ENUM, "dtype {dtype}, layout {layout}, padding mode {padding_mode}, accuracy {accuracy} or "       \
+                "algorithm {algorithm} is not one of its enumeration")                                       \
+    X(WRONG_DTYPE, "the function called serves another dtype than the descriptor's or the plan's")           \
     X(BAD_BATCH, "the batch must be 0 or more, is {n}")                                                      \
     X(BAD_IMAGE, "x needs at least one channel, row and column, has {ic} channels of {ih}x{iw}")             \
     X(BAD_KERNEL,                                                                                            \
@@ -75,8 +82,9 @@ static const char *const pyconv_status_words[] = {PYCONV_STATUSES(PYCONV_ENUM_WO
 
 // A convolution as the caller states it. Letters as in oneDNN; dilation 1 means none.
 //   x (n, ic, ih, iw) or (n, ih, iw, ic);  weight (oc, icg, kh, kw);  y (n, oc, oh, ow) or (n, oh, ow, oc)
+// Fields are only ever appended.
 typedef struct pyconv_conv2d_t {
-    size_t struct_size; // sizeof(pyconv_conv2d_t)
+    size_t struct_size; // sizeof(pyconv_conv2d_t) where the caller was compiled
     int32_t dtype, layout, padding_mode, accuracy;
     int32_t algorithm; // -1: choose
     int32_t threads;   // 0: as many as OpenMP would use
@@ -84,5 +92,29 @@ typedef struct pyconv_conv2d_t {
     double lo, hi;         // y = min(max(y, lo), hi); -inf and inf mean none
     int64_t max_workspace; // bytes of workspace and packed weights together; -1: no bound
 } pyconv_conv2d_t;
+
+// Every default: one float32 image in NCHW, stride 1, no padding, and icg 0 for ic / g. Left to fill in: ic, ih,
+// iw, oc, kh, kw.
+static inline void pyconv_conv2d_init(pyconv_conv2d_t *d) {
+    memset(d, 0, sizeof *d);
+    d->struct_size = sizeof *d;
+    d->accuracy = PYCONV_STANDARD;
+    d->algorithm = -1;
+    d->n = d->g = d->sh = d->sw = d->dh = d->dw = 1;
+    d->lo = -INFINITY;
+    d->hi = INFINITY;
+    d->max_workspace = -1;
+}
+
+// Whether a struct of so many bytes can be read: one that ends with the geometry or after a later field. Fields that
+// it lacks have their defaults.
+static inline int pyconv_conv2d_known(size_t size) {
+#define PYCONV_END(field) (offsetof(pyconv_conv2d_t, field) + sizeof(((pyconv_conv2d_t *)0)->field))
+    return size == PYCONV_END(pw1) || size == PYCONV_END(hi) || size == PYCONV_END(max_workspace);
+#undef PYCONV_END
+}
+
+// A convolution made ready: chosen algorithm and packed weights. Immutable, so threads may share it.
+typedef struct pyconv_plan_t pyconv_plan_t;
 
 #endif

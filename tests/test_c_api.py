@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The C-level API: the same numbers as Python's, and every bad input has a status, a text and no crash."""
+
+import ctypes
+import re
+
+import c_api
+import numpy as np
+import pytest
+from c_api import STATUS, C, Conv2d
+from helpers import Guarded, aligned, normal, run_python
+
+import pyconv
+
+GEOMETRY = {"n": 2, "ic": 6, "ih": 9, "iw": 11, "oc": 8, "icg": 3, "g": 2, "kh": 3, "kw": 3,
+            "ph0": 1, "ph1": 1, "pw0": 1, "pw1": 1}  # fmt: skip
+X, W, Y = (2, 6, 9, 11), (8, 3, 3, 3), (2, 8, 9, 11)
+
+
+def described(**changes):
+    return Conv2d(**GEOMETRY | changes)
+
+
+def test_the_defaults_here_are_those_of_the_header():
+    """What the tests set is what pyconv_conv2d_init() sets, read from its text."""
+    header = (c_api.Path(pyconv.get_include()) / "pyconv" / "abi.h").read_text()
+    body = re.search(r"pyconv_conv2d_init\(.*?\{(.*?)\n\}", header, re.S)[1]
+    for line in ("d->algorithm = -1;", "d->max_workspace = -1;", "d->accuracy = PYCONV_STANDARD;",
+                 "d->n = d->g = d->sh = d->sw = d->dh = d->dw = 1;"):  # fmt: skip
+        assert line in body
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("name", ["auto", *pyconv.algorithms()])
+def test_the_numbers_are_those_of_python(dtype, name):
+    x, w, b, r = (normal(s, dtype, i) for i, s in enumerate((X, W, (8,), Y)))
+    d = described(dtype=C["PYCONV_F64" if dtype == "f8" else "PYCONV_F32"], lo=0.0, threads=1)
+    d.accuracy, d.algorithm = C["PYCONV_FAST"], c_api.algorithm(name.encode())
+    keywords = {"padding": 1, "groups": 2, "activation": "relu", "algorithm": name, "accuracy": "fast"}
+    status, plan = c_api.create(d, w, b)
+    try:
+        expected = pyconv.plan(X, w, b, threads=1, **keywords)
+    except pyconv.UnsupportedError as reason:
+        assert status == "UNSUPPORTED" and c_api.refusal(ctypes.addressof(d)).decode() in str(reason)
+        return
+    assert status == "OK"
+    assert c_api.plan_algorithm(plan).decode() == expected.algorithm
+    assert c_api.plan_workspace_bytes(plan) == expected.workspace_bytes
+    assert c_api.plan_packed_bytes(plan) == expected.packed_bytes
+    oh, ow = ctypes.c_int64(), ctypes.c_int64()
+    assert STATUS[c_api.plan_output_size(plan, oh, ow)] == "OK"
+    assert (oh.value, ow.value) == Y[2:]
+    w[:], b[:] = np.nan, np.nan  # the plan has copies
+    for residual in (None, r):
+        for workspace in (None, aligned(expected.workspace_bytes)):
+            y = Guarded(Y, dtype, 0xFF)
+            assert c_api.run(plan, x, y.array, workspace, residual) == "OK"
+            np.testing.assert_array_equal(y.array, expected(x, residual=residual))
+            assert y.intact()
+    c_api.plan_destroy(plan)
+
+
+def test_the_address_of_a_python_plan_is_a_plan():
+    x, w = normal((1, 3, 8, 8)), normal((5, 3, 3, 3))
+    plan = pyconv.plan(x.shape, w, padding=1)
+    y = np.empty(plan.output_shape, "f4")
+    assert c_api.run(plan.address, x, y, plan.new_workspace()) == "OK"
+    np.testing.assert_array_equal(y, plan(x))
+    half = pyconv.plan(x.shape, w.astype("f2"))
+    assert c_api.run(half.address, x, y) == "WRONG_DTYPE"
+
+
+def test_channels_per_group_may_be_left_out():
+    w = normal(W)
+    status, plan = c_api.create(described(icg=0), w)
+    assert status == "OK"
+    c_api.plan_destroy(plan)
+    assert c_api.create(described(icg=0, g=4), w) == ("GROUPS_INPUT", None)
+
+
+def test_an_empty_batch_touches_nothing():
+    status, plan = c_api.create(described(n=0), normal(W))
+    assert status == "OK"
+    assert STATUS[c_api.plan_run(plan, None, None, None)] == "OK"
+    c_api.plan_destroy(plan)
+
+
+@pytest.mark.parametrize("last", ["pw1", "hi", "max_workspace"])
+def test_an_older_shorter_struct_has_the_defaults_of_what_it_lacks(last):
+    """The bytes behind the struct are another's: they would clip everything to NaN and allow no memory."""
+    x, w = normal(X), normal(W, seed=1)
+    field = getattr(Conv2d, last)
+    d = described(struct_size=field.offset + field.size)
+    behind = ctypes.addressof(d) + d.struct_size
+    ctypes.memset(behind, 0xFF, ctypes.sizeof(d) - d.struct_size)
+    status, plan = c_api.create(d, w)
+    assert status == "OK"
+    expected = pyconv.plan(X, w, padding=1, groups=2)
+    y = np.empty(Y, "f4")
+    assert c_api.plan_algorithm(plan).decode() == expected.algorithm
+    assert c_api.run(plan, x, y) == "OK"
+    np.testing.assert_array_equal(y, expected(x))
+    c_api.plan_destroy(plan)
+
+
+REFUSED = {
+    "NULL descriptor": ("NULL_POINTER", None),
+    "size 0": ("STRUCT_SIZE", {"struct_size": 0}),
+    "size of a field less": ("STRUCT_SIZE", {"struct_size": Conv2d.pw1.offset}),
+    "size within a field": ("STRUCT_SIZE", {"struct_size": Conv2d.hi.offset + 4}),
+    "size of a newer struct": ("STRUCT_SIZE", {"struct_size": ctypes.sizeof(Conv2d) + 8}),
+    "size of anything": ("STRUCT_SIZE", {"struct_size": 2**64 - 1}),
+    "float64 in the float32 function": ("WRONG_DTYPE", {"dtype": C["PYCONV_F64"]}),
+    "float16": ("WRONG_DTYPE", {"dtype": C["PYCONV_F16"]}),
+    **{
+        f"{field} {value}": ("BAD_ENUM", {field: value})
+        for field in ("dtype", "layout", "padding_mode", "accuracy")
+        for value in (-1, 4, 2**31 - 1, -(2**31))
+    },
+    **{f"algorithm {value}": ("BAD_ENUM", {"algorithm": value}) for value in (-2, 10**6, -(2**31))},
+    "batch": ("BAD_BATCH", {"n": -1}),
+    "no channels": ("BAD_IMAGE", {"ic": 0}),
+    "no filters": ("BAD_KERNEL", {"oc": 0}),
+    "stride": ("BAD_STRIDE", {"sw": 0}),
+    "dilation": ("BAD_DILATION", {"dh": 0}),
+    "groups": ("BAD_GROUPS", {"g": 0}),
+    "no groups, channels left out": ("BAD_KERNEL", {"g": 0, "icg": 0}),
+    "padding": ("BAD_PADDING", {"ph1": -1}),
+    "groups of channels": ("GROUPS_INPUT", {"g": 4}),
+    "groups of filters": ("GROUPS_OUTPUT", {"oc": 7}),
+    "channels": ("CHANNELS", {"icg": 6}),
+    "kernel": ("KERNEL_TOO_LARGE", {"kh": 12}),
+    "reflect": ("REFLECT_TOO_LARGE", {"padding_mode": C["PYCONV_REFLECT"], "ph0": 9}),
+    "circular": ("CIRCULAR_TOO_LARGE", {"padding_mode": C["PYCONV_CIRCULAR"], "ph0": 10}),
+    "clip": ("BAD_CLIP", {"lo": 2.0, "hi": 1.0}),
+    "clip to NaN": ("BAD_CLIP", {"lo": np.nan}),
+    "one size overflows": ("OVERFLOW", {"n": 2**62}),
+    "the product overflows": ("OVERFLOW", {"n": 2**30, "ih": 2**30, "iw": 2**30}),
+    "padding overflows": ("OVERFLOW", {"ph0": 2**63 - 1}),
+    "threads": ("BAD_THREADS", {"threads": -1}),
+    "unsupported": ("UNSUPPORTED", {"algorithm": c_api.algorithm(b"depthwise")}),
+    "bound": ("OVER_BUDGET", {"algorithm": c_api.algorithm(b"im2col"), "max_workspace": 100}),
+    "accuracy": ("UNDER_ACCURACY", {"algorithm": c_api.algorithm(b"winograd_f4k3"), "accuracy": 0}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_has_its_own_status_and_a_refused_plan_is_harmless(case):
+    status, changes = REFUSED[case]
+    refused, plan = c_api.create(None if changes is None else described(**changes), normal(W))
+    assert (refused, plan) == (status, None)
+    y = np.full(Y, 5, "f4")
+    assert c_api.run(plan, normal(X), y) == "NULL_POINTER" and (y == 5).all()
+    assert c_api.run(plan, normal(X), y, residual=y) == "NULL_POINTER"
+    assert STATUS[c_api.plan_output_size(plan, ctypes.c_int64(), ctypes.c_int64())] == "NULL_POINTER"
+    assert c_api.plan_workspace_bytes(plan) == c_api.plan_packed_bytes(plan) == 0
+    assert c_api.plan_algorithm(plan) is None
+    c_api.plan_destroy(plan)
+
+
+def test_each_status_has_a_text_of_its_own():
+    texts = [c_api.status_text(status).decode() for status in STATUS]
+    assert len(set(texts)) == len(STATUS) and all(texts)
+    unknown = {c_api.status_text(status) for status in (-1, len(STATUS), 2**31 - 1, -(2**31))}
+    assert unknown == {b"not a status of this version"}
+    fields = set(re.findall(r"{(.*?)}", " ".join(texts)))
+    assert fields <= {name for name, _ in Conv2d._fields_}
+
+
+def test_null_pointers():
+    d, w = described(), normal(W)
+    assert STATUS[c_api.plan_create(ctypes.addressof(d), w.ctypes.data, None, None)] == "NULL_POINTER"
+    assert c_api.create(d, None) == ("NULL_POINTER", None)
+    assert c_api.refusal(None) is None
+    status, plan = c_api.create(d, w)
+    x, y = normal(X), np.empty(Y, "f4")
+    assert status == "OK"
+    assert STATUS[c_api.plan_run(plan, None, y.ctypes.data, None)] == "NULL_POINTER"
+    assert STATUS[c_api.plan_run(plan, x.ctypes.data, None, None)] == "NULL_POINTER"
+    assert STATUS[c_api.plan_output_size(plan, None, ctypes.c_int64())] == "NULL_POINTER"
+    c_api.plan_destroy(plan)
+
+
+def test_a_run_of_the_other_dtype_is_refused():
+    x = normal(X, "f8")
+    y = np.full(Y, 5, "f8")
+    status, plan = c_api.create(described(), normal(W))
+    assert status == "OK"
+    assert c_api.run(plan, x, y) == "WRONG_DTYPE" and (y == 5).all()
+    c_api.plan_destroy(plan)
+
+
+@pytest.mark.parametrize("offset", [1, 4, 32, 63])
+def test_a_misaligned_workspace_is_refused(offset):
+    status, plan = c_api.create(described(), normal(W))
+    y = np.full(Y, 5, "f4")
+    assert status == "OK"
+    workspace = aligned(c_api.plan_workspace_bytes(plan), offset=offset)
+    assert c_api.run(plan, normal(X), y, workspace) == "MISALIGNED" and (y == 5).all()
+    c_api.plan_destroy(plan)
+
+
+def test_weights_without_room_for_a_copy_are_read_in_place():
+    x, w = normal(X), normal(W, seed=1)
+    status, plan = c_api.create(described(max_workspace=0), w)
+    assert status == "OK" and c_api.plan_packed_bytes(plan) == 0
+    w *= 2
+    y = np.empty(Y, "f4")
+    assert c_api.run(plan, x, y) == "OK"
+    np.testing.assert_array_equal(y, pyconv.conv2d(x, w, padding=1, groups=2, algorithm="direct"))
+    c_api.plan_destroy(plan)
+
+
+def test_names_of_algorithms():
+    assert c_api.algorithm(b"auto") == -1
+    for unknown in (b"", b"Direct", b"im2co", None):
+        assert c_api.create(described(algorithm=c_api.algorithm(unknown)), normal(W)) == ("BAD_ENUM", None)
+    for i, name in enumerate(pyconv.algorithms()):
+        assert c_api.algorithm(name.encode()) == i
+
+
+NO_MEMORY = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import c_api
+
+def mapped():
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[0]) * resource.getpagesize()
+
+d = c_api.Conv2d(ic=64, ih=256, iw=256, oc=256, kh=5, kw=5, algorithm=c_api.algorithm(b"im2col"))
+x, w, y = np.ones((64, 256, 256), "f4"), np.ones((256, 64, 5, 5), "f4"), np.zeros((256, 252, 252), "f4")
+status, plan = c_api.create(d, w)
+resource.setrlimit(resource.RLIMIT_AS, (mapped() + 1_000_000, resource.RLIM_INFINITY))
+print(status, c_api.run(plan, x, y), y.any(), *c_api.create(d, w))
+"""
+
+
+@pytest.mark.skipif("sys.platform != 'linux'", reason="needs RLIMIT_AS and /proc")
+def test_without_memory_there_is_a_status():
+    """For the run's own workspace, and for the packed weights of a plan."""
+    output = run_python(NO_MEMORY, c_api.Path(__file__).parent, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1",
+                        MALLOC_MMAP_THRESHOLD_="65536", MALLOC_ARENA_MAX="1")  # fmt: skip
+    assert output.split() == ["OK", "NO_MEMORY", "False", "NO_MEMORY", "None"]
