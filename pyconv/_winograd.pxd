@@ -69,30 +69,35 @@ cdef inline int64_t _up(int64_t count, int64_t step) noexcept nogil:
 
 cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads) noexcept nogil:
     """
-    Of the longest thread: steps of the product, transforms, and bytes that stream from beyond L2.
+    Of the longest thread: the product, its operands between core and L2, transforms.
 
-    Measured on a Sapphire-Rapids-class core, where what comes from L3 overlaps little.
+    Measured on a Sapphire-Rapids-class core: weights that stream from L3 arrive beside the product, at 1.25 times the
+    rate of copying, if the product lasts that long. V and one unit of P move at 40 bytes a cycle, V at 16 where what is
+    used again exceeds L2; many units of P at 10. NCHW is turned in blocks as wide as a vector.
     """
+    cdef int64_t blocks = w.image_parts * w.row_parts * w.col_parts
+    cdef double tasks = <double>blocks * w.filter_parts * p.g
     cdef double tiles = <double>w.images * w.rows * w.cols
-    cdef double fma = p.rates.fma
+    cdef double share = 1 if threads > 1 else p.n * w.down * w.across / (tiles * blocks)   # mean block of the first
+    cdef int64_t panels = ceil_div(<int64_t>tiles, w.mr)
     cdef double units = ceil_div(w.units, w.filter_parts)
     cdef double vectors = min(<double>ceil_div(p.ocg, w.lanes), units * w.nr / w.lanes)
     cdef double deep = ceil_div(p.icg, w.lanes)
-    cdef double halo = <double>w.images * (w.rows * w.m + 2) * (w.cols * w.m + 2)
-    cdef double outputs = tiles * w.m * w.m
     cdef bint planes = p.layout == PYCONV_NCHW
-    cdef double product = w.points * (tiles + ceil_div(<int64_t>tiles, w.mr)) * vectors * p.icg / fma
-    cdef double calls = w.points * ceil_div(<int64_t>tiles, w.mr) * units * 40
-    cdef double before = deep * (tiles * w.points * 2.5 + halo * (7 if planes else 2))
+    cdef int64_t width = w.cols * w.m
+    cdef double halo = <double>w.images * (w.rows * w.m + 2) * (_up(width + 2, w.lanes) if planes else width + 2)
+    cdef double outputs = <double>w.images * w.rows * w.m * (_up(width, w.lanes) if planes else width)
+    cdef double columns = <double>w.images * w.rows * (width + 2) * (w.m + 2)
+    cdef double weights = w.points * units * w.nr * p.icg * p.itemsize
+    cdef double arriving = weights * 0.8 * p.rates.clock / p.rates.l3 if w.streams else 0
+    cdef double kept = w.v_bytes + <double>w.p_bytes / w.run + (0 if w.streams else weights)
+    cdef double product = max(arriving, w.points * (share * tiles + panels) * vectors * p.icg / p.rates.fma)
+    cdef double operands = w.v_bytes * ceil_div(<int64_t>units, w.run) / (40 if kept < cache_bytes(2) * 5 // 8 else 16)
+    operands += 2.0 * w.p_bytes * units / w.run / (40 if w.run == 1 else 10)
+    cdef double calls = w.points * panels * units * ceil_div(p.icg, DEEPEST) * 60
+    cdef double before = deep * (1.5 * (tiles * w.points + columns) + halo * (7 if planes else 3))
     cdef double after = vectors * (tiles * w.points * 2 + outputs * (7 if planes else 3))
-    cdef double weights = <double>w.points * units * w.nr * p.icg * p.itemsize
-    cdef double spilled = 0
-    if w.streams:
-        spilled = weights
-    if w.run > 1:
-        spilled += 2.0 * (w.v_bytes + w.p_bytes)
-    cdef double tasks = <double>w.image_parts * w.row_parts * w.col_parts * w.filter_parts * p.g
-    return ceil_div(<int64_t>tasks, threads) * (product + calls + before + after + spilled * p.rates.clock / p.rates.l3)
+    return ceil_div(<int64_t>tasks, threads) * (product + calls + share * (operands + before + after))
 
 
 cdef inline void _size(const problem_t *p, winograd_t *w) noexcept nogil:
@@ -163,6 +168,8 @@ cdef inline winograd_t cut_winograd(const problem_t *p, int m, int threads) noex
         w.streams = v_tile * ceil_div(w.units, w.filter_parts) * w.nr > cache_bytes(2) // 3
         w.run = 1
         _cut_tiles(p, &w, &best, max(1, l2 // (v_tile + p_tile)), threads)
+        if w.streams:
+            _cut_tiles(p, &w, &best, max(1, LARGEST // (v_tile + p_tile)), threads)
         w.run = ceil_div(w.units, w.filter_parts)
         if w.run > 1:
             _cut_tiles(p, &w, &best, max(1, LARGEST // (v_tile + p_tile * w.run)), threads)
