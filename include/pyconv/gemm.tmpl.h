@@ -98,8 +98,8 @@ static void (*const NAME(gemm_instances)[MR][2])(const NAME(product) *) = {EACH_
 
 static void NAME(gemm_run)(ptrdiff_t m, int form, NAME(product) * p, pyconv_ahead ahead) {
     const ptrdiff_t steps = pyconv_ceil_div(p->n, NR) * p->taps * p->k;
-    p->ahead = ahead.bytes > 0 ? ahead.at : (const void *)p->a;
-    p->pace = pyconv_ceil_div(ahead.bytes, steps);
+    p->ahead = ahead.bytes > 0 && steps > 0 ? ahead.at : (const void *)p->a;
+    p->pace = steps > 0 ? pyconv_ceil_div(ahead.bytes, steps) : 0;
     NAME(gemm_instances)[m - 1][form](p);
 }
 

@@ -164,9 +164,29 @@ static void NAME(pack_hwc)(const pyconv_patches *p, const real *x, ptrdiff_t pix
     }
 }
 
-/* Where weight w[o][c][t] of w[oc][C][taps] goes along K: c taps + t, or t C + c if `hwc`. */
-INLINE ptrdiff_t NAME(weight_k)(ptrdiff_t c, ptrdiff_t t, ptrdiff_t channels, ptrdiff_t taps, int hwc) {
-    return hwc ? t * channels + c : c * taps + t;
+/* to[k][i] = w[i][q] for `rows` filters of K = C taps reals, i < rows: k = q = c taps + t, or t C + c if `hwc`. Blocks
+ * of V x V are turned in registers; rows of `to` are to_s apart. */
+static void NAME(turn_weights)(ptrdiff_t rows, ptrdiff_t channels, ptrdiff_t taps, const real *w, int hwc,
+                               real *to, ptrdiff_t to_s) {
+    const ptrdiff_t K = channels * taps;
+    for (ptrdiff_t i = 0; i < rows; i += V) {
+        const ptrdiff_t high = rows - i < V ? rows - i : V;
+        ptrdiff_t c = 0, t = 0;
+        for (ptrdiff_t q = 0; q < K; q += V) {
+            const ptrdiff_t wide = K - q < V ? K - q : V;
+            const real *from = w + i * K + q;
+            vec block[V];
+            PYCONV_UNROLL
+            for (int r = 0; r < V; r++)
+                block[r] = r < high ? v_load_n(from + r * K, wide) : (vec){0};
+            v_transpose(block);
+            for (ptrdiff_t r = 0; r < wide; r++) {
+                v_store_n(to + (hwc ? t * channels + c : q + r) * to_s + i, block[r], high);
+                if (++t == taps)
+                    t = 0, c++;
+            }
+        }
+    }
 }
 
 /* The broadcast side: row panels [K][m] one after the other, each as wide as its rows, oc being cut by
@@ -177,12 +197,7 @@ static void NAME(pack_weights_rows)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t 
     for (ptrdiff_t i = 0; i < panels; i++) {
         const ptrdiff_t start = pyconv_split_start(oc, panels, i),
                         m = pyconv_split_start(oc, panels, i + 1) - start;
-        real *panel = packed + start * K;
-        for (ptrdiff_t r = 0; r < m; r++)
-            for (ptrdiff_t c = 0; c < channels; c++)
-                for (ptrdiff_t t = 0; t < taps; t++)
-                    panel[NAME(weight_k)(c, t, channels, taps, hwc) * m + r] =
-                        w[(start + r) * K + c * taps + t];
+        NAME(turn_weights)(m, channels, taps, w + start * K, hwc, packed + start * K, m);
     }
 }
 
@@ -190,10 +205,10 @@ static void NAME(pack_weights_rows)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t 
 static void NAME(pack_weights_columns)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const real *w,
                                        int hwc, real *packed) {
     const ptrdiff_t K = channels * taps;
-    for (ptrdiff_t o = 0; o < pyconv_ceil_div(oc, NR) * NR; o++) {
-        real *column = packed + o / NR * NR * K + o % NR;
-        for (ptrdiff_t c = 0; c < channels; c++)
-            for (ptrdiff_t t = 0; t < taps; t++)
-                column[NAME(weight_k)(c, t, channels, taps, hwc) * NR] = o < oc ? w[o * K + c * taps + t] : 0;
+    for (ptrdiff_t o = 0; o < oc; o += NR, packed += K * NR) {
+        const ptrdiff_t count = oc - o < NR ? oc - o : NR;
+        if (count < NR)
+            memset(packed, 0, (size_t)(K * NR) * sizeof(real));
+        NAME(turn_weights)(count, channels, taps, w + o * K, hwc, packed, NR);
     }
 }
