@@ -13,6 +13,7 @@ except ModuleNotFoundError as error:
 
 from ._api import algorithms, conv2d, plan
 from ._config import config
+from ._explain import Report, explain
 from ._gradients import conv2d_backward_input, conv_transpose2d, plan_conv_transpose2d
 from ._operators import conv1d, depthwise_conv2d, partial_conv2d, pointwise_conv2d
 from ._report import get_include, show_config
@@ -26,6 +27,7 @@ UnsupportedError.__module__ = "pyconv"
 __version__ = _version("pyconv")
 __all__ = [
     "Plan",
+    "Report",
     "TransposedPlan",
     "UnsupportedError",
     "algorithms",
@@ -36,6 +38,7 @@ __all__ = [
     "conv2d_backward_input",
     "conv_transpose2d",
     "depthwise_conv2d",
+    "explain",
     "get_include",
     "partial_conv2d",
     "plan",

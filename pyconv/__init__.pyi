@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal, TypedDict, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from typing_extensions import Unpack
 
 __version__: str
@@ -214,6 +214,27 @@ def partial_conv2d(
     out: NDArray[Any] | None = None,
     **keywords: Unpack[_RestPartial],
 ) -> NDArray[Any]: ...
+
+class Report:
+    title: str
+    rows: list[dict[str, Any]]
+
+def explain(
+    x_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    *,
+    dtype: DTypeLike = "float32",
+    stride: _Pair = 1,
+    padding: _Padding = 0,
+    dilation: _Pair = 1,
+    groups: int = 1,
+    layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros",
+    max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None,
+    threads: int | None = None,
+    measure: bool = False,
+) -> Report: ...
 def algorithms() -> list[str]: ...
 def c_functions() -> dict[str, int]: ...
 def config(

@@ -2,8 +2,10 @@
 """``python -m pyconv``: what is built, what a convolution costs, what this machine can do."""
 
 import argparse
+import json
 
-from . import _calibrate, show_config
+from . import _calibrate, explain, show_config
+from ._kernels import ACCURACIES, LAYOUTS, PADDING_MODES
 
 
 def calibrate(options):
@@ -14,11 +16,65 @@ def calibrate(options):
         print("wrote", _calibrate.save(rates))
 
 
+def numbers(text):
+    """``1,2`` as (1, 2), ``1`` as 1."""
+    values = tuple(int(word) for word in text.split(","))
+    return values if len(values) > 1 else values[0]
+
+
+def padding(text):
+    """Numbers, four of them as top,bottom,left,right, or a word."""
+    if not text[:1].isdigit():
+        return text
+    values = numbers(text)
+    return (values[:2], values[2:]) if isinstance(values, tuple) and len(values) == 4 else values
+
+
+def show_explanation(options):
+    given = vars(options)
+    keywords = {
+        name: value for name, value in given.items() if name not in ("run", "input", "weight", "json")
+    }
+    try:
+        report = explain(options.input, options.weight, **keywords)
+    except (TypeError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from None
+    print(json.dumps(report.rows, indent=2) if options.json else report)
+
+
 def parser():
     top = argparse.ArgumentParser(prog="python -m pyconv", description="Convolutions for NumPy arrays.")
     commands = top.add_subparsers(required=True, metavar="command")
     info = commands.add_parser("info", help="version, compiler, instruction sets, threads, BLAS, rates")
     info.set_defaults(run=lambda options: show_config())
+    costs = commands.add_parser(
+        "explain",
+        help="what every algorithm would cost for one convolution, and which is chosen",
+        epilog="Example: python -m pyconv explain --input 1,64,56,56 --weight 64,64,3,3 --padding 1",
+    )
+    add = costs.add_argument
+    add(
+        "--input", type=numbers, required=True, metavar="N,C,H,W", help="shape, or N,H,W,C with --layout NHWC"
+    )
+    add("--weight", type=numbers, required=True, metavar="K,C,R,S", help="shape; C is channels / groups")
+    add("--stride", type=numbers, default=1, metavar="INT[,INT]")
+    add(
+        "--padding",
+        type=padding,
+        default=0,
+        help="1, or 1,2 (rows, columns), or four sides, or same, valid, full",
+    )
+    add("--dilation", type=numbers, default=1, metavar="INT[,INT]")
+    add("--groups", type=int, default=1)
+    add("--layout", choices=LAYOUTS, default="NCHW")
+    add("--padding-mode", choices=PADDING_MODES, default="zeros")
+    add("--dtype", choices=["float32", "float64", "float16"], default="float32")
+    add("--max-workspace", metavar="BYTES", help="e.g. 1000000 or 64MB")
+    add("--accuracy", choices=ACCURACIES)
+    add("--threads", type=int)
+    add("--measure", action="store_true", help="time the eligible ones, too")
+    add("--json", action="store_true", help="rows instead of a table")
+    costs.set_defaults(run=show_explanation)
     rates = commands.add_parser(
         "calibrate",
         help="measure what this machine does in a second, for the choice of the algorithm",

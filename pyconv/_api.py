@@ -97,11 +97,9 @@ def _activation(value):
         ) from None
 
 
-def _make_plan(
+def integers(
     shape,
-    dtype,
-    weight,
-    bias,
+    wshape,
     stride,
     padding,
     dilation,
@@ -113,16 +111,13 @@ def _make_plan(
     max_workspace,
     accuracy,
     threads,
-    borrow,
 ):
+    """What callers say in words and pairs, as `Plan` takes it: from the layout to the threads."""
     if len(shape) < 3:
         raise ValueError(f"x must have at least 3 dimensions (channels, rows, columns), has shape {shape}")
-    if type(weight) is not np.ndarray:
-        weight = as_array(weight, "weight")
-    if weight.ndim != 4:
+    if len(wshape) != 4:
         raise ValueError(
-            "weight must have 4 dimensions (filters, channels / groups, rows, columns), "
-            f"has shape {weight.shape}"
+            f"weight must have 4 dimensions (filters, channels / groups, rows, columns), has shape {wshape}"
         )
     layout = parse_word(layout, LAYOUTS, "layout")
     stride = _pair(stride, "stride")
@@ -131,18 +126,12 @@ def _make_plan(
         padding = (padding, padding, padding, padding)
     else:
         image = shape[-2:] if layout == LAYOUTS["NCHW"] else shape[-3:-1]
-        padding = _padding(padding, image, weight.shape[2:], stride, dilation)
+        padding = _padding(padding, image, wshape[2:], stride, dilation)
     if type(groups) is not int:
         groups = _integer(groups, "groups")
     lo, hi = (-INF, INF) if activation is None else _activation(activation)
     defaults = settings.get()
-    max_workspace = defaults["max_workspace"] if max_workspace is None else parse_bytes(max_workspace)
-    threads = defaults["threads"] if threads is None else parse_threads(threads)
-    return Plan(
-        shape,
-        dtype,
-        weight,
-        bias,
+    return (
         layout,
         stride,
         padding,
@@ -153,10 +142,26 @@ def _make_plan(
         hi,
         parse_word(algorithm, ALGORITHM_CODES, "algorithm"),
         parse_word(defaults["accuracy"] if accuracy is None else accuracy, ACCURACIES, "accuracy"),
-        max_workspace,
-        threads,
-        borrow,
+        defaults["max_workspace"] if max_workspace is None else parse_bytes(max_workspace),
+        defaults["threads"] if threads is None else parse_threads(threads),
     )
+
+
+def _make_plan(shape, dtype, weight, bias, borrow, *arguments):
+    if type(weight) is not np.ndarray:
+        weight = as_array(weight, "weight")
+    return Plan(shape, dtype, weight, bias, *integers(shape, weight.shape, *arguments), borrow)
+
+
+def checked_shape(value, name):
+    """A tuple of sizes."""
+    try:
+        shape = tuple(operator.index(size) for size in value)
+    except TypeError:
+        raise TypeError(f"{name} must be a tuple of ints, is {value!r}") from None
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{name} must not be negative, is {shape}")
+    return shape
 
 
 def conv2d(
@@ -261,6 +266,7 @@ def conv2d(
         x.dtype,
         weight,
         bias,
+        True,
         stride,
         padding,
         dilation,
@@ -272,7 +278,6 @@ def conv2d(
         max_workspace,
         accuracy,
         threads,
-        True,
     )
     return single(x, out, workspace, residual)
 
@@ -326,17 +331,12 @@ def plan(
     """
     if type(weight) is not np.ndarray:
         weight = as_array(weight, "weight")
-    try:
-        shape = tuple(operator.index(size) for size in x_shape)
-    except TypeError:
-        raise TypeError(f"x_shape must be a tuple of ints, is {x_shape!r}") from None
-    if min(shape, default=0) < 0:
-        raise ValueError(f"x_shape must not be negative, is {shape}")
     return _make_plan(
-        shape,
+        checked_shape(x_shape, "x_shape"),
         weight.dtype,
         weight,
         bias,
+        False,
         stride,
         padding,
         dilation,
@@ -348,7 +348,6 @@ def plan(
         max_workspace,
         accuracy,
         threads,
-        False,
     )
 
 

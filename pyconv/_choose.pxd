@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t
 
 from pyconv._types cimport *
 from pyconv._problem cimport direct_multiplications, direct_traffic, padded_problem
+from pyconv._rates cimport stream_seconds
 from pyconv._rows cimport weight_bytes
 from pyconv._sizes cimport TOO_LARGE, aligned, plus, times
 from pyconv._algo_direct cimport *
@@ -135,19 +136,33 @@ cdef inline needs_t needs(const algorithm_t *a, const problem_t *p, const pyconv
     return need
 
 
+cdef inline double traffic(const algorithm_t *a, const problem_t *p, const needs_t *need) noexcept nogil:
+    """Bytes read and written beyond a core's cache, those of copies in another type or with another border included."""
+    cdef double copies = 2.0 * need.padded
+    if need.converted > 0:
+        copies += need.converted + need.converted_y + (<double>p.n * (p.xn + p.yn)) * p.itemsize
+    return a.traffic(&need.inner) + copies
+
+
+cdef inline double seconds(const algorithm_t *a, const problem_t *p, const needs_t *need, int threads) noexcept nogil:
+    """The prediction, those copies included."""
+    cdef double copies = traffic(a, p, need) - a.traffic(&need.inner)
+    return a.seconds(&need.inner, threads) + stream_seconds(&p.rates, copies) / threads
+
+
 cdef inline int choose(const algorithm_t *table, const problem_t *p, const pyconv_conv2d_t *d, int threads,
                        bint borrow) noexcept nogil:
     """The eligible algorithm with the least predicted time; `direct` (0) serves everything in no memory."""
     cdef int i
     cdef int best = 0
     cdef needs_t need
-    cdef double seconds
+    cdef double trial
     cdef double least = table[0].seconds(p, threads)
     for i in range(1, ALGORITHMS):
         need = needs(&table[i], p, d, threads, borrow)
         if need.status == PYCONV_STATUS_OK:
-            seconds = table[i].seconds(&need.inner, threads)
-            if seconds < least:
-                least = seconds
+            trial = seconds(&table[i], p, &need, threads)
+            if trial < least:
+                least = trial
                 best = i
     return best

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The one extension: plans for NumPy arrays over the nogil core in the `.pxd` files beside this one."""
 
+from libc.math cimport isfinite, isinf
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.stdlib cimport free, malloc
 from cython.parallel cimport prange
@@ -8,7 +9,7 @@ cimport numpy as cnp
 
 from pyconv._types cimport *
 from pyconv._blas cimport PyThread_allocate_lock, gemm, pyconv_blas_lock
-from pyconv._choose cimport ALGORITHMS, fill_table
+from pyconv._choose cimport ALGORITHMS, fill_table, needs, needs_t, seconds, traffic
 from pyconv._plan cimport aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_run, plan_t
 from pyconv._rates cimport last_cache_bytes, shipped_rates
 from pyconv._simd cimport ISA_COUNT, cache_bytes, isa_level, isa_name, select_kernels
@@ -177,6 +178,121 @@ cpdef cnp.ndarray fresh_workspace(size_t size):
     return block[start:][:size]
 
 
+cdef describe(pyconv_conv2d_t *d, tuple shape, int dtype, tuple wshape, int layout, tuple stride, tuple padding, tuple dilation,
+              object groups, int padding_mode, double lo, double hi, int algorithm, int accuracy, object max_workspace,
+              object threads):
+    """Fills d with what the caller said."""
+    cdef int i
+    cdef int ndim = len(shape)
+    if ndim > 32:
+        raise ValueError(f"x has {ndim} dimensions, at most 32 are possible")
+    d.struct_size = sizeof(d[0])
+    d.dtype, d.layout, d.padding_mode, d.accuracy, d.algorithm = dtype, layout, padding_mode, accuracy, algorithm
+    d.lo, d.hi = lo, hi
+    try:
+        d.n = 1
+        for i in range(ndim - 3):
+            if <int64_t>shape[i] and d.n > (<int64_t>1 << 40) // <int64_t>shape[i]:
+                raise OverflowError
+            d.n *= <int64_t>shape[i]
+        if layout == PYCONV_NCHW:
+            d.ic, d.ih, d.iw = shape[ndim - 3], shape[ndim - 2], shape[ndim - 1]
+        else:
+            d.ih, d.iw, d.ic = shape[ndim - 3], shape[ndim - 2], shape[ndim - 1]
+        d.oc, d.icg, d.kh, d.kw = wshape
+        d.sh, d.sw = stride
+        d.dh, d.dw = dilation
+        d.ph0, d.ph1, d.pw0, d.pw1 = padding
+        d.g = groups
+        d.max_workspace = -1 if max_workspace is None else min(max_workspace, TOO_LARGE - 1)
+        d.threads = 0 if threads is None else min(threads, 1 << 16)
+    except OverflowError:
+        raise ValueError(f"the sizes overflow: x {shape}, weight {wshape}, stride {stride}, dilation {dilation}, "
+                         f"padding {padding}, groups {groups}") from None
+
+
+cdef refuse_invalid(int status, pyconv_conv2d_t *d):
+    """Raises for a convolution that no algorithm could serve."""
+    if PYCONV_STATUS_OK < status < PYCONV_STATUS_UNSUPPORTED:
+        raise ValueError(pyconv_status_words[status].decode().format(**<dict>d[0]))
+
+
+cdef str reason_against(const algorithm_t *algorithm, const needs_t *need, const pyconv_conv2d_t *d):
+    """Why this algorithm may not serve, with the numbers; None if it may."""
+    if need.status == PYCONV_STATUS_OK:
+        return None
+    if need.status == PYCONV_STATUS_UNSUPPORTED:
+        return need.reason.decode()
+    if need.status == PYCONV_STATUS_OVER_BUDGET:
+        return (f"it needs {need.workspace} bytes of workspace and {need.packed} bytes of packed weights, max_workspace "
+                f"allows {d.max_workspace}")
+    return (f"its accuracy class is {pyconv_accuracy_words[algorithm.accuracy].decode()!r}, "
+            f"{pyconv_accuracy_words[d.accuracy].decode()!r} was asked for")
+
+
+cdef tuple output_shape(const problem_t *p, tuple shape):
+    """Of y, for x of this shape."""
+    if p.layout == PYCONV_NCHW:
+        return shape[:len(shape) - 3] + (p.oc, p.oh, p.ow)
+    return shape[:len(shape) - 3] + (p.oh, p.ow, p.oc)
+
+
+cdef dict row(const algorithm_t *algorithm, const problem_t *p, const needs_t *need, int threads, str reason):
+    """What one algorithm costs; None stands for what has no meaning where it can't serve."""
+    cdef bint serves = need.status != PYCONV_STATUS_UNSUPPORTED
+    cdef double predicted = seconds(algorithm, p, need, threads) if serves else 0
+    if isinf(predicted) and reason is None:
+        reason = "auto stays away: with so few channels its error leaves the class"
+    cdef double multiplications = algorithm.multiplications(&need.inner)
+    return {
+        "algorithm": algorithm.name.decode(),
+        "source": algorithm.source.decode(),
+        "eligible": reason is None,
+        "reason": reason,
+        "workspace_bytes": need.workspace if serves else None,
+        "packed_bytes": need.packed if serves else None,
+        "multiplications": int(multiplications) if isfinite(multiplications) else None,
+        "traffic_bytes": int(traffic(algorithm, p, need)) if serves else None,
+        "accuracy": pyconv_accuracy_words[algorithm.accuracy].decode(),
+        "nan_reach": pyconv_nan_reach_words[algorithm.nan_reach].decode(),
+        "predicted_seconds": predicted if serves and isfinite(predicted) else None,
+    }
+
+
+def explain_rows(tuple shape, cnp.dtype dtype, tuple wshape, int layout, tuple stride, tuple padding, tuple dilation,
+                 object groups, int padding_mode, double lo, double hi, int algorithm, int accuracy, object max_workspace,
+                 object threads):
+    """
+    What every algorithm would cost, and what `auto` chooses.
+
+    Returns
+    -------
+    (list of dict, str, dict)
+        A row for each algorithm in the order of the table; the name of the one chosen; facts of the problem.
+
+    Raises
+    ------
+    ValueError
+        As `Plan`.
+    """
+    cdef pyconv_conv2d_t d
+    cdef plan_t plan
+    cdef needs_t need
+    cdef int i
+    describe(&d, shape, _dtype_code(dtype), wshape, layout, stride, padding, dilation, groups, padding_mode, lo, hi, -1,
+             accuracy, max_workspace, threads)
+    refuse_invalid(plan_create(&plan, &d, table, False), &d)
+    rows = []
+    for i in range(ALGORITHMS):
+        need = needs(&table[i], &plan.problem, &d, plan.threads, False)
+        rows.append(row(&table[i], &plan.problem, &need, plan.threads, reason_against(&table[i], &need, &d)))
+    return rows, plan.algorithm.name.decode(), {
+        "output_shape": output_shape(&plan.problem, shape),
+        "threads": plan.threads,
+        "padding": ((d.ph0, d.ph1), (d.pw0, d.pw1)),
+    }
+
+
 cdef class Plan:
     """
     A convolution made ready for one input shape: chosen algorithm and packed weights.
@@ -225,11 +341,8 @@ cdef class Plan:
         cdef int i
         cdef tuple wshape
         self.ndim = len(shape)
-        if self.ndim > 32:
-            raise ValueError(f"x has {self.ndim} dimensions, at most 32 are possible")
         self.input_shape = shape
-        d.dtype = _dtype_code(dtype)
-        self.typenum = type_numbers[d.dtype]
+        self.typenum = type_numbers[_dtype_code(dtype)]
         self.dtype = dtype if dtype.isnative else dtype.newbyteorder("=")
         if type(weight) is not np.ndarray:
             weight = as_array(weight, "weight")
@@ -237,38 +350,12 @@ cdef class Plan:
         if cnp.PyArray_TYPE(w) != self.typenum:
             raise TypeError(f"weight is {w.dtype}, x is {dtype}: dtypes must match")
         wshape = weight.shape
-        if len(wshape) != 4:
-            raise ValueError(f"weight must have 4 dimensions (filters, channels / groups, rows, columns), has shape {wshape}")
-        d.struct_size = sizeof(d)
-        d.layout, d.padding_mode, d.accuracy, d.algorithm = layout, padding_mode, accuracy, algorithm
-        d.lo, d.hi = lo, hi
-        try:
-            d.n = 1
-            for i in range(self.ndim - 3):
-                if <int64_t>shape[i] and d.n > (<int64_t>1 << 40) // <int64_t>shape[i]:
-                    raise OverflowError
-                d.n *= <int64_t>shape[i]
-            if layout == PYCONV_NCHW:
-                d.ic, d.ih, d.iw = shape[self.ndim - 3], shape[self.ndim - 2], shape[self.ndim - 1]
-            else:
-                d.ih, d.iw, d.ic = shape[self.ndim - 3], shape[self.ndim - 2], shape[self.ndim - 1]
-            d.oc, d.icg, d.kh, d.kw = wshape
-            d.sh, d.sw = stride
-            d.dh, d.dw = dilation
-            d.ph0, d.ph1, d.pw0, d.pw1 = padding
-            d.g = groups
-            d.max_workspace = -1 if max_workspace is None else min(max_workspace, TOO_LARGE - 1)
-            d.threads = 0 if threads is None else min(threads, 1 << 16)
-        except OverflowError:
-            raise ValueError(f"the sizes overflow: x {shape}, weight {wshape}, stride {stride}, dilation {dilation}, "
-                             f"padding {padding}, groups {groups}") from None
+        describe(&d, shape, _dtype_code(dtype), wshape, layout, stride, padding, dilation, groups, padding_mode, lo, hi,
+                 algorithm, accuracy, max_workspace, threads)
         status = plan_create(&self.plan, &d, table, borrow)
         if status != PYCONV_STATUS_OK:
             self._refuse(status, &d)
-        if layout == PYCONV_NCHW:
-            self.output_shape = shape[:self.ndim - 3] + (self.plan.problem.oc, self.plan.problem.oh, self.plan.problem.ow)
-        else:
-            self.output_shape = shape[:self.ndim - 3] + (self.plan.problem.oh, self.plan.problem.ow, self.plan.problem.oc)
+        self.output_shape = output_shape(&self.plan.problem, shape)
         for i in range(self.ndim):
             self.dims[i] = self.output_shape[i]
         if bias is not None:
@@ -294,20 +381,10 @@ cdef class Plan:
 
     cdef _refuse(self, int status, pyconv_conv2d_t *d):
         """Raises what status means, with the numbers."""
-        text = pyconv_status_words[status].decode().format(**<dict>d[0])
-        if status < PYCONV_STATUS_UNSUPPORTED:
-            raise ValueError(text)
-        name = self.plan.algorithm.name.decode()
+        refuse_invalid(status, d)
         problem = f"x {self.input_shape}, weight ({d.oc}, {d.icg}, {d.kh}, {d.kw})"
-        if status == PYCONV_STATUS_UNSUPPORTED:
-            raise UnsupportedError(f"{name} cannot serve {problem}: {self.plan.need.reason.decode()}")
-        if status == PYCONV_STATUS_OVER_BUDGET:
-            raise UnsupportedError(
-                f"{name} needs {self.plan.need.workspace} bytes of workspace and {self.plan.need.packed} bytes of packed "
-                f"weights for {problem}, max_workspace allows {d.max_workspace}")
-        raise UnsupportedError(
-            f"{name} is of accuracy class {pyconv_accuracy_words[self.plan.algorithm.accuracy].decode()!r}, "
-            f"{pyconv_accuracy_words[d.accuracy].decode()!r} was asked for")
+        raise UnsupportedError(f"{self.plan.algorithm.name.decode()} can't serve {problem}: "
+                               f"{reason_against(self.plan.algorithm, &self.plan.need, d)}")
 
     def __call__(self, x, out=None, workspace=None, residual=None):
         """
@@ -420,6 +497,7 @@ cdef class Plan:
 
     def __str__(self):
         cdef problem_t *p = &self.plan.problem
+        cost = row(self.plan.algorithm, p, &self.plan.need, self.plan.threads, None)
         return "\n".join((
             f"{self.algorithm}: {self.input_shape} -> {self.output_shape}, {self.dtype}, "
             f"{pyconv_layout_words[p.layout].decode()}",
@@ -427,7 +505,9 @@ cdef class Plan:
             f"dilation ({p.dh}, {p.dw}), padding (({p.ph0}, {p.ph1}), ({p.pw0}, {p.pw1})) "
             f"{pyconv_padding_mode_words[p.padding_mode].decode()}",
             f"  workspace {self.workspace_bytes:,} bytes, packed weights {self.packed_bytes:,} bytes",
-            f"  multiplications {self.multiplications:,}, threads {self.threads}, accuracy {self.accuracy}, "
+            f"  multiplications {self.multiplications:,}, memory traffic {cost['traffic_bytes']:,} bytes, predicted "
+            f"{(cost['predicted_seconds'] or float('nan')) * 1e3:.4g} ms",
+            f"  threads {self.threads}, accuracy {self.accuracy}, "
             f"a NaN reaches its {pyconv_nan_reach_words[self.plan.algorithm.nan_reach].decode()}",
         ))
 

@@ -14,7 +14,7 @@ Either one unit at a time, V staying in L2 while weights stream past it; or, whe
 can't pay for reading them, all units of a point before the next point, for so many tiles that V and P leave L2.
 """
 
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
@@ -212,7 +212,9 @@ cdef inline void winograd_pack(const problem_t *p, int m, const void *weight, vo
 
 
 cdef inline double winograd_multiplications(const problem_t *p, int m) noexcept nogil:
-    """n * tiles * (m + 2)^2 * oc * icg"""
+    """n * tiles * (m + 2)^2 * oc * icg, NAN for other kernels than 3x3."""
+    if winograd_supports(p) != NULL:
+        return NAN
     return <double>p.n * ceil_div(p.oh, m) * ceil_div(p.ow, m) * (m + 2) * (m + 2) * p.oc * p.icg
 
 

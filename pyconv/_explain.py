@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""What every algorithm would cost for one convolution, and why one was chosen."""
+
+import html
+import math
+import time
+
+import numpy as np
+
+from ._api import checked_shape, integers, plan
+from ._kernels import explain_rows
+
+COLUMNS = (
+    "algorithm",
+    "predicted",
+    "measured",
+    "workspace",
+    "weights",
+    "multiplications",
+    "traffic",
+    "class",
+)
+LEGEND = (
+    "predicted: by the cost model. workspace: scratch memory of a call. weights: as a plan packs them.",
+    "multiplications: of the whole batch. traffic: bytes read and written beyond a core's own cache.",
+    "class: bound of the error, and how far a NaN of the input spreads.",
+)
+
+
+def in_seconds(value):
+    """``12.3 us``"""
+    for unit, scale in (("us", 1e6), ("ms", 1e3)):
+        if value * scale < 999.5:
+            return f"{value * scale:.3g} {unit}"
+    return f"{value:.3g} s"
+
+
+def in_bytes(value):
+    """``12.3 kB``"""
+    for unit, scale in (("B", 1), ("kB", 1e3), ("MB", 1e6)):
+        if value < 999.5 * scale:
+            return f"{value / scale:.3g} {unit}"
+    return f"{value / 1e9:.4g} GB"
+
+
+class Report:
+    """
+    A table of algorithms: print it, let a notebook show it, or read `rows`.
+
+    Made by `pyconv.explain`.
+
+    Attributes
+    ----------
+    rows : list of dict
+        The eligible algorithms from the fastest on, then the others. Keys: ``algorithm``, ``source`` (paper),
+        ``eligible``, ``chosen``, ``reason`` (why not eligible, or None), ``workspace_bytes``,
+        ``packed_bytes``, ``multiplications``, ``traffic_bytes``, ``accuracy``, ``nan_reach``,
+        ``predicted_seconds``, ``measured_seconds``. None stands for what has no meaning or was not measured.
+    title : str
+        The convolution in words.
+    """
+
+    def __init__(self, title, rows):
+        self.title = title
+        self.rows = rows
+
+    def _columns(self):
+        measured = any(row["measured_seconds"] is not None for row in self.rows)
+        return [name for name in COLUMNS if name != "measured" or measured]
+
+    def _cells(self, row):
+        mark = "*" if row["chosen"] else " " if row["eligible"] else "-"
+        texts = {
+            "algorithm": f"{mark} {row['algorithm']}",
+            "predicted": _text(in_seconds, row["predicted_seconds"]),
+            "measured": _text(in_seconds, row["measured_seconds"]),
+            "workspace": _text(in_bytes, row["workspace_bytes"]),
+            "weights": _text(in_bytes, row["packed_bytes"]),
+            "multiplications": _text("{:,}".format, row["multiplications"]),
+            "traffic": _text(in_bytes, row["traffic_bytes"]),
+            "class": f"{row['accuracy']}, {row['nan_reach']}",
+        }
+        return [texts[name] for name in self._columns()]
+
+    def __repr__(self):
+        return str(self)
+
+    def __str__(self):
+        table = [self._columns(), *map(self._cells, self.rows)]
+        table[0][0] = "  " + table[0][0]
+        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+        lines = [self.title, ""]
+        for first, *middle, last in table:
+            words = [cell.rjust(width) for cell, width in zip(middle, widths[1:], strict=False)]
+            lines.append("  ".join([first.ljust(widths[0]), *words, last]))
+        against = [f"- {row['algorithm']}: {row['reason']}" for row in self.rows if not row["eligible"]]
+        return "\n".join([*lines, "", "* chosen by algorithm='auto'", *against, "", *LEGEND])
+
+    def _repr_html_(self):
+        head = "".join(f"<th>{name}</th>" for name in [*self._columns(), "why not"])
+        body = []
+        for row in self.rows:
+            cells = [html.escape(cell.strip()) for cell in [*self._cells(row), row["reason"] or ""]]
+            style = (
+                ' style="font-weight: bold"'
+                if row["chosen"]
+                else ""
+                if row["eligible"]
+                else ' style="opacity: 0.6"'
+            )
+            body.append(f"<tr{style}>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+        caption = html.escape(self.title).replace("\n", "<br>")
+        legend = "<br>".join(map(html.escape, LEGEND))
+        return f"<p>{caption}</p><table><tr>{head}</tr>{''.join(body)}</table><p>{legend}</p>"
+
+
+def _text(show, value):
+    return "-" if value is None else show(value)
+
+
+def _fastest(call, seconds):
+    """The least time of a call, in about so many seconds after the first."""
+    call()
+    least, end = math.inf, time.perf_counter() + seconds
+    while True:
+        start = time.perf_counter()
+        call()
+        now = time.perf_counter()
+        least = min(least, now - start)
+        if now > end:
+            return least
+
+
+def explain(
+    x_shape,
+    weight_shape,
+    *,
+    dtype="float32",
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    layout="NCHW",
+    padding_mode="zeros",
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+    measure=False,
+):
+    """
+    What every algorithm would cost for one convolution, and which `algorithm="auto"` chooses.
+
+    Parameters
+    ----------
+    x_shape, weight_shape : tuple of int
+        Shapes of `x` and `weight` as `pyconv.conv2d` takes them.
+    dtype : dtype
+        float32, float64 or float16.
+    stride, padding, dilation, groups, layout, padding_mode, max_workspace, accuracy, threads
+        As in `pyconv.conv2d`.
+    measure : bool
+        Also time each eligible algorithm, on random numbers and with packed weights: a tenth of a second
+        each, or two calls where these take longer.
+
+    Returns
+    -------
+    Report
+        One row per algorithm; print it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `pyconv.conv2d`.
+
+    Notes
+    -----
+    The predictions are those that the choice rests on. They come from a roofline model: operations by the
+    rate of the kernel, plus bytes by the bandwidth of the memory they come from, plus calls by their cost.
+    ``python -m pyconv calibrate`` measures its constants on a machine.
+
+    Examples
+    --------
+    >>> import pyconv
+    >>> report = pyconv.explain((1, 1, 16, 16), (128, 1, 3, 3))
+    >>> {row["algorithm"]: row["multiplications"] for row in report.rows}["direct"]
+    225792
+    """
+    shape = checked_shape(x_shape, "x_shape")
+    wshape = checked_shape(weight_shape, "weight_shape")
+    dtype = np.dtype(dtype)
+    geometry = {
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "groups": groups,
+        "layout": layout,
+        "padding_mode": padding_mode,
+    }
+    bounds = {"max_workspace": max_workspace, "accuracy": accuracy, "threads": threads}
+    arguments = integers(shape, wshape, **geometry, **bounds, activation=None, algorithm="auto")
+    rows, chosen, facts = explain_rows(shape, dtype, wshape, *arguments)
+    for row in rows:
+        row["chosen"] = row["algorithm"] == chosen
+        row["measured_seconds"] = None
+    if measure:
+        _measure(rows, shape, wshape, dtype, geometry, bounds)
+    rows.sort(key=lambda row: row["predicted_seconds"] if row["eligible"] else math.inf)
+    (ph0, ph1), (pw0, pw1) = facts["padding"]
+    title = (
+        f"x {shape}, weight {wshape} -> {facts['output_shape']}, {dtype}, {layout}\n"
+        f"stride {arguments[1]}, padding (({ph0}, {ph1}), ({pw0}, {pw1})) {padding_mode}, "
+        f"dilation {arguments[3]}, groups {groups}, threads {facts['threads']}"
+    )
+    return Report(title, rows)
+
+
+def _measure(rows, shape, wshape, dtype, geometry, bounds):
+    rng = np.random.default_rng(0)
+    x, weight = (rng.standard_normal(size, np.float32).astype(dtype) for size in (shape, wshape))
+    for row in rows:
+        if row["eligible"]:
+            ready = plan(shape, weight, algorithm=row["algorithm"], **geometry, **bounds)
+            out, workspace = np.empty(ready.output_shape, dtype), ready.new_workspace()
+            row["measured_seconds"] = _fastest(lambda run=ready, y=out, w=workspace: run(x, y, w), 0.1)
