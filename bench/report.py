@@ -79,11 +79,11 @@ def networks(result, drawn, folder):
         yield picture(path, folder, "Time and peak memory of whole convolution stacks")
 
 
-def replace(text, section):
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise SystemExit(f"the README must have the lines {BEGIN} and {END}, once each")
-    head, rest = text.split(BEGIN)
-    return f"{head}{BEGIN}\n{section}\n{END}{rest.split(END)[1]}"
+def replace(text, section, begin=BEGIN, end=END):
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise SystemExit(f"the README must have the lines {begin} and {end}, once each")
+    head, rest = text.split(begin)
+    return f"{head}{begin}\n{section}\n{end}{rest.split(end)[1]}"
 
 
 def main():
