@@ -4,7 +4,7 @@
 from cpython.pycapsule cimport PyCapsule_GetName, PyCapsule_GetPointer, PyCapsule_New
 
 from pyconv._embed cimport (
-    algorithm_code, embed_create, embed_destroy, embed_output_size, embed_refusal, embed_run, pyconv_api_t, status_text,
+    algorithm_code, embed_create, embed_destroy, embed_message, embed_output_size, embed_run, pyconv_api_t, status_text,
 )
 
 
@@ -12,12 +12,12 @@ cdef const char *pyconv_status_text(int status) noexcept nogil:
     return status_text(status)
 
 
+cdef size_t pyconv_status_message(int status, const pyconv_conv2d_t *d, char *text, size_t size) noexcept nogil:
+    return embed_message(table, status, d, text, size)
+
+
 cdef int pyconv_algorithm(const char *name) noexcept nogil:
     return algorithm_code(table, name)
-
-
-cdef const char *pyconv_refusal(const pyconv_conv2d_t *d) noexcept nogil:
-    return embed_refusal(table, d)
 
 
 cdef int pyconv_plan_create(const pyconv_conv2d_t *d, const float *weight, const float *bias,
@@ -69,7 +69,7 @@ cdef int pyconv_plan_run_residual_f64(const pyconv_plan_t *plan, const double *x
 
 
 cdef pyconv_api_t api = pyconv_api_t(
-    PYCONV_ABI_VERSION, pyconv_status_text, pyconv_algorithm, pyconv_refusal, pyconv_plan_create, pyconv_plan_create_f64,
+    PYCONV_ABI_VERSION, pyconv_status_text, pyconv_status_message, pyconv_algorithm, pyconv_plan_create, pyconv_plan_create_f64,
     pyconv_plan_destroy, pyconv_plan_algorithm, pyconv_plan_workspace_bytes, pyconv_plan_packed_bytes,
     pyconv_plan_output_size, pyconv_plan_run, pyconv_plan_run_f64, pyconv_plan_run_residual, pyconv_plan_run_residual_f64)
 

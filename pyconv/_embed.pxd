@@ -10,12 +10,15 @@ from pyconv._choose cimport ALGORITHMS
 from pyconv._plan cimport aligned_in, plan_create, plan_destroy, plan_pack, plan_run, plan_t
 from pyconv._sizes cimport plus
 
+cdef extern from "pyconv/message.h" nogil:
+    size_t pyconv_fill_in(const char *text, const pyconv_conv2d_t *d, char *to, size_t size) noexcept
+
 cdef extern from "pyconv/api.h" nogil:
     ctypedef struct pyconv_api_t:
         int abi_version
         const char *(*status_text)(int) noexcept
+        size_t (*status_message)(int, const pyconv_conv2d_t *, char *, size_t) noexcept
         int (*algorithm)(const char *) noexcept
-        const char *(*refusal)(const pyconv_conv2d_t *) noexcept
         int (*plan_create)(const pyconv_conv2d_t *, const float *, const float *, pyconv_plan_t **) noexcept
         int (*plan_create_f64)(const pyconv_conv2d_t *, const double *, const double *, pyconv_plan_t **) noexcept
         void (*plan_destroy)(pyconv_plan_t *) noexcept
@@ -59,12 +62,25 @@ cdef inline int _complete(const pyconv_conv2d_t *given, pyconv_conv2d_t *d) noex
     return PYCONV_STATUS_OK
 
 
-cdef inline const char *embed_refusal(const algorithm_t *table, const pyconv_conv2d_t *given) noexcept nogil:
+cdef inline size_t embed_message(const algorithm_t *table, int status, const pyconv_conv2d_t *given, char *text,
+                                 size_t size) noexcept nogil:
+    """The status text filled in, "it can't: why" where the algorithm named is the one that can't."""
     cdef pyconv_conv2d_t d
     cdef plan_t plan
-    if _complete(given, &d) == PYCONV_STATUS_OK and plan_create(&plan, &d, table, False) == PYCONV_STATUS_UNSUPPORTED:
-        return plan.need.reason
-    return NULL
+    cdef size_t length, at
+    if given == NULL:
+        pyconv_conv2d_init(&d)
+    elif _complete(given, &d) != PYCONV_STATUS_OK:
+        pyconv_conv2d_init(&d)
+        d.struct_size = given.struct_size
+    length = pyconv_fill_in(status_text(status), &d, text, size)
+    if (status == PYCONV_STATUS_UNSUPPORTED and given != NULL
+            and plan_create(&plan, &d, table, False) == PYCONV_STATUS_UNSUPPORTED):
+        at = min(length, size)
+        length += pyconv_fill_in(b": ", &d, text + at, size - at)
+        at = min(length, size)
+        length += pyconv_fill_in(plan.need.reason, &d, text + at, size - at)
+    return length
 
 
 cdef inline int embed_create(const algorithm_t *table, const pyconv_conv2d_t *given, int dtype, const void *weight,

@@ -18,11 +18,12 @@ from pyconv._abi cimport *
 # The text of a status; numbers of the descriptor stand in it by name, in braces.
 cdef const char *pyconv_status_text(int status) noexcept nogil
 
+# The same with the numbers in place, and with the reason behind PYCONV_STATUS_UNSUPPORTED: at most `size` bytes with the 0
+# at the end. Returns the length of the whole message, as snprintf() does.
+cdef size_t pyconv_status_message(int status, const pyconv_conv2d_t *d, char *text, size_t size) noexcept nogil
+
 # The value of a descriptor's `algorithm` for a name: -1 for "auto", -2 (no algorithm's) for an unknown one.
 cdef int pyconv_algorithm(const char *name) noexcept nogil
-
-# Why the algorithm that the descriptor names can't serve it: the reason behind PYCONV_STATUS_UNSUPPORTED, else NULL.
-cdef const char *pyconv_refusal(const pyconv_conv2d_t *d) noexcept nogil
 
 # Checks the descriptor, chooses the algorithm and packs the weights; bias may be NULL. On failure *plan is NULL.
 # The plan owns copies, with one exception: where max_workspace has no room for the weights it reads the caller's in place

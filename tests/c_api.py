@@ -65,7 +65,7 @@ def _function(name, result, *arguments):
 _PLAN = [c_void_p, c_void_p, c_void_p, POINTER(c_void_p)]
 status_text = _function("status_text", c_char_p, c_int)
 algorithm = _function("algorithm", c_int, c_char_p)
-refusal = _function("refusal", c_char_p, c_void_p)
+status_message = _function("status_message", c_size_t, c_int, c_void_p, c_char_p, c_size_t)
 plan_create = _function("plan_create", c_int, *_PLAN)
 plan_create_f64 = _function("plan_create_f64", c_int, *_PLAN)
 plan_destroy = _function("plan_destroy", None, c_void_p)
@@ -90,6 +90,14 @@ def create(d, weight, bias=None):
     make = plan_create_f64 if weight is not None and weight.dtype == np.float64 else plan_create
     status = make(None if d is None else ctypes.addressof(d), pointer(weight), pointer(bias), plan)
     return STATUS[status], plan.value
+
+
+def message(status, d):
+    """What pyconv_status_message() writes about a status by name."""
+    text = ctypes.create_string_buffer(400)
+    d = None if d is None else ctypes.addressof(d)
+    assert status_message(C["PYCONV_STATUS_" + status], d, text, len(text)) == len(text.value)
+    return text.value.decode()
 
 
 def run(plan, x, y, workspace=None, residual=None):

@@ -41,7 +41,8 @@ def test_the_numbers_are_those_of_python(dtype, name):
     try:
         expected = pyconv.plan(X, w, b, threads=1, **keywords)
     except pyconv.UnsupportedError as reason:
-        assert status == "UNSUPPORTED" and c_api.refusal(ctypes.addressof(d)).decode() in str(reason)
+        assert status == "UNSUPPORTED"
+        assert c_api.message(status, d).split(": ")[1] == str(reason).split(": ")[1]
         return
     assert status == "OK"
     assert c_api.plan_algorithm(plan).decode() == expected.algorithm
@@ -167,11 +168,34 @@ def test_each_status_has_a_text_of_its_own():
     assert fields <= {name for name, _ in Conv2d._fields_}
 
 
+def test_messages_hold_the_numbers():
+    d = described(icg=6, lo=2.0, hi=-1.5, struct_size=7)
+    assert c_api.message("CHANNELS", described(icg=6)) == (
+        "weight has 6 input channels per group, x has 6 channels / 2 groups"
+    )
+    assert c_api.message("BAD_CLIP", described(lo=2.0, hi=-1.5)) == "clip needs lo <= hi, has (2, -1.5)"
+    assert c_api.message("STRUCT_SIZE", d).startswith("struct_size 7 is")
+    for status in STATUS.values():
+        for descriptor in (None, d, described()):
+            assert not set("{}") & set(c_api.message(status, descriptor))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 10, 42, 43, 44, 45, 60, 72, 73, 200])
+def test_messages_are_cut_to_size(size):
+    d = described(algorithm=c_api.algorithm(b"depthwise"))
+    whole = c_api.message("UNSUPPORTED", d).encode()
+    text = ctypes.create_string_buffer(b"#" * 300)
+    status = C["PYCONV_STATUS_UNSUPPORTED"]
+    assert c_api.status_message(status, ctypes.addressof(d), text, size) == len(whole)
+    assert text.raw[size:300] == b"#" * (300 - size)
+    if size:
+        assert text.value == whole[: size - 1]
+
+
 def test_null_pointers():
     d, w = described(), normal(W)
     assert STATUS[c_api.plan_create(ctypes.addressof(d), w.ctypes.data, None, None)] == "NULL_POINTER"
     assert c_api.create(d, None) == ("NULL_POINTER", None)
-    assert c_api.refusal(None) is None
     status, plan = c_api.create(d, w)
     x, y = normal(X), np.empty(Y, "f4")
     assert status == "OK"

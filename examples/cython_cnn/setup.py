@@ -4,7 +4,4 @@ from setuptools import Extension, setup
 
 import pyconv
 
-setup(
-    ext_modules=cythonize([Extension("small_cnn", ["small_cnn.pyx"], include_dirs=[pyconv.get_include()])]),
-    py_modules=["measure"],
-)
+setup(ext_modules=cythonize([Extension("small_cnn", ["small_cnn.pyx"], include_dirs=[pyconv.get_include()])]))

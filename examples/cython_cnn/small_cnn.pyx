@@ -14,11 +14,13 @@ cdef enum:
     MOST_LAYERS = 16
 
 
-cdef int check(int status) except -1:
+cdef int check(int status, const pyconv_conv2d_t *d=NULL) except -1:
+    cdef char text[400]
     if status == PYCONV_STATUS_NO_MEMORY:
         raise MemoryError()
     if status != PYCONV_STATUS_OK:
-        raise ValueError(pyconv_status_text(status).decode())
+        pyconv_status_message(status, d, text, sizeof(text))
+        raise ValueError(text.decode())
     return 0
 
 
@@ -59,7 +61,7 @@ cdef class SmallCNN:
             d.threads = 1          # the callers are the threads
             if bias.shape[0] != d.oc:
                 raise ValueError(f"{d.oc} filters need as many biases, have {bias.shape[0]}")
-            check(pyconv_plan_create(&d, &weight[0, 0, 0, 0], &bias[0], &self.plans[self.count]))
+            check(pyconv_plan_create(&d, &weight[0, 0, 0, 0], &bias[0], &self.plans[self.count]), &d)
             check(pyconv_plan_output_size(self.plans[self.count], &h, &w))
             c = d.oc
             self.image_bytes = max(self.image_bytes, aligned(<size_t>(c * h * w) * sizeof(float)))

@@ -10,8 +10,8 @@
 typedef struct pyconv_api_t {
     int abi_version; // of the pyconv installed
     const char *(*status_text)(int status);
+    size_t (*status_message)(int status, const pyconv_conv2d_t *d, char *text, size_t size);
     int (*algorithm)(const char *name);
-    const char *(*refusal)(const pyconv_conv2d_t *d);
     int (*plan_create)(const pyconv_conv2d_t *d, const float *weight, const float *bias,
                        pyconv_plan_t **plan);
     int (*plan_create_f64)(const pyconv_conv2d_t *d, const double *weight, const double *bias,

@@ -4,15 +4,16 @@
 
 #include "pyconv/api.h"
 
+/* clang-format off */
 #define CONV2D_FIELDS(X)                                                                                     \
-    X(struct_size)                                                                                           \
-    X(dtype) X(layout) X(padding_mode) X(accuracy) X(algorithm) X(threads) X(n) X(g) X(ic) X(ih) X(iw) X(oc) \
-        X(icg) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw) X(ph0) X(ph1) X(pw0) X(pw1) X(lo) X(hi) X(max_workspace)
+    X(struct_size) X(dtype) X(layout) X(padding_mode) X(accuracy) X(algorithm) X(threads)                    \
+    X(n) X(g) X(ic) X(ih) X(iw) X(oc) X(icg) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw)                             \
+    X(ph0) X(ph1) X(pw0) X(pw1) X(lo) X(hi) X(max_workspace)
 #define API_FIELDS(X)                                                                                        \
-    X(abi_version)                                                                                           \
-    X(status_text) X(algorithm) X(refusal) X(plan_create) X(plan_create_f64) X(plan_destroy)                 \
-        X(plan_algorithm) X(plan_workspace_bytes) X(plan_packed_bytes) X(plan_output_size) X(plan_run)       \
-            X(plan_run_f64) X(plan_run_residual) X(plan_run_residual_f64)
+    X(abi_version) X(status_text) X(status_message) X(algorithm) X(plan_create) X(plan_create_f64)           \
+    X(plan_destroy) X(plan_algorithm) X(plan_workspace_bytes) X(plan_packed_bytes) X(plan_output_size)       \
+    X(plan_run) X(plan_run_f64) X(plan_run_residual) X(plan_run_residual_f64)
+/* clang-format on */
 
 #define VALUE(name) printf(", \"%s\": %d", #name, (int)(name));
 #define ENUMERATOR(name, word) VALUE(PYCONV_##name)
