@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A rectangle of an image with its channels side by side, and zeros where it reaches beyond the image."""
+"""A rectangle or lattice of an image with its channels side by side, and zeros where it reaches beyond the image."""
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
@@ -8,29 +8,47 @@ from pyconv._types cimport *
 from pyconv._sizes cimport reach
 
 
-cdef inline void copy_rectangle(const problem_t *p, const real *x, int64_t channels, int64_t h0, int64_t height,
-                                int64_t w0, int64_t width, real *to, int64_t pitch, int64_t pixel) noexcept nogil:
-    """to[height][width][channels], rows `pitch` and columns `pixel` apart; x is the first channel of one image."""
-    cdef int64_t h, w, first, last
-    cdef const real *src
+cdef inline void _copy_row(const problem_t *p, const real *src, int64_t channels, int64_t count, int64_t step,
+                           real *to, int64_t pixel) noexcept nogil:
+    """to[count][channels] from every step-th pixel."""
+    cdef int64_t w, c
+    if p.layout == PYCONV_NHWC:
+        if step == 1 and p.xw == channels and pixel == channels:
+            memcpy(to, src, count * channels * sizeof(real))
+            return
+        for w in range(count):
+            memcpy(to + w * pixel, src + w * step * p.xw, channels * sizeof(real))
+    elif step > 1:
+        for w in range(count):
+            for c in range(channels):
+                to[w * pixel + c] = src[c * p.xc + w * step]
+    elif real is float:
+        p.kernels.f32.transpose_rows(channels, count, src, p.xc, to, pixel)
+    else:
+        p.kernels.f64.transpose_rows(channels, count, src, p.xc, to, pixel)
+
+
+cdef inline void copy_lattice(const problem_t *p, const real *x, int64_t channels, int64_t h0, int64_t height, int64_t step_h,
+                              int64_t w0, int64_t width, int64_t step_w, real *to, int64_t pitch, int64_t pixel) noexcept nogil:
+    """
+    to[height][width][channels] from pixels (h0 + i step_h, w0 + j step_w), rows `pitch` and columns `pixel` apart; x is the
+    first channel of one image.
+    """
+    cdef int64_t h, i, first, last
     cdef real *dst
-    reach(width, p.iw, 1, w0, &first, &last)
-    for h in range(height):
-        dst = to + h * pitch
-        if not 0 <= h0 + h < p.ih or first == last:
+    reach(width, p.iw, step_w, w0, &first, &last)
+    for i in range(height):
+        h = h0 + i * step_h
+        dst = to + i * pitch
+        if not 0 <= h < p.ih or first == last:
             memset(dst, 0, width * pixel * sizeof(real))
             continue
         memset(dst, 0, first * pixel * sizeof(real))
         memset(dst + last * pixel, 0, (width - last) * pixel * sizeof(real))
-        dst += first * pixel
-        src = x + (h0 + h) * p.xh + (w0 + first) * p.xw
-        if p.layout == PYCONV_NCHW:
-            if real is float:
-                p.kernels.f32.transpose_rows(channels, last - first, src, p.xc, dst, pixel)
-            else:
-                p.kernels.f64.transpose_rows(channels, last - first, src, p.xc, dst, pixel)
-        elif p.xw == channels and pixel == channels:
-            memcpy(dst, src, (last - first) * channels * sizeof(real))
-        else:
-            for w in range(last - first):
-                memcpy(dst + w * pixel, src + w * p.xw, channels * sizeof(real))
+        _copy_row(p, x + h * p.xh + (w0 + first * step_w) * p.xw, channels, last - first, step_w, dst + first * pixel, pixel)
+
+
+cdef inline void copy_rectangle(const problem_t *p, const real *x, int64_t channels, int64_t h0, int64_t height,
+                                int64_t w0, int64_t width, real *to, int64_t pitch, int64_t pixel) noexcept nogil:
+    """copy_lattice() of neighbouring pixels."""
+    copy_lattice(p, x, channels, h0, height, 1, w0, width, 1, to, pitch, pixel)

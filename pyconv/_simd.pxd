@@ -49,6 +49,10 @@ cdef extern from "pyconv/band.h" nogil:
     ptrdiff_t band_rows "pyconv_band_rows"(ptrdiff_t rows, ptrdiff_t kh, ptrdiff_t sh, ptrdiff_t dh)
     ptrdiff_t band_pitch "pyconv_band_pitch"(ptrdiff_t cols, ptrdiff_t kw, ptrdiff_t sw, ptrdiff_t dw)
 
+cdef extern from "pyconv/wino.h" nogil:
+    ctypedef struct wino_t "pyconv_wino":
+        int h, w, mh, mw, kh, kw, sh, sw
+
 cdef extern from "pyconv/kernels.h" nogil:
     """
     /* The table in use; plans hold on to the one they were packed for. */
@@ -83,10 +87,10 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const float *x,
                                const float *w, ptrdiff_t ws, float *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
                                const f32_epilogue *e) noexcept nogil
-        void (*wino_weights)(int m, ptrdiff_t oc, ptrdiff_t ic, const float *w, float *packed) noexcept nogil
-        void (*wino_input)(int m, ptrdiff_t tiles, ptrdiff_t channels, const float *band, ptrdiff_t band_h, ptrdiff_t band_w,
-                           float *v, ptrdiff_t v_p, ptrdiff_t v_t) noexcept nogil
-        void (*wino_output)(int m, ptrdiff_t tiles, ptrdiff_t channels, const float *p, ptrdiff_t p_p, ptrdiff_t p_t,
+        void (*wino_weights)(const wino_t *f, ptrdiff_t oc, ptrdiff_t ic, const float *w, float *packed) noexcept nogil
+        void (*wino_input)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const float *band, ptrdiff_t band_h,
+                           ptrdiff_t band_w, float *v, ptrdiff_t v_p, ptrdiff_t v_t) noexcept nogil
+        void (*wino_output)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const float *p, ptrdiff_t p_p, ptrdiff_t p_t,
                             ptrdiff_t rows, ptrdiff_t cols, float *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c,
                             const f32_epilogue *e) noexcept nogil
         void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const float *band, const ptrdiff_t *offsets,
@@ -121,10 +125,10 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const double *x,
                                const double *w, ptrdiff_t ws, double *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
                                const f64_epilogue *e) noexcept nogil
-        void (*wino_weights)(int m, ptrdiff_t oc, ptrdiff_t ic, const double *w, double *packed) noexcept nogil
-        void (*wino_input)(int m, ptrdiff_t tiles, ptrdiff_t channels, const double *band, ptrdiff_t band_h, ptrdiff_t band_w,
-                           double *v, ptrdiff_t v_p, ptrdiff_t v_t) noexcept nogil
-        void (*wino_output)(int m, ptrdiff_t tiles, ptrdiff_t channels, const double *p, ptrdiff_t p_p, ptrdiff_t p_t,
+        void (*wino_weights)(const wino_t *f, ptrdiff_t oc, ptrdiff_t ic, const double *w, double *packed) noexcept nogil
+        void (*wino_input)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const double *band, ptrdiff_t band_h,
+                           ptrdiff_t band_w, double *v, ptrdiff_t v_p, ptrdiff_t v_t) noexcept nogil
+        void (*wino_output)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const double *p, ptrdiff_t p_p, ptrdiff_t p_t,
                             ptrdiff_t rows, ptrdiff_t cols, double *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c,
                             const f64_epilogue *e) noexcept nogil
         void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const double *band, const ptrdiff_t *offsets,

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-The engine of winograd_f2k3, winograd_f4k3 and winograd_f6k3: F(m x m, 3 x 3) fused over blocks of tiles.
+The engine of winograd_fMkR: F(mh x mw, rh x rw) fused over blocks of tiles, of what `_winograd_form` makes of the problem.
 
-y = A^T [sum over channels of (G g G^T) * (B^T d B)] A for tiles of m x m outputs (Winograd 1980; Lavin and Gray 2016).
+y = A^T [sum over channels of (G g G^T) * (B^T d B)] A for tiles of mh x mw outputs (Winograd 1980; Lavin and Gray 2016).
 
 A task is a block of T tiles, a rectangle of one image or several whole images, times a part of the filters:
 
-  V[points][T][icg]         a channels-last band under the tiles, transformed; points = (m + 2)^2
-  P[unit][points][T][nr]    for each point one product, V[point] by weights [unit][point][icg][nr], units of nr filters
+  V[points][T][depth]       a channels-last band under the tiles, transformed; points = (mh + rh - 1)(mw + rw - 1)
+  P[unit][points][T][nr]    for each point one product, V[point] by weights [unit][point][depth][nr], units of nr filters
   y                         P transformed back, with bias, residual and activation
 
 Either one unit at a time, V staying in L2 while weights stream past it; or, where weights are so large that few tiles
@@ -19,12 +19,13 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
-from pyconv._channels_last cimport copy_rectangle
+from pyconv._channels_last cimport copy_lattice
 from pyconv._rates cimport stream_seconds
-from pyconv._simd cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start
+from pyconv._simd cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start, wino_t
 from pyconv._simd_gemm cimport tile_columns, tile_rows
-from pyconv._sizes cimport aligned, plus, times
+from pyconv._sizes cimport aligned, times
 from pyconv._tail cimport poll
+from pyconv._winograd_form cimport form_fits, form_t, total_depth, winograd_form
 
 # Weights of several MB are read from front to back: large pages spare a walk of the page table every 64 cache lines.
 cdef extern from *:
@@ -49,14 +50,16 @@ cdef enum:
     LARGEST = 8 << 20         # bytes of V and P together where they leave L2
 
 ctypedef struct winograd_t:
-    int m, points
+    form_t form
     int64_t mr, nr, lanes
+    int64_t all_images                            # interleaved ones of a dilated convolution count each
     int64_t down, across                          # tiles of an image
     int64_t images, rows, cols                    # of a block: whole images, or a rectangle of tiles of one
     int64_t image_parts, row_parts, col_parts
     int64_t units, filter_parts                   # of nr filters in a group; of a group
     int64_t run                                   # units multiplied before they are transformed back
     int64_t chunk                                 # channels in a band
+    int64_t height, width                         # of a band, in pixels
     int64_t v_t, v_p, p_p                         # between tiles and points of V, between points of P
     size_t v_bytes, p_bytes, buffer               # buffer: of one thread, with the band
     bint streams                                  # weights come from beyond L2
@@ -83,20 +86,23 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     cdef double units = ceil_div(w.units, w.filter_parts)
     cdef double vectors = min(<double>ceil_div(p.ocg, w.lanes), units * w.nr / w.lanes)
     cdef double deep = ceil_div(p.icg, w.lanes)
+    cdef double phases = p.sh * p.sw
     cdef bint planes = p.layout == PYCONV_NCHW
-    cdef int64_t width = w.cols * w.m
-    cdef double halo = <double>w.images * (w.rows * w.m + 2) * (_up(width + 2, w.lanes) if planes else width + 2)
-    cdef double outputs = <double>w.images * w.rows * w.m * (_up(width, w.lanes) if planes else width)
-    cdef double columns = <double>w.images * w.rows * (width + 2) * (w.m + 2)
-    cdef double weights = w.points * units * w.nr * p.icg * p.itemsize
+    cdef int64_t width = w.cols * w.form.tile.mw
+    cdef int64_t depth = total_depth(p, &w.form)
+    cdef double halo = <double>w.images * w.height * (_up(w.width, w.lanes) if planes else w.width)
+    cdef double outputs = <double>w.images * w.rows * w.form.tile.mh * (_up(width, w.lanes) if planes else width)
+    cdef double columns = phases * w.images * w.rows * (width + w.form.rw - 1) * w.form.tile.h
+    cdef double points = tiles * w.form.points
+    cdef double weights = units * w.nr * depth * p.itemsize
     cdef double arriving = weights * 0.8 * p.rates.clock / p.rates.l3 if w.streams else 0
     cdef double kept = w.v_bytes + <double>w.p_bytes / w.run + (0 if w.streams else weights)
-    cdef double product = max(arriving, w.points * (share * tiles + panels) * vectors * p.icg / p.rates.fma)
+    cdef double product = max(arriving, (share * tiles + panels) * vectors * depth / p.rates.fma)
     cdef double operands = w.v_bytes * ceil_div(<int64_t>units, w.run) / (40 if kept < cache_bytes(2) * 5 // 8 else 16)
     operands += 2.0 * w.p_bytes * units / w.run / (40 if w.run == 1 else 10)
-    cdef double calls = w.points * panels * units * ceil_div(p.icg, DEEPEST) * 60
-    cdef double before = deep * (1.5 * (tiles * w.points + columns) + halo * (7 if planes else 3))
-    cdef double after = vectors * (tiles * w.points * 2 + outputs * (7 if planes else 3))
+    cdef double calls = w.form.points * panels * units * ceil_div(w.form.depth, DEEPEST) * 60
+    cdef double before = deep * (1.5 * (phases * points + columns) + halo * (7 if planes else 3))
+    cdef double after = vectors * (points * 2 + outputs * (7 if planes else 3))
     return ceil_div(<int64_t>tasks, threads) * (product + calls + share * (operands + before + after))
 
 
@@ -104,20 +110,23 @@ cdef inline void _size(const problem_t *p, winograd_t *w) noexcept nogil:
     """Buffers for the block's shape. Rows and planes whose distance is a power of two would share sets of the cache."""
     cdef int64_t line = LINE // <int64_t>p.itemsize
     cdef int64_t tiles = w.images * w.rows * w.cols
-    cdef int64_t area = (w.rows * w.m + 2) * (w.cols * w.m + 2)
-    w.v_t = _up(p.icg, line)
+    cdef int64_t area
+    w.height = (w.rows * w.form.tile.mh + w.form.rh - 1) * p.sh
+    w.width = (w.cols * w.form.tile.mw + w.form.rw - 1) * p.sw
+    area = w.height * w.width
+    w.v_t = _up(w.form.depth - p.icg + _up(p.icg, w.lanes), line)      # the last phase ends in whole vectors
     if w.v_t % (16 * line) == 0:
         w.v_t += line
     w.v_p = tiles * w.v_t + line
     w.p_p = tiles * w.nr + line
     w.chunk = min(_up(p.icg, w.lanes), max(1, 16384 // (area * w.lanes)) * w.lanes)
-    w.v_bytes = aligned(<size_t>(w.points * w.v_p) * p.itemsize)
-    w.p_bytes = aligned(<size_t>(w.run * w.points * w.p_p) * p.itemsize)
+    w.v_bytes = aligned(<size_t>(w.form.points * w.v_p) * p.itemsize)
+    w.p_bytes = aligned(<size_t>(w.run * w.form.points * w.p_p) * p.itemsize)
     w.buffer = w.v_bytes + w.p_bytes + aligned(<size_t>(area * w.chunk) * p.itemsize)
 
 
 cdef inline void _consider(const problem_t *p, winograd_t *trial, winograd_t *best, int threads) noexcept nogil:
-    trial.images = ceil_div(p.n, trial.image_parts)
+    trial.images = ceil_div(trial.all_images, trial.image_parts)
     trial.rows = ceil_div(trial.down, trial.row_parts)
     trial.cols = ceil_div(trial.across, trial.col_parts)
     _size(p, trial)
@@ -133,11 +142,11 @@ cdef inline void _cut_tiles(const problem_t *p, winograd_t *w, winograd_t *best,
     cdef int64_t narrowest = ceil_div(w.across, most)
     w.row_parts = w.col_parts = 1
     if image <= most:
-        w.image_parts = ceil_div(p.n, most // image)
+        w.image_parts = ceil_div(w.all_images, most // image)
         _consider(p, w, best, threads)
-        w.image_parts = min(_up(w.image_parts, threads), p.n)
+        w.image_parts = min(_up(w.image_parts, threads), w.all_images)
         _consider(p, w, best, threads)
-    w.image_parts = p.n
+    w.image_parts = w.all_images
     for i in range(narrowest, min(w.across, narrowest + 7) + 1):
         w.col_parts = i
         least = ceil_div(w.down, max(1, most // ceil_div(w.across, i)))
@@ -152,16 +161,16 @@ cdef inline winograd_t cut_winograd(const problem_t *p, int m, int threads) noex
     cdef winograd_t w, best
     cdef int64_t l2 = cache_bytes(2) * 9 // 16
     cdef int64_t v_tile, p_tile, i
-    w.m = m
-    w.points = (m + 2) * (m + 2)
+    w.form = winograd_form(p, m)
     w.mr = tile_rows(p)
     w.nr = tile_columns(p)
     w.lanes = w.nr // 2
-    w.down = ceil_div(p.oh, m)
-    w.across = ceil_div(p.ow, m)
+    w.all_images = p.n * w.form.dh * w.form.dw
+    w.down = ceil_div(w.form.oh, w.form.tile.mh)
+    w.across = ceil_div(w.form.ow, w.form.tile.mw)
     w.units = ceil_div(p.ocg, w.nr)
-    v_tile = w.points * _up(p.icg, w.lanes) * <int64_t>p.itemsize
-    p_tile = w.points * w.nr * <int64_t>p.itemsize
+    v_tile = w.form.points * _up(w.form.depth, w.lanes) * <int64_t>p.itemsize
+    p_tile = w.form.points * w.nr * <int64_t>p.itemsize
     best.cycles = INFINITY
     for i in range(1 if w.units == 1 or threads == 1 else 2):
         w.filter_parts = 1 if i == 0 else min(w.units, threads)
@@ -176,57 +185,56 @@ cdef inline winograd_t cut_winograd(const problem_t *p, int m, int threads) noex
     return best
 
 
-cdef inline const char *winograd_supports(const problem_t *p) noexcept nogil:
-    if p.kh != 3 or p.kw != 3:
-        return "it serves 3x3 kernels only"
-    if p.sh != 1 or p.sw != 1:
-        return "it serves stride 1 only"
-    if p.dh != 1 or p.dw != 1:
-        return "it serves dilation 1 only"
-    return NULL
-
-
-cdef inline size_t winograd_workspace(const problem_t *p, int m, int threads) noexcept nogil:
+cdef inline size_t winograd_workspace(const problem_t *p, int m, int r, int threads) noexcept nogil:
     """Per thread: V, P and the band."""
-    if p.n == 0 or winograd_supports(p) != NULL:
+    if p.n == 0 or not form_fits(p, m, r):
         return 0
     return times(cut_winograd(p, m, threads).buffer, threads)
 
 
-cdef inline size_t winograd_packed(const problem_t *p, int m) noexcept nogil:
-    """[g][unit][point][icg][nr]"""
+cdef inline size_t winograd_packed(const problem_t *p, int m, int r) noexcept nogil:
+    """[g][unit][point][depth][nr]"""
     cdef size_t columns = <size_t>(p.g * _up(p.ocg, tile_columns(p)))
-    return times(times(times(columns, <size_t>p.icg), <size_t>((m + 2) * (m + 2))), p.itemsize)
+    cdef form_t f
+    if not form_fits(p, m, r):
+        return 0
+    f = winograd_form(p, m)
+    return times(times(times(columns, <size_t>f.depth), <size_t>f.points), p.itemsize)
 
 
-cdef inline void winograd_pack(const problem_t *p, int m, const void *weight, void *packed) noexcept nogil:
+cdef inline void winograd_pack(const problem_t *p, int m, int r, const void *weight, void *packed) noexcept nogil:
     cdef int64_t g
-    cdef int64_t group = _up(p.ocg, tile_columns(p)) * p.icg * (m + 2) * (m + 2)
-    advise_large_pages(packed, winograd_packed(p, m))
+    cdef form_t f = winograd_form(p, m)
+    cdef int64_t group = _up(p.ocg, tile_columns(p)) * f.depth * f.points
+    advise_large_pages(packed, winograd_packed(p, m, r))
     for g in range(p.g):
         if p.dtype == PYCONV_F32:
-            p.kernels.f32.wino_weights(m, p.ocg, p.icg, <const float *>weight + g * p.ocg * p.k, <float *>packed + g * group)
+            p.kernels.f32.wino_weights(&f.tile, p.ocg, p.icg, <const float *>weight + g * p.ocg * p.k,
+                                       <float *>packed + g * group)
         else:
-            p.kernels.f64.wino_weights(m, p.ocg, p.icg, <const double *>weight + g * p.ocg * p.k,
+            p.kernels.f64.wino_weights(&f.tile, p.ocg, p.icg, <const double *>weight + g * p.ocg * p.k,
                                        <double *>packed + g * group)
 
 
-cdef inline double winograd_multiplications(const problem_t *p, int m) noexcept nogil:
-    """n * tiles * (m + 2)^2 * oc * icg, NAN for other kernels than 3x3."""
-    if winograd_supports(p) != NULL:
+cdef inline double winograd_multiplications(const problem_t *p, int m, int r) noexcept nogil:
+    """images * tiles * points * oc * depth, less the phases that have no channels at a point; NAN for what doesn't fit."""
+    cdef form_t f
+    if not form_fits(p, m, r):
         return NAN
-    return <double>p.n * ceil_div(p.oh, m) * ceil_div(p.ow, m) * (m + 2) * (m + 2) * p.oc * p.icg
-
-
-cdef inline double winograd_traffic(const problem_t *p, int m) noexcept nogil:
-    """x, the transformed weights, y."""
-    return <double>p.n * (p.xn + p.yn) * p.itemsize + winograd_packed(p, m)
-
-
-cdef inline double winograd_seconds(const problem_t *p, int m, int threads) noexcept nogil:
-    if p.n == 0 or winograd_supports(p) != NULL:
         return 0
-    if p.icg < FEWEST:
+    f = winograd_form(p, m)
+    return <double>p.n * f.dh * f.dw * ceil_div(f.oh, f.tile.mh) * ceil_div(f.ow, f.tile.mw) * total_depth(p, &f) * p.oc
+
+
+cdef inline double winograd_traffic(const problem_t *p, int m, int r) noexcept nogil:
+    """x, the transformed weights, y."""
+    return <double>p.n * (p.xn + p.yn) * p.itemsize + winograd_packed(p, m, r)
+
+
+cdef inline double winograd_seconds(const problem_t *p, int m, int r, int threads) noexcept nogil:
+    if p.n == 0 or not form_fits(p, m, r):
+        return 0
+    if p.icg * p.sh * p.sw < FEWEST:
         return INFINITY
     return (cut_winograd(p, m, threads).cycles / 0.95 / p.rates.clock
             + stream_seconds(&p.rates, <double>p.itemsize * p.n * (p.xn + p.yn)) + 1e-6)
@@ -237,7 +245,7 @@ ctypedef struct tiles_t:
     int64_t image, images, row, rows, col, cols
 
 
-cdef inline tiles_t _block(const problem_t *p, const winograd_t *w, int64_t number) noexcept nogil:
+cdef inline tiles_t _block(const winograd_t *w, int64_t number) noexcept nogil:
     """Columns change fastest, images slowest."""
     cdef tiles_t b
     cdef int64_t col = number % w.col_parts
@@ -247,57 +255,96 @@ cdef inline tiles_t _block(const problem_t *p, const winograd_t *w, int64_t numb
     b.cols = split_start(w.across, w.col_parts, col + 1) - b.col
     b.row = split_start(w.down, w.row_parts, row)
     b.rows = split_start(w.down, w.row_parts, row + 1) - b.row
-    b.image = split_start(p.n, w.image_parts, image)
-    b.images = split_start(p.n, w.image_parts, image + 1) - b.image
+    b.image = split_start(w.all_images, w.image_parts, image)
+    b.images = split_start(w.all_images, w.image_parts, image + 1) - b.image
     return b
+
+
+# Of an image of the form: which one it is, and the first pixel and output of its phase.
+ctypedef struct image_t:
+    int64_t number, h, w
+
+
+cdef inline image_t _image(const form_t *f, int64_t number) noexcept nogil:
+    return image_t(number // (f.dh * f.dw), number // f.dw % f.dh, number % f.dw)
+
+
+cdef inline void _transform_phases(const problem_t *p, const winograd_t *w, const tiles_t *b, int64_t channels,
+                                   const real *band, real *V) noexcept nogil:
+    """Every phase and row of tiles of one image; later phases overwrite the zeros behind earlier ones."""
+    cdef int64_t pitch = w.width * w.chunk
+    cdef int64_t i, j, row
+    cdef const real *src
+    cdef real *to
+    for i in range(p.sh):
+        for j in range(p.sw):
+            for row in range(b.rows):
+                src = band + ((row * w.form.tile.mh * p.sh + i) * w.width + j) * w.chunk
+                to = V + (i * p.sw + j) * p.icg + row * b.cols * w.v_t
+                if real is float:
+                    p.kernels.f32.wino_input(&w.form.tile, b.cols, channels, src, p.sh * pitch, p.sw * w.chunk, to, w.v_p,
+                                             w.v_t)
+                else:
+                    p.kernels.f64.wino_input(&w.form.tile, b.cols, channels, src, p.sh * pitch, p.sw * w.chunk, to, w.v_p,
+                                             w.v_t)
 
 
 cdef inline void _transform(const task_t *t, const winograd_t *w, const tiles_t *b, int64_t g, real *V,
                             real *band) noexcept nogil:
-    """V = B^T d B, so many channels at a time that their band stays in cache."""
+    """V = B^T d B, so many channels at a time that their band stays in cache; the last, perhaps in part a vector, come first."""
     cdef const problem_t *p = t.p
+    cdef const form_t *f = &w.form
     cdef const real *x
-    cdef int64_t channels, image, row
-    cdef int64_t c = 0
-    cdef int64_t width = b.cols * w.m + 2
-    cdef int64_t pitch = width * w.chunk
-    cdef real *to
-    cdef real *src
-    while c < p.icg:
+    cdef int64_t channels, number
+    cdef int64_t c = (p.icg - 1) // w.chunk * w.chunk
+    cdef int64_t height = (b.rows * f.tile.mh + f.rh - 1) * p.sh
+    cdef int64_t width = (b.cols * f.tile.mw + f.rw - 1) * p.sw
+    cdef image_t image
+    while c >= 0:
         channels = min(w.chunk, p.icg - c)
-        to = V + c
-        for image in range(b.image, b.image + b.images):
-            x = <const real *>t.x + image * p.xn + (g * p.icg + c) * p.xc
-            copy_rectangle(p, x, channels, b.row * w.m - p.ph0, b.rows * w.m + 2, b.col * w.m - p.pw0, width, band, pitch,
-                           w.chunk)
-            for row in range(b.rows):
-                src = band + row * w.m * pitch
-                if real is float:
-                    p.kernels.f32.wino_input(w.m, b.cols, channels, src, pitch, w.chunk, to, w.v_p, w.v_t)
-                else:
-                    p.kernels.f64.wino_input(w.m, b.cols, channels, src, pitch, w.chunk, to, w.v_p, w.v_t)
-                to += b.cols * w.v_t
-        c += channels
+        for number in range(b.images):
+            image = _image(f, b.image + number)
+            x = <const real *>t.x + image.number * p.xn + (g * p.icg + c) * p.xc
+            copy_lattice(p, x, channels, b.row * f.tile.mh * p.sh * f.dh + image.h - p.ph0, height, f.dh,
+                         b.col * f.tile.mw * p.sw * f.dw + image.w - p.pw0, width, f.dw, band, w.width * w.chunk, w.chunk)
+            _transform_phases(p, w, b, channels, band, V + number * b.rows * b.cols * w.v_t + c)
+        c -= w.chunk
 
 
-cdef inline void _multiply(const problem_t *p, const winograd_t *w, int64_t tiles, int64_t filters, const real *V,
-                           const real *weight, const real *following, real *P) noexcept nogil:
-    """P[tiles][nr] = V[tiles][icg] weight[icg][nr] for one point and unit; fetches the weights that follow."""
-    cdef int64_t blocks = ceil_div(p.icg, DEEPEST)
+cdef inline void _multiply(const problem_t *p, const winograd_t *w, int64_t tiles, int64_t filters, int64_t channels,
+                           bint accumulate, const real *V, const real *weight, const real *following,
+                           real *P) noexcept nogil:
+    """P[tiles][nr] (+)= V[tiles][channels] weight[channels][nr] for one point and unit; fetches the weights that follow."""
+    cdef int64_t blocks = ceil_div(channels, DEEPEST)
     cdef int64_t n = w.lanes if filters <= w.lanes else w.nr
     cdef int64_t block, depth
     cdef int64_t c = 0
     cdef const real *ahead
     for block in range(blocks):
-        depth = split_start(p.icg, blocks, block + 1) - c
+        depth = split_start(channels, blocks, block + 1) - c
         ahead = weight + (c + depth) * w.nr if block + 1 < blocks else following
         if real is float:
             p.kernels.f32.gemm_stream(tiles, n, depth, V + c, w.v_t, weight + c * w.nr, ahead, P, w.nr,
-                                      ACCUMULATE if block > 0 else 0)
+                                      ACCUMULATE if accumulate or block > 0 else 0)
         else:
             p.kernels.f64.gemm_stream(tiles, n, depth, V + c, w.v_t, weight + c * w.nr, ahead, P, w.nr,
-                                      ACCUMULATE if block > 0 else 0)
+                                      ACCUMULATE if accumulate or block > 0 else 0)
         c += depth
+
+
+cdef inline void _multiply_phases(const problem_t *p, const winograd_t *w, int64_t point, int64_t tiles, int64_t filters,
+                                  const real *V, const real *weight, const real *following, real *P) noexcept nogil:
+    """All phases but those that have no tap at this point; where only columns are missing, a product for each row of phases."""
+    cdef const form_t *f = &w.form
+    cdef int64_t rows = f.full_h if point // f.tile.w == f.tile.h - 1 else p.sh
+    cdef int64_t cols = f.full_w if point % f.tile.w == f.tile.w - 1 else p.sw
+    cdef int64_t row, at
+    if cols == p.sw:
+        _multiply(p, w, tiles, filters, rows * p.sw * p.icg, False, V, weight, following, P)
+        return
+    for row in range(rows):
+        at = row * p.sw * p.icg
+        _multiply(p, w, tiles, filters, cols * p.icg, row > 0, V + at, weight + at * w.nr, following, P)
 
 
 cdef inline void _transform_back(const task_t *t, const winograd_t *w, const tiles_t *b, int64_t filter, int64_t filters,
@@ -308,21 +355,29 @@ cdef inline void _transform_back(const task_t *t, const winograd_t *w, const til
     cdef f64_epilogue e64
     cdef const real *bias = <const real *>t.bias + filter if t.bias != NULL else NULL
     cdef const real *residual = NULL
-    cdef int64_t image, row, at
-    cdef int64_t cols = min(b.cols * w.m, p.ow - b.col * w.m)
-    for image in range(b.image, b.image + b.images):
+    cdef const wino_t *f = &w.form.tile
+    cdef int64_t dh = w.form.dh
+    cdef int64_t dw = w.form.dw
+    cdef int64_t number, row, at, rows, cols
+    cdef image_t image
+    for number in range(b.image, b.image + b.images):
+        image = _image(&w.form, number)
+        cols = min(b.cols * f.mw, ceil_div(p.ow - image.w, dw) - b.col * f.mw)
         for row in range(b.row, b.row + b.rows):
-            at = image * p.yn + filter * p.yc + row * w.m * p.yh + b.col * w.m * p.yw
+            rows = min(f.mh, ceil_div(p.oh - image.h, dh) - row * f.mh)
+            at = image.number * p.yn + filter * p.yc + (row * f.mh * dh + image.h) * p.yh + (b.col * f.mw * dw + image.w) * p.yw
             if t.residual != NULL:
                 residual = <const real *>t.residual + at
-            if real is float:
+            if rows <= 0 or cols <= 0:
+                pass
+            elif real is float:
                 e32.flags, e32.lo, e32.hi, e32.bias, e32.residual = 0, <float>p.lo, <float>p.hi, bias, residual
-                p.kernels.f32.wino_output(w.m, b.cols, filters, P, w.p_p, w.nr, min(w.m, p.oh - row * w.m), cols,
-                                          <float *>t.y + at, p.yh, p.yw, p.yc, &e32)
+                p.kernels.f32.wino_output(f, b.cols, filters, P, w.p_p, w.nr, rows, cols, <float *>t.y + at, dh * p.yh,
+                                          dw * p.yw, p.yc, &e32)
             else:
                 e64.flags, e64.lo, e64.hi, e64.bias, e64.residual = 0, p.lo, p.hi, bias, residual
-                p.kernels.f64.wino_output(w.m, b.cols, filters, P, w.p_p, w.nr, min(w.m, p.oh - row * w.m), cols,
-                                          <double *>t.y + at, p.yh, p.yw, p.yc, &e64)
+                p.kernels.f64.wino_output(f, b.cols, filters, P, w.p_p, w.nr, rows, cols, <double *>t.y + at, dh * p.yh,
+                                          dw * p.yw, p.yc, &e64)
             P += b.cols * w.nr
 
 
@@ -332,12 +387,13 @@ cdef inline void _winograd_task(const task_t *t, const winograd_t *w, int64_t ta
     cdef int64_t blocks = w.image_parts * w.row_parts * w.col_parts
     cdef int64_t part = task // blocks % w.filter_parts
     cdef int64_t g = task // (blocks * w.filter_parts)
-    cdef tiles_t b = _block(p, w, task % blocks)
+    cdef tiles_t b = _block(w, task % blocks)
     cdef int64_t tiles = b.images * b.rows * b.cols
     cdef real *V = <real *>buffer
     cdef real *P = <real *>(buffer + w.v_bytes)
-    cdef int64_t slice = p.icg * w.nr
-    cdef const real *weight = <const real *>t.weight + g * w.units * w.points * slice
+    cdef int64_t points = w.form.points
+    cdef int64_t slice = w.form.depth * w.nr
+    cdef const real *weight = <const real *>t.weight + g * w.units * points * slice
     cdef int64_t unit = split_start(w.units, w.filter_parts, part)
     cdef int64_t end = split_start(w.units, w.filter_parts, part + 1)
     cdef int64_t point, last, i
@@ -346,24 +402,24 @@ cdef inline void _winograd_task(const task_t *t, const winograd_t *w, int64_t ta
     _transform[real](t, w, &b, g, V, <real *>(buffer + w.v_bytes + w.p_bytes))
     while unit < end:
         last = min(unit + w.run, end)
-        for point in range(w.points):
+        for point in range(points):
             for i in range(unit, last):
-                here = weight + (i * w.points + point) * slice
-                after = here + w.points * slice if i + 1 < last else weight + (unit * w.points + point + 1) * slice
-                _multiply(p, w, tiles, p.ocg - i * w.nr, V + point * w.v_p, here, after,
-                          P + ((i - unit) * w.points + point) * w.p_p)
+                here = weight + (i * points + point) * slice
+                after = here + points * slice if i + 1 < last else weight + (unit * points + point + 1) * slice
+                _multiply_phases(p, w, point, tiles, p.ocg - i * w.nr, V + point * w.v_p, here, after,
+                                 P + ((i - unit) * points + point) * w.p_p)
         for i in range(unit, last):
             _transform_back(t, w, &b, g * p.ocg + i * w.nr, min(w.nr, p.ocg - i * w.nr),
-                            P + (i - unit) * w.points * w.p_p)
+                            P + (i - unit) * points * w.p_p)
         unit = last
 
 
-cdef inline int _winograd(task_t *t, int m, const real *tag) noexcept nogil:
+cdef inline int _winograd(task_t *t, int m, int r, const real *tag) noexcept nogil:
     """All tasks; tag is NULL and names the type."""
     cdef const problem_t *p = t.p
     cdef winograd_t w = cut_winograd(p, m, t.slots)
     cdef int64_t tasks = w.image_parts * w.row_parts * w.col_parts * w.filter_parts * p.g
-    cdef double flops = 2 * winograd_multiplications(p, m) / tasks
+    cdef double flops = 2 * winograd_multiplications(p, m, r) / tasks
     cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
     cdef int64_t first = 0
     cdef int64_t last, i
@@ -381,7 +437,7 @@ cdef inline int _winograd(task_t *t, int m, const real *tag) noexcept nogil:
     return PYCONV_STATUS_OK
 
 
-cdef inline int winograd_run(task_t *t, int m) noexcept nogil:
+cdef inline int winograd_run(task_t *t, int m, int r) noexcept nogil:
     if t.p.dtype == PYCONV_F32:
-        return _winograd(t, m, <const float *>NULL)
-    return _winograd(t, m, <const double *>NULL)
+        return _winograd(t, m, r, <const float *>NULL)
+    return _winograd(t, m, r, <const double *>NULL)

@@ -51,6 +51,9 @@ LAYERS = [
     pytest.param((1, 256, 14, 14), (64, 256, 1, 1), {}, id="1x1"),
     pytest.param((1, 64, 28, 28), (64, 1, 3, 3), {"padding": 1, "groups": 64}, id="depthwise"),
     pytest.param((1, 48, 28, 28), (64, 48, 5, 5), {"padding": 2}, id="5x5"),
+    pytest.param((1, 64, 28, 28), (64, 64, 3, 3), {"padding": 1, "stride": 2}, id="3x3/2"),
+    pytest.param((1, 64, 28, 28), (64, 64, 3, 3), {"padding": 2, "dilation": 2}, id="3x3, dilated"),
+    pytest.param((1, 64, 17, 17), (64, 64, 1, 7), {"padding": (0, 3)}, id="1x7"),
     pytest.param((1, 4, 96, 96), (8, 4, 15, 15), {"padding": 7}, id="15x15"),
 ]
 

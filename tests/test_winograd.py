@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Winograd: accuracy beside im2col's, exactness of F(2, 3), counts, edges of tiles, blocks, NaN."""
+"""Winograd: accuracy beside im2col's, exactness of F(2, 3), counts, edges of tiles, blocks, NaN, forms."""
 
 import numpy as np
 import pytest
@@ -125,6 +125,121 @@ def test_a_nan_stays_in_its_tiles(name):
     assert np.isfinite(y[~reached]).all()
 
 
+# Every form beside 3x3 of stride 1: algorithm, kernel, keywords.
+FORMS = {
+    "1x3": ("winograd_f4k3", (1, 3), {"padding": (0, 1)}),
+    "3x1": ("winograd_f4k3", (3, 1), {"padding": (1, 0)}),
+    "3x1, d3": ("winograd_f4k3", (3, 1), {"padding": (3, 0), "dilation": 3}),
+    "3x3, d2": ("winograd_f4k3", (3, 3), {"padding": 2, "dilation": 2}),
+    "3x3, d2,1": ("winograd_f2k3", (3, 3), {"padding": (2, 1), "dilation": (2, 1)}),
+    "3x3, d3": ("winograd_f6k3", (3, 3), {"padding": ((3, 0), (1, 2)), "dilation": 3}),
+    "5x5/2": ("winograd_f4k3", (5, 5), {"padding": 2, "stride": 2}),
+    "6x5/2": ("winograd_f2k3", (6, 5), {"padding": 2, "stride": 2}),
+    "11x11/4": ("winograd_f4k3", (11, 11), {"stride": 4}),
+    "5x3/2,1": ("winograd_f6k3", (5, 3), {"padding": 1, "stride": (2, 1)}),
+    "3x3/2": ("winograd_f3k2", (3, 3), {"padding": 1, "stride": 2}),
+    "2x2": ("winograd_f3k2", (2, 2), {}),
+    "4x4": ("winograd_f3k4", (4, 4), {"padding": 2}),
+    "7x7/2": ("winograd_f3k4", (7, 7), {"padding": 3, "stride": 2}),
+    "5x5": ("winograd_f2k5", (5, 5), {"padding": 2}),
+    "5x5, d2": ("winograd_f2k5", (5, 5), {"padding": 4, "dilation": 2}),
+    "1x5": ("winograd_f2k5", (1, 5), {"padding": (0, 2)}),
+    "5x1": ("winograd_f2k5", (5, 1), {"padding": (2, 0)}),
+    "1x7": ("winograd_f2k7", (1, 7), {"padding": (0, 3)}),
+    "7x1": ("winograd_f2k7", (7, 1), {"padding": (3, 0)}),
+}
+# The class whose bound on the error holds.
+BOUNDS = {
+    **{name: accuracy for name, (_, accuracy) in SIZES.items()},
+    **dict.fromkeys(("winograd_f3k2", "winograd_f3k4", "winograd_f2k5", "winograd_f2k7"), "standard"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("channels", [4, 16, 64, 512])
+def test_error_of_each_form_beside_im2col(form, channels):
+    name, kernel, keywords = FORMS[form]
+    side = 29 if channels < 512 else 15
+    x, w = normal((1, channels, side, side)), normal((24, channels, *kernel), seed=1)
+    exact = reference(x, w, **keywords)
+    own = relative_error(run("im2col", x, w, **keywords), exact)
+    assert relative_error(run(name, x, w, **keywords), exact) <= CLASSES[BOUNDS[name]] * own
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("dtype, bound", [("f4", 2e-5), ("f8", 4e-14)])
+def test_each_form_at_every_edge(form, layout, dtype, bound):
+    """Small images, channels and filters that fill vectors in part, whole images in a block."""
+    name, kernel, keywords = FORMS[form]
+    w, b = normal((35, 19, *kernel), dtype, seed=1), normal(35, dtype, seed=2)
+    for side in range(11, 24):
+        shape = (2, side, 35 - side, 19) if layout == "NHWC" else (2, 19, side, 35 - side)
+        x = normal(shape, dtype, seed=3)
+        exact = reference(x, w, b, layout=layout, **keywords)
+        residual = normal(exact.shape, dtype, seed=4)
+        exact = np.clip(exact + residual, -20, 15)
+        y = run(
+            name,
+            x,
+            w,
+            b,
+            residual=residual,
+            layout=layout,
+            activation=("clip", -20, 15),
+            threads=2,
+            **keywords,
+        )
+        assert relative_error(y, exact) < bound
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("shape, filters, groups", [((1, 3, 90, 101), 40, 1), ((2, 150, 26, 31), 66, 2)])
+def test_blocks_of_each_form(form, shape, filters, groups, layout):
+    """Rectangles of an image, bands of a part of the channels; the same sums for any number of threads."""
+    name, kernel, keywords = FORMS[form]
+    x, w = normal(shape), normal((filters, shape[1] // groups, *kernel), seed=1)
+    if layout == "NHWC":
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+    keywords = {"groups": groups, "layout": layout, **keywords}
+    if (name, shape[1]) == ("winograd_f6k3", 3) and keywords.get("stride", 1) == 1:
+        pytest.skip("3 channels are too few for F(6, 3)")
+    results = [run(name, x, w, threads=t, **keywords) for t in (1, 2, 3)]
+    assert relative_error(results[0], reference(x, w, **keywords)) < 1e-5
+    for y in results[1:]:
+        np.testing.assert_array_equal(y, results[0])
+
+
+@pytest.mark.parametrize(
+    "name, side, kernel, keywords, per_channel",
+    [
+        ("winograd_f4k3", 55, (1, 3), {"padding": (0, 1)}, 55 * 14 * 6),
+        ("winograd_f2k7", 17, (7, 1), {"padding": (3, 0)}, 17 * 9 * 8),
+        ("winograd_f2k5", 14, (5, 5), {"padding": 2}, 7 * 7 * 36),
+        ("winograd_f4k3", 16, (3, 3), {"padding": 2, "dilation": 2}, 4 * 2 * 2 * 36),
+        ("winograd_f3k4", 48, (7, 7), {"padding": 3, "stride": 2}, 8 * 8 * 11 * 11),
+        ("winograd_f3k2", 48, (3, 3), {"padding": 1, "stride": 2}, 8 * 8 * 7 * 7),
+        ("winograd_f4k3", 32, (5, 5), {"padding": 2, "stride": 2}, 4 * 4 * 11 * 11),
+    ],
+)
+def test_multiplications_of_each_form(name, side, kernel, keywords, per_channel):
+    """Phases of a strided kernel that lack the last tap have no product at the point of infinity."""
+    weight = normal((8, 32, *kernel))
+    plan = pyconv.plan((1, 32, side, side), weight, algorithm=name, **keywords)
+    assert plan.multiplications == per_channel * 32 * 8
+
+
+def test_a_nan_stays_in_its_tiles_of_a_dilated_image():
+    x, w = normal((1, 5, 24, 24)), normal((4, 5, 3, 3), seed=1)
+    x[0, 2, 11, 13] = np.nan
+    y = run("winograd_f2k3", x, w, padding=2, dilation=2)
+    same = np.zeros_like(y, bool)
+    same[:, :, 1::2, 1::2] = True
+    assert np.isnan(y[0, :, 9:14:2, 11:16:2]).all()
+    assert np.isfinite(y[~same]).all()
+
+
 @pytest.mark.parametrize("name", SIZES)
 def test_refused_when_every_output_must_keep_to_its_window(name):
     with pytest.raises(pyconv.UnsupportedError):
@@ -138,7 +253,13 @@ def test_f6_refuses_few_channels():
 
 @pytest.mark.parametrize(
     "kernel, keywords, reason",
-    [((5, 5), {}, "3x3"), ((3, 3), {"stride": 2}, "stride"), ((3, 3), {"dilation": 2}, "dilation")],
+    [
+        ((5, 5), {}, "3x3"),
+        ((3, 3), {"stride": 2}, "stride"),
+        ((5, 5), {"stride": 2, "dilation": 2}, "dilation"),
+        ((3, 5), {}, "3x3"),
+        ((51, 51), {"stride": 17, "padding": 25}, "stride"),
+    ],
 )
 def test_refused_with_a_reason(kernel, keywords, reason):
     for name in SIZES:

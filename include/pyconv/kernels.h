@@ -14,6 +14,7 @@
 #include "band.h"
 #include "cpu.h"
 #include "types.h"
+#include "wino.h"
 
 /* One line per operation gives its field, its entry in each table and its row in tests and benchmarks. */
 #define PYCONV_OPERATIONS(OP, T, isa)                                                                        \
@@ -57,14 +58,14 @@
        (const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const pyconv_##T *band, const ptrdiff_t *offsets,    \
         const pyconv_##T *w, pyconv_##T *y, ptrdiff_t ys_c, const pyconv_##T##_epilogue *e))                 \
     OP(T, isa, wino_weights, void,                                                                           \
-       (int m, ptrdiff_t oc, ptrdiff_t ic, const pyconv_##T *w, pyconv_##T *packed))                         \
+       (const pyconv_wino *f, ptrdiff_t oc, ptrdiff_t ic, const pyconv_##T *w, pyconv_##T *packed))          \
     OP(T, isa, wino_input, void,                                                                             \
-       (int m, ptrdiff_t tiles, ptrdiff_t channels, const pyconv_##T *band, ptrdiff_t band_h,                \
+       (const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, const pyconv_##T *band, ptrdiff_t band_h, \
         ptrdiff_t band_w, pyconv_##T *v, ptrdiff_t v_p, ptrdiff_t v_t))                                      \
     OP(T, isa, wino_output, void,                                                                            \
-       (int m, ptrdiff_t tiles, ptrdiff_t channels, const pyconv_##T *p, ptrdiff_t p_p, ptrdiff_t p_t,       \
-        ptrdiff_t rows, ptrdiff_t cols, pyconv_##T *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c,       \
-        const pyconv_##T##_epilogue *e))                                                                     \
+       (const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, const pyconv_##T *p, ptrdiff_t p_p,       \
+        ptrdiff_t p_t, ptrdiff_t rows, ptrdiff_t cols, pyconv_##T *y, ptrdiff_t ys_h, ptrdiff_t ys_w,        \
+        ptrdiff_t ys_c, const pyconv_##T##_epilogue *e))                                                     \
     OP(T, isa, epilogue_rows, void,                                                                          \
        (ptrdiff_t rows, ptrdiff_t cols, pyconv_##T *y, ptrdiff_t ldy, const pyconv_##T *bias,                \
         int bias_per_row, const pyconv_##T *residual, ptrdiff_t ldr, pyconv_##T lo, pyconv_##T hi))

@@ -1,88 +1,211 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Winograd's minimal filtering F(m x m, 3 x 3), m of 2, 4, 6: y = Aᵀ [(G g Gᵀ) ∘ (Bᵀ d B)] A. The product ∘, summed over
- * channels, is (m + 2)² products of matrices; here are the transforms around them. */
+/* The passes around Winograd's products, see wino.h: V = Bᵀ d B, then P = sum over channels of V ∘ (G g Gᵀ), then
+ * y = Aᵀ P A. The transforms of an axis are in wino_<points>.h. */
 
-#include "wino_f2k3.h"
-#include "wino_f4k3.h"
-#include "wino_f6k3.h"
+#include "wino_4.h"
+#include "wino_6.h"
+#include "wino_8.h"
+#include "wino_store.tmpl.h"
 
-enum {
-    NAME(wino_columns) = 48
-}; /* of outputs that stay in L1 on their way to y: whole tiles and whole vectors */
+/* d <- Bᵀ d */
+INLINE void NAME(wino_input_1d)(const int size, vec d[8]) {
+    if (size == 4)
+        NAME(wino_input_4)(d);
+    else if (size == 6)
+        NAME(wino_input_6)(d);
+    else if (size == 8)
+        NAME(wino_input_8)(d);
+}
 
-/* y = clamp(pixels + bias + residual) for n <= V channels; see the output pass. `pixels` [rows][wino_columns]. */
-static void NAME(wino_store)(const vec *pixels, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t n, real *y,
-                             ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c, const EPILOGUE *e) {
-    const vec lo = v_set1(e->lo), hi = v_set1(e->hi);
-    const vec bias = e->bias ? v_load_n(e->bias, n) : (vec){0};
-    for (ptrdiff_t r = 0; r < rows; r++, pixels += NAME(wino_columns), y += ys_h) {
-        const real *residual = e->residual ? e->residual + r * ys_h : NULL;
-        if (ys_c == 1) {
-            for (ptrdiff_t q = 0; q < cols; q++)
-                v_store_n(y + q * ys_w,
-                          NAME(finish)(pixels[q], bias, residual ? residual + q * ys_w : NULL, n, lo, hi), n);
-            continue;
-        }
-        for (ptrdiff_t q = 0; q < cols; q += V) {
-            const ptrdiff_t wide = cols - q < V ? cols - q : V;
-            vec block[V];
-            PYCONV_UNROLL
-            for (int l = 0; l < V; l++)
-                block[l] = pixels[q + l] + bias;
-            v_transpose(block);
-            PYCONV_UNROLL
-            for (int l = 0; l < V; l++)
-                if (l < n) {
-                    const ptrdiff_t at = q + l * ys_c;
-                    v_store_n(y + at,
-                              NAME(finish)(block[l], (vec){0}, residual ? residual + at : NULL, wide, lo, hi),
-                              wide);
+/* y = Aᵀ p */
+INLINE void NAME(wino_output_1d)(const int size, const int m, const vec p[8], vec y[6]) {
+    if (size == 4)
+        NAME(wino_output_4)(m, p, y);
+    else if (size == 6)
+        NAME(wino_output_6)(m, p, y);
+    else if (size == 8)
+        NAME(wino_output_8)(m, p, y);
+    else
+        y[0] = p[0];
+}
+
+/* packed[unit][i w + j][(a sw + b) ic + c][l] = (G g Gᵀ)[i][j] in double, rounded once; zero beyond oc.
+ * g[k][n] = w[unit NR + l][c][k sh + a][n sw + b], zero beyond the kernel. */
+static void NAME(wino_weights)(const pyconv_wino *f, ptrdiff_t oc, ptrdiff_t ic, const real *w,
+                               real *packed) {
+    const int rh = f->h - f->mh + 1, rw = f->w - f->mw + 1;
+    const ptrdiff_t depth = f->sh * f->sw * ic;
+    double gh[8][8] = {{1}}, gw[8][8] = {{1}};
+    if (f->h > 1)
+        pyconv_wino_g(f->h, rh, gh);
+    if (f->w > 1)
+        pyconv_wino_g(f->w, rw, gw);
+    for (ptrdiff_t first = 0; first < oc; first += NR, packed += f->h * f->w * depth * NR)
+        for (ptrdiff_t d = 0; d < depth; d++) {
+            const ptrdiff_t c = d % ic, a = d / ic / f->sw, b = d / ic % f->sw;
+            double g[8][8][NR] = {0}, rows[8][8][NR] = {0};
+            for (ptrdiff_t l = 0; l < NR && first + l < oc; l++)
+                for (ptrdiff_t i = a; i < f->kh; i += f->sh)
+                    for (ptrdiff_t j = b; j < f->kw; j += f->sw)
+                        g[i / f->sh][j / f->sw][l] = w[(((first + l) * ic + c) * f->kh + i) * f->kw + j];
+            for (int i = 0; i < f->h; i++)
+                for (int n = 0; n < rw; n++)
+                    for (int k = 0; k < rh; k++)
+                        for (int l = 0; l < NR; l++)
+                            rows[i][n][l] += gh[i][k] * g[k][n][l];
+            for (int i = 0; i < f->h; i++)
+                for (int j = 0; j < f->w; j++) {
+                    double sum[NR] = {0};
+                    for (int n = 0; n < rw; n++)
+                        for (int l = 0; l < NR; l++)
+                            sum[l] += gw[j][n] * rows[i][n][l];
+                    for (int l = 0; l < NR; l++)
+                        packed[((i * f->w + j) * depth + d) * NR + l] = (real)sum[l];
                 }
+        }
+}
+
+/* v[i w + j][tile][c] = (Bᵀ d B)[i][j] for neighbouring tiles, whose pixels d are m columns apart.
+ *
+ *   band  channels side by side, rows band_h and columns band_w apart
+ *   v     points v_p and tiles v_t apart; channels are rounded up to whole vectors, zero beyond
+ *
+ * Neighbours overlap, so columns are transformed once for all tiles. */
+INLINE void NAME(wino_input_tiles)(const int h, const int w, ptrdiff_t m, ptrdiff_t tiles, ptrdiff_t channels,
+                                   const real *band, ptrdiff_t band_h, ptrdiff_t band_w, real *v,
+                                   ptrdiff_t v_p, ptrdiff_t v_t) {
+    const ptrdiff_t most = 24 / m;
+    vec columns[(24 + 7) * 8];
+    for (ptrdiff_t c = 0; c < channels; c += V) {
+        const ptrdiff_t n = channels - c < V ? channels - c : V;
+        for (ptrdiff_t first = 0; first < tiles; first += most) {
+            const ptrdiff_t count = tiles - first < most ? tiles - first : most;
+            const real *from = band + first * m * band_w + c;
+            for (ptrdiff_t q = 0; q < count * m + w - m; q++, from += band_w) {
+                vec d[8];
+                PYCONV_UNROLL
+                for (int i = 0; i < h; i++)
+                    d[i] = n == V ? v_load(from + i * band_h) : v_load_n(from + i * band_h, n);
+                NAME(wino_input_1d)(h, d);
+                PYCONV_UNROLL
+                for (int i = 0; i < h; i++)
+                    columns[q * h + i] = d[i];
+            }
+            real *to = v + first * v_t + c;
+            for (ptrdiff_t t = 0; t < count; t++, to += v_t) {
+                real *row = to;
+                PYCONV_UNROLL
+                for (int i = 0; i < h; i++, row += w * v_p) {
+                    vec d[8];
+                    PYCONV_UNROLL
+                    for (int j = 0; j < w; j++)
+                        d[j] = columns[(t * m + j) * h + i];
+                    NAME(wino_input_1d)(w, d);
+                    PYCONV_UNROLL
+                    for (int j = 0; j < w; j++)
+                        v_store(row + j * v_p, d[j]);
+                }
+            }
         }
     }
 }
 
-#define WINO f2k3
-#define M 2
-#include "wino_tile.tmpl.h"
-#undef WINO
-#undef M
-
-#define WINO f4k3
-#define M 4
-#include "wino_tile.tmpl.h"
-#undef WINO
-#undef M
-
-#define WINO f6k3
-#define M 6
-#include "wino_tile.tmpl.h"
-#undef WINO
-#undef M
-
-#define EACH_SIZE(pass, ...)                                                                                 \
-    do {                                                                                                     \
-        if (m == 2)                                                                                          \
-            NAME(f2k3_##pass)(__VA_ARGS__);                                                                  \
-        else if (m == 4)                                                                                     \
-            NAME(f4k3_##pass)(__VA_ARGS__);                                                                  \
-        else                                                                                                 \
-            NAME(f6k3_##pass)(__VA_ARGS__);                                                                  \
-    } while (0)
-
-static void NAME(wino_weights)(int m, ptrdiff_t oc, ptrdiff_t ic, const real *w, real *packed) {
-    EACH_SIZE(weights, oc, ic, w, packed);
+/* y = epilogue(Aᵀ p A) for neighbouring tiles, clipped to `rows` <= mh and `cols` <= tiles mw.
+ *
+ *   p  the products: points p_p and tiles p_t apart, channels rounded up to whole vectors
+ *   y  rows ys_h, columns ys_w and channels ys_c apart */
+INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, const int mw, ptrdiff_t tiles,
+                                    ptrdiff_t channels, const real *p, ptrdiff_t p_p, ptrdiff_t p_t,
+                                    ptrdiff_t rows, ptrdiff_t cols, real *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
+                                    ptrdiff_t ys_c, const EPILOGUE *e) {
+    const ptrdiff_t most = NAME(wino_columns) / mw;
+    vec pixels[6 * NAME(wino_columns)];
+    for (ptrdiff_t c = 0; c < channels; c += V)
+        for (ptrdiff_t first = 0; first < tiles; first += most) {
+            const ptrdiff_t count = tiles - first < most ? tiles - first : most;
+            const real *from = p + first * p_t + c;
+            for (ptrdiff_t t = 0; t < count; t++, from += p_t) {
+                vec turned[6][8];
+                PYCONV_UNROLL
+                for (int j = 0; j < w; j++) {
+                    vec column[8], out[6];
+                    PYCONV_UNROLL
+                    for (int i = 0; i < h; i++)
+                        column[i] = v_load(from + (i * w + j) * p_p);
+                    NAME(wino_output_1d)(h, mh, column, out);
+                    PYCONV_UNROLL
+                    for (int i = 0; i < mh; i++)
+                        turned[i][j] = out[i];
+                }
+                PYCONV_UNROLL
+                for (int i = 0; i < mh; i++) {
+                    vec out[6];
+                    NAME(wino_output_1d)(w, mw, turned[i], out);
+                    PYCONV_UNROLL
+                    for (int j = 0; j < mw; j++)
+                        pixels[i * NAME(wino_columns) + t * mw + j] = out[j];
+                }
+            }
+            const ptrdiff_t col = first * mw, at = c * ys_c + col * ys_w;
+            const EPILOGUE here = {e->flags, e->lo, e->hi, e->bias ? e->bias + c : NULL,
+                                   e->residual ? e->residual + at : NULL};
+            NAME(wino_store)(pixels, rows, cols - col < most * mw ? cols - col : most * mw,
+                             channels - c < V ? channels - c : V, y + at, ys_h, ys_w, ys_c, &here);
+        }
 }
 
-static void NAME(wino_input)(int m, ptrdiff_t tiles, ptrdiff_t channels, const real *band, ptrdiff_t band_h,
-                             ptrdiff_t band_w, real *v, ptrdiff_t v_p, ptrdiff_t v_t) {
-    EACH_SIZE(input, tiles, channels, band, band_h, band_w, v, v_p, v_t);
+/* An instance for each shape of tile. */
+#define WINO_INPUTS(X) X(4, 4) X(6, 6) X(8, 8) X(1, 6) X(6, 1) X(1, 8) X(8, 1)
+#define WINO_OUTPUTS(X)                                                                                      \
+    X(4, 4, 2, 2)                                                                                            \
+    X(4, 4, 3, 3)                                                                                            \
+    X(6, 6, 4, 4)                                                                                            \
+    X(6, 6, 3, 3)                                                                                            \
+    X(6, 6, 2, 2)                                                                                            \
+    X(8, 8, 6, 6) X(1, 6, 1, 4) X(6, 1, 4, 1) X(1, 6, 1, 2) X(6, 1, 2, 1) X(1, 8, 1, 2) X(8, 1, 2, 1)
+
+#define WINO_INPUT(h, w) NAME(PYCONV_PASTE4(wino_input_, h, x, w))
+#define INSTANCE(h, w)                                                                                       \
+    static __attribute__((noinline)) void WINO_INPUT(h, w)(                                                  \
+        ptrdiff_t m, ptrdiff_t tiles, ptrdiff_t channels, const real *band, ptrdiff_t band_h,                \
+        ptrdiff_t band_w, real *v, ptrdiff_t v_p, ptrdiff_t v_t) {                                           \
+        NAME(wino_input_tiles)(h, w, m, tiles, channels, band, band_h, band_w, v, v_p, v_t);                 \
+    }
+WINO_INPUTS(INSTANCE)
+#undef INSTANCE
+
+static void NAME(wino_input)(const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, const real *band,
+                             ptrdiff_t band_h, ptrdiff_t band_w, real *v, ptrdiff_t v_p, ptrdiff_t v_t) {
+#define CALL(h_, w_)                                                                                         \
+    if (f->h == h_ && f->w == w_)                                                                            \
+        WINO_INPUT(h_, w_)(f->mw, tiles, channels, band, band_h, band_w, v, v_p, v_t);
+    WINO_INPUTS(CALL)
+#undef CALL
 }
 
-static void NAME(wino_output)(int m, ptrdiff_t tiles, ptrdiff_t channels, const real *p, ptrdiff_t p_p,
-                              ptrdiff_t p_t, ptrdiff_t rows, ptrdiff_t cols, real *y, ptrdiff_t ys_h,
-                              ptrdiff_t ys_w, ptrdiff_t ys_c, const EPILOGUE *e) {
-    EACH_SIZE(output, tiles, channels, p, p_p, p_t, rows, cols, y, ys_h, ys_w, ys_c, e);
+#define WINO_OUTPUT(h, w, mh, mw)                                                                            \
+    NAME(PYCONV_PASTE(PYCONV_PASTE4(wino_output_, h, x, w), PYCONV_PASTE4(_, mh, x, mw)))
+#define INSTANCE(h, w, mh, mw)                                                                               \
+    static __attribute__((noinline)) void WINO_OUTPUT(h, w, mh, mw)(                                         \
+        ptrdiff_t tiles, ptrdiff_t channels, const real *p, ptrdiff_t p_p, ptrdiff_t p_t, ptrdiff_t rows,    \
+        ptrdiff_t cols, real *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c, const EPILOGUE *e) {        \
+        NAME(wino_output_tiles)(h, w, mh, mw, tiles, channels, p, p_p, p_t, rows, cols, y, ys_h, ys_w, ys_c, \
+                                e);                                                                          \
+    }
+WINO_OUTPUTS(INSTANCE)
+#undef INSTANCE
+
+static void NAME(wino_output)(const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, const real *p,
+                              ptrdiff_t p_p, ptrdiff_t p_t, ptrdiff_t rows, ptrdiff_t cols, real *y,
+                              ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c, const EPILOGUE *e) {
+#define CALL(h_, w_, mh_, mw_)                                                                               \
+    if (f->h == h_ && f->w == w_ && f->mh == mh_ && f->mw == mw_)                                            \
+        WINO_OUTPUT(h_, w_, mh_, mw_)(tiles, channels, p, p_p, p_t, rows, cols, y, ys_h, ys_w, ys_c, e);
+    WINO_OUTPUTS(CALL)
+#undef CALL
 }
 
-#undef EACH_SIZE
+#undef WINO_OUTPUT
+#undef WINO_OUTPUTS
+#undef WINO_INPUT
+#undef WINO_INPUTS

@@ -195,23 +195,33 @@ static void BENCH_NAME(direct)(const KERNELS *kernels, bench_label label) {
 }
 
 /* The transforms of Winograd's tiles do so little to each element that bytes measure them, too. */
+static const pyconv_wino BENCH_NAME(forms)[] = {
+    {4, 4, 2, 2, 3, 3, 1, 1}, {6, 6, 4, 4, 3, 3, 1, 1}, {6, 6, 2, 2, 5, 5, 1, 1},
+    {8, 8, 6, 6, 3, 3, 1, 1}, {1, 6, 1, 4, 1, 3, 1, 1},
+};
+enum { BENCH_NAME(form_count) = sizeof BENCH_NAME(forms) / sizeof *BENCH_NAME(forms) };
+
 static void BENCH_NAME(wino_weights)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t oc = 64, ic = 64;
-    real *w = ARRAY(oc * ic * 9), *packed = ARRAY(oc * ic * 64);
-    for (int m = 2; m <= 6; m += 2)
-        BENCH_BYTES(BYTES(oc * ic * (9 + (m + 2) * (m + 2))) / 2, kernels->wino_weights(m, oc, ic, w, packed),
-                    "F(%d), %td filters of %td", m, oc, ic);
+    real *w = ARRAY(oc * ic * 25), *packed = ARRAY(oc * ic * 64);
+    for (int i = 0; i < BENCH_NAME(form_count); i++) {
+        const pyconv_wino *f = &BENCH_NAME(forms)[i];
+        BENCH_BYTES(BYTES(oc * ic * (f->kh * f->kw + f->h * f->w)) / 2,
+                    kernels->wino_weights(f, oc, ic, w, packed), "F(%dx%d, %dx%d), %td filters of %td", f->mh,
+                    f->mw, f->kh, f->kw, oc, ic);
+    }
 }
 
 static void BENCH_NAME(wino_input)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t tiles = 14, channels = 64;
     real *band = ARRAY(8 * (tiles * 6 + 2) * channels), *v = ARRAY(64 * tiles * channels);
-    for (int m = 2; m <= 6; m += 2) {
-        const ptrdiff_t size = m + 2, width = tiles * m + 2;
-        BENCH_BYTES(BYTES(channels * size * (width + tiles * size)) / 2,
-                    kernels->wino_input(m, tiles, channels, band, width * channels, channels, v,
+    for (int i = 0; i < BENCH_NAME(form_count); i++) {
+        const pyconv_wino *f = &BENCH_NAME(forms)[i];
+        const ptrdiff_t width = (tiles - 1) * f->mw + f->w;
+        BENCH_BYTES(BYTES(channels * f->h * (width + tiles * f->w)) / 2,
+                    kernels->wino_input(f, tiles, channels, band, width * channels, channels, v,
                                         tiles * channels, channels),
-                    "F(%d), %td tiles of %td", m, tiles, channels);
+                    "F(%dx%d, %dx%d), %td tiles of %td", f->mh, f->mw, f->kh, f->kw, tiles, channels);
     }
 }
 
@@ -219,14 +229,16 @@ static void BENCH_NAME(wino_output)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t tiles = 14, channels = 64;
     real *p = ARRAY(64 * tiles * channels), *y = ARRAY(36 * tiles * channels);
     const EPILOGUE e = {.lo = -INFINITY, .hi = INFINITY};
-    for (int m = 2; m <= 6; m += 2)
+    for (int i = 0; i < BENCH_NAME(form_count); i++)
         for (int planes = 0; planes < 2; planes++) {
-            const ptrdiff_t size = m + 2, cols = tiles * m;
-            BENCH_BYTES(BYTES(channels * tiles * (size * size + m * m)) / 2,
-                        kernels->wino_output(m, tiles, channels, p, tiles * channels, channels, m, cols, y,
-                                             planes ? cols : cols * channels, planes ? 1 : channels,
-                                             planes ? m * cols : 1, &e),
-                        "F(%d), %td tiles of %td, %s", m, tiles, channels, planes ? "NCHW" : "NHWC");
+            const pyconv_wino *f = &BENCH_NAME(forms)[i];
+            const ptrdiff_t cols = tiles * f->mw;
+            BENCH_BYTES(BYTES(channels * tiles * (f->h * f->w + f->mh * f->mw)) / 2,
+                        kernels->wino_output(f, tiles, channels, p, tiles * channels, channels, f->mh, cols,
+                                             y, planes ? cols : cols * channels, planes ? 1 : channels,
+                                             planes ? f->mh * cols : 1, &e),
+                        "F(%dx%d, %dx%d), %td tiles of %td, %s", f->mh, f->mw, f->kh, f->kw, tiles, channels,
+                        planes ? "NCHW" : "NHWC");
         }
 }
 

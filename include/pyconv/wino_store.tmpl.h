@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* y = clamp(pixels + bias + residual) for n <= V channels of rows x cols outputs, the tail of Winograd's output pass.
+ *
+ *   pixels  [rows][wino_columns], a vector of channels each
+ *   y       rows ys_h, columns ys_w, channels ys_c apart */
+
+enum {
+    NAME(wino_columns) = 48
+}; /* of outputs that stay in L1 on their way to y: whole tiles and whole vectors */
+
+/* Rows whose columns are neighbours in y: blocks of V x V are turned in registers. */
+INLINE void NAME(wino_store_planes)(const vec *pixels, ptrdiff_t cols, ptrdiff_t n, vec bias, real *y,
+                                    ptrdiff_t ys_c, const real *residual, vec lo, vec hi) {
+    for (ptrdiff_t q = 0; q < cols; q += V) {
+        const ptrdiff_t wide = cols - q < V ? cols - q : V;
+        vec block[V];
+        PYCONV_UNROLL
+        for (int l = 0; l < V; l++)
+            block[l] = pixels[q + l] + bias;
+        v_transpose(block);
+        PYCONV_UNROLL
+        for (int l = 0; l < V; l++)
+            if (l < n) {
+                const ptrdiff_t at = q + l * ys_c;
+                v_store_n(y + at,
+                          NAME(finish)(block[l], (vec){0}, residual ? residual + at : NULL, wide, lo, hi),
+                          wide);
+            }
+    }
+}
+
+/* Neither columns nor channels are neighbours, as in the planes of a dilated convolution. */
+INLINE void NAME(wino_store_apart)(const vec *pixels, ptrdiff_t cols, ptrdiff_t n, vec bias, real *y,
+                                   ptrdiff_t ys_w, ptrdiff_t ys_c, const real *residual, vec lo, vec hi) {
+    for (ptrdiff_t q = 0; q < cols; q++) {
+        real *to = y + q * ys_w, lanes[V];
+        if (residual)
+            for (ptrdiff_t l = 0; l < n; l++)
+                lanes[l] = residual[q * ys_w + l * ys_c];
+        v_store(lanes, NAME(finish)(pixels[q], bias, residual ? lanes : NULL, n, lo, hi));
+        for (ptrdiff_t l = 0; l < n; l++)
+            to[l * ys_c] = lanes[l];
+    }
+}
+
+static void NAME(wino_store)(const vec *pixels, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t n, real *y,
+                             ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c, const EPILOGUE *e) {
+    const vec lo = v_set1(e->lo), hi = v_set1(e->hi);
+    const vec bias = e->bias ? v_load_n(e->bias, n) : (vec){0};
+    for (ptrdiff_t r = 0; r < rows; r++, pixels += NAME(wino_columns), y += ys_h) {
+        const real *residual = e->residual ? e->residual + r * ys_h : NULL;
+        if (ys_c == 1)
+            for (ptrdiff_t q = 0; q < cols; q++)
+                v_store_n(y + q * ys_w,
+                          NAME(finish)(pixels[q], bias, residual ? residual + q * ys_w : NULL, n, lo, hi), n);
+        else if (ys_w == 1)
+            NAME(wino_store_planes)(pixels, cols, n, bias, y, ys_c, residual, lo, hi);
+        else
+            NAME(wino_store_apart)(pixels, cols, n, bias, y, ys_w, ys_c, residual, lo, hi);
+    }
+}
