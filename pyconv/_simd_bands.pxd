@@ -247,7 +247,8 @@ cdef inline void _block(const task_t *t, const bands_t *b, const ptrdiff_t *offs
             where = at + r * b.apart * p.yh + column * p.yw + first_filter * p.yc
             multiply(p, m, filters, last - first, k, band + r * b.stride * b.pitch + column * p.sw * b.pixel + c0,
                      p.sw * b.pixel, offsets + first, weight + (first - first_run) * b.run * b.nr, p.k * b.nr,
-                     <real *>t.y + where, ldc, ahead, flags, bias, <const real *>t.residual + where if t.residual != NULL else NULL)
+                     <real *>t.y + where, ldc, ahead, flags, bias,
+                     <const real *>t.residual + where if t.residual != NULL else NULL)
 
 
 cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *offsets, int64_t task,
