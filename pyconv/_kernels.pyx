@@ -293,6 +293,37 @@ def explain_rows(tuple shape, cnp.dtype dtype, tuple wshape, int layout, tuple s
     }
 
 
+cdef enum:
+    SPARE_BYTES = 2 << 20     # about what workspaces made for L2 take
+
+# Memory of the workspace that was freed last, under the GIL: from the system each time, its pages would be faulted in
+# again by each call, which takes up to a tenth of a small layer.
+cdef void *spare = NULL
+cdef size_t spare_size = 0
+
+
+cdef void *_take_block(size_t *size) noexcept:
+    """The spare block if it is large enough, whose size is then written to `size`, else a new one; NULL without memory."""
+    global spare
+    cdef void *block = spare
+    if block == NULL or spare_size < size[0]:
+        return malloc(size[0])
+    size[0] = spare_size
+    spare = NULL
+    return block
+
+
+cdef void _give_block(void *block, size_t size) noexcept:
+    """Keeps the block if it is larger than the spare one, up to SPARE_BYTES."""
+    global spare, spare_size
+    if block == NULL or size > SPARE_BYTES or (spare != NULL and spare_size >= size):
+        free(block)
+        return
+    free(spare)
+    spare = block
+    spare_size = size
+
+
 cdef class Plan:
     """
     A convolution made ready for one input shape: chosen algorithm and packed weights.
@@ -424,6 +455,7 @@ cdef class Plan:
         cdef void *buffer = NULL
         cdef void *own = NULL
         cdef size_t size = self.plan.need.workspace
+        cdef size_t own_size = 0
         cdef int status
         if residual is not None:
             given_residual = check_array(residual, "residual", self.typenum, self.output_shape, "the plan")
@@ -446,13 +478,14 @@ cdef class Plan:
                                    (("out", y), ("x", given), ("residual", given_residual), *self.operands))
             buffer = cnp.PyArray_DATA(block)
         elif size > 0:
-            own = malloc(size + 63)
+            own_size = size + 63
+            own = _take_block(&own_size)
             if own == NULL:
                 raise MemoryError(f"cannot allocate {size} bytes of workspace")
             buffer = aligned_in(own)
         with nogil:
             status = plan_run(&self.plan, cnp.PyArray_DATA(a), residual_data, cnp.PyArray_DATA(y), buffer, interrupted)
-        free(own)
+        _give_block(own, own_size)
         if status == PYCONV_STATUS_INTERRUPTED:
             raise_pending()
         return y
