@@ -135,7 +135,7 @@ def test_the_text_shows_every_row():
             line for line in text.splitlines() if line[2:].split() and line[2:].split()[0] == row["algorithm"]
         )
         assert line[0] == ("*" if row["chosen"] else " " if row["eligible"] else "-")
-        assert f"{row['multiplications']:,}" in line or row["multiplications"] is None
+        assert row["multiplications"] is None or f"{row['multiplications']:,}" in line
         assert row["eligible"] or f"- {row['algorithm']}: {row['reason']}" in text
 
 
