@@ -11,9 +11,11 @@ except ModuleNotFoundError as error:
         "run `pip install .` and start Python from another folder."
     ) from error
 
+from . import cost
 from ._api import algorithms, conv2d, plan
 from ._config import config
 from ._explain import Report, explain
+from ._factorize import Factorization, FactorizedPlan, factorize
 from ._gradients import conv2d_backward_input, conv_transpose2d, plan_conv_transpose2d
 from ._operators import conv1d, depthwise_conv2d, partial_conv2d, pointwise_conv2d
 from ._report import get_include, show_config
@@ -26,6 +28,8 @@ UnsupportedError.__module__ = "pyconv"
 
 __version__ = _version("pyconv")
 __all__ = [
+    "Factorization",
+    "FactorizedPlan",
     "Plan",
     "Report",
     "TransposedPlan",
@@ -37,8 +41,10 @@ __all__ = [
     "conv2d",
     "conv2d_backward_input",
     "conv_transpose2d",
+    "cost",
     "depthwise_conv2d",
     "explain",
+    "factorize",
     "get_include",
     "partial_conv2d",
     "plan",

@@ -235,6 +235,54 @@ def explain(
     threads: int | None = None,
     measure: bool = False,
 ) -> Report: ...
+
+class FactorizedPlan:
+    vertical: Plan
+    horizontal: Plan
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    workspace_bytes: int
+    packed_bytes: int
+    multiplications: int
+    original_multiplications: int
+    def __call__(
+        self,
+        x: ArrayLike,
+        out: NDArray[Any] | None = None,
+        workspace: Any = None,
+        residual: ArrayLike | None = None,
+    ) -> NDArray[Any]: ...
+    def new_workspace(self) -> NDArray[np.uint8]: ...
+
+class Factorization:
+    vertical: NDArray[Any]
+    horizontal: NDArray[Any]
+    groups: int
+    horizontal_groups: int
+    rank: int
+    shape: tuple[int, int, int, int]
+    error: float
+    parameters: int
+    original_parameters: int
+    def weight(self) -> NDArray[np.float64]: ...
+    def plan(
+        self,
+        x_shape: Sequence[int],
+        bias: ArrayLike | None = None,
+        *,
+        stride: _Pair = 1,
+        padding: _Padding = 0,
+        dilation: _Pair = 1,
+        layout: _Layout = "NCHW",
+        padding_mode: _PaddingMode = "zeros",
+        activation: _Activation = None,
+        max_workspace: int | str | None = None,
+        accuracy: _Accuracy | None = None,
+        threads: int | None = None,
+    ) -> FactorizedPlan: ...
+
+def factorize(weight: ArrayLike, rank: int | None = None, *, groups: int = 1) -> Factorization: ...
 def algorithms() -> list[str]: ...
 def c_functions() -> dict[str, int]: ...
 def config(

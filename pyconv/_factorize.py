@@ -1,0 +1,278 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Filters of R rows and S columns as R x 1 filters followed by 1 x S ones, by singular values."""
+
+import math
+import operator
+
+import numpy as np
+
+from ._api import checked_shape, integers, plan
+from ._config import parse_bytes, settings
+from ._kernels import (
+    DTYPES,
+    UnsupportedError,
+    as_array,
+    check_out,
+    fresh_workspace,
+    refuse_overlap,
+    take_workspace,
+)
+
+
+class Factorization:
+    """
+    Two small convolutions in place of one, made by `pyconv.factorize`.
+
+    Attributes
+    ----------
+    vertical, horizontal : ndarray
+        Weights ``(F, C / groups, R, 1)`` of the first and ``(K, F / horizontal_groups, 1, S)`` of the second.
+    groups, horizontal_groups : int
+        Of the first and of the second.
+    rank : int
+        Intermediate channels: of each filter where filters have one channel, else of each group.
+    error : float
+        Relative L2 error of the weights that the two make together.
+    parameters, original_parameters : int
+        Weights of both, and of the filters they replace.
+    """
+
+    def __init__(self, vertical, horizontal, groups, horizontal_groups, rank, original):
+        self.vertical, self.horizontal = vertical, horizontal
+        self.groups, self.horizontal_groups, self.rank = groups, horizontal_groups, rank
+        self.shape = original.shape
+        self.parameters, self.original_parameters = vertical.size + horizontal.size, original.size
+        exact = original.astype(np.float64)
+        size = np.linalg.norm(exact)
+        self.error = float(np.linalg.norm(self.weight() - exact) / size) if size else 0.0
+
+    def weight(self):
+        """The filters that the two convolutions make together: float64, of the original's shape."""
+        k, c, r, s = self.shape
+        parts = self.horizontal_groups
+        columns = self.vertical.astype(np.float64).reshape(parts, self.rank, c * r)
+        rows = self.horizontal.astype(np.float64).reshape(parts, k // parts, self.rank, s)
+        product = columns.transpose(0, 2, 1) @ rows.transpose(0, 2, 1, 3).reshape(parts, self.rank, -1)
+        return product.reshape(parts, c, r, k // parts, s).transpose(0, 3, 1, 2, 4).reshape(self.shape)
+
+    def plan(
+        self,
+        x_shape,
+        bias=None,
+        *,
+        stride=1,
+        padding=0,
+        dilation=1,
+        layout="NCHW",
+        padding_mode="zeros",
+        activation=None,
+        max_workspace=None,
+        accuracy=None,
+        threads=None,
+    ):
+        """
+        Plan both convolutions for one input shape.
+
+        Parameters
+        ----------
+        x_shape : tuple of int
+        bias, stride, padding, dilation, layout, padding_mode, activation, max_workspace, accuracy, threads
+            As in `pyconv.plan`, for the pair.
+
+        Returns
+        -------
+        FactorizedPlan
+
+        Raises
+        ------
+        TypeError, ValueError, UnsupportedError, MemoryError
+            As in `pyconv.plan`.
+        """
+        shape = checked_shape(x_shape, "x_shape")
+        words = integers(
+            shape,
+            self.shape,
+            stride,
+            padding,
+            dilation,
+            self.groups,
+            layout,
+            padding_mode,
+            activation,
+            "auto",
+            max_workspace,
+            accuracy,
+            threads,
+        )
+        _, (sh, sw), (top, bottom, left, right), (dh, dw), *_ = words
+        shared = {"layout": layout, "padding_mode": padding_mode, "accuracy": accuracy, "threads": threads}
+        budget = settings.get()["max_workspace"] if max_workspace is None else parse_bytes(max_workspace)
+        rows = {"stride": (sh, 1), "padding": ((top, bottom), (0, 0)), "dilation": (dh, 1)}
+        columns = {"stride": (1, sw), "padding": ((0, 0), (left, right)), "dilation": (1, dw)}
+        rows |= {"groups": self.groups, **shared}
+        columns |= {"groups": self.horizontal_groups, "activation": activation, **shared}
+        return FactorizedPlan(shape, self, bias, rows, columns, budget)
+
+    def __str__(self):
+        return (
+            f"{self.shape} -> {self.vertical.shape} and {self.horizontal.shape}, rank {self.rank}\n"
+            f"relative error of the weights {self.error:.1e}; weights, and multiplications per pixel: "
+            f"{self.original_parameters:,} -> {self.parameters:,}"
+        )
+
+    __repr__ = __str__
+
+
+class FactorizedPlan:
+    """
+    Two plans, one after the other; see `pyconv.Plan`.
+
+    Attributes
+    ----------
+    vertical, horizontal : Plan
+    input_shape, output_shape : tuple of int
+    dtype : numpy.dtype
+    workspace_bytes, packed_bytes, multiplications : int
+        Of both; the image between them is part of the workspace.
+    original_multiplications : int
+        Of the convolution they replace.
+    """
+
+    def __init__(self, shape, factors, bias, rows, columns, budget):
+        self.vertical = plan(shape, factors.vertical, max_workspace=budget and budget // 2, **rows)
+        between = self.vertical.output_shape
+        self.dtype = self.vertical.dtype
+        self._between = -(-math.prod(between) * self.dtype.itemsize // 64) * 64
+        if budget is not None:
+            budget -= self._between + self.vertical.workspace_bytes + self.vertical.packed_bytes
+            if budget < 0:
+                raise UnsupportedError(
+                    f"two convolutions of x {shape} need {-budget} bytes more than max_workspace allows: "
+                    f"{self._between} are the image between them"
+                )
+        self.horizontal = plan(between, factors.horizontal, bias, max_workspace=budget, **columns)
+        self.input_shape, self.output_shape = shape, self.horizontal.output_shape
+        both = self.vertical, self.horizontal
+        self.workspace_bytes = self._between + max(each.workspace_bytes for each in both)
+        self.packed_bytes = sum(each.packed_bytes for each in both)
+        self.multiplications = sum(each.multiplications for each in both)
+        self.original_multiplications = math.prod(self.output_shape) * math.prod(factors.shape[1:])
+
+    def new_workspace(self):
+        """A fresh buffer for one call at a time: uint8, aligned to 64 bytes, `workspace_bytes` long."""
+        return fresh_workspace(self.workspace_bytes)
+
+    def __call__(self, x, out=None, workspace=None, residual=None):
+        """
+        Convolve x twice.
+
+        Parameters, Returns, Raises: as `pyconv.Plan`.
+        """
+        x = as_array(x, "x")
+        operands = (("x", x), ("residual", None if residual is None else as_array(residual, "residual")))
+        if out is None:
+            out = np.empty(self.output_shape, self.dtype)
+        else:
+            check_out(out, self.dtype, self.output_shape)
+            refuse_overlap(out, "out", operands)
+        if workspace is None:
+            workspace = self.new_workspace()
+        else:
+            workspace = take_workspace(workspace, self.workspace_bytes, (("out", out), *operands))
+        between = workspace[: math.prod(self.vertical.output_shape) * self.dtype.itemsize]
+        between = between.view(self.dtype).reshape(self.vertical.output_shape)
+        scratch = workspace[self._between :]
+        self.vertical(x, between, scratch)
+        return self.horizontal(between, out, scratch, residual)
+
+    def __str__(self):
+        return (
+            f"{self.input_shape} -> {self.output_shape}, {self.dtype}\n"
+            f"  workspace {self.workspace_bytes:,} bytes, packed weights {self.packed_bytes:,} bytes\n"
+            f"  multiplications {self.multiplications:,} instead of {self.original_multiplications:,}\n"
+            f"{self.vertical}\n{self.horizontal}"
+        )
+
+
+def factorize(weight, rank=None, *, groups=1):
+    """
+    Split R x S filters into R x 1 and 1 x S filters by singular value decomposition.
+
+    A Gaussian, a box or a Sobel filter is a column times a row and comes apart exactly, at rank 1.
+    What comes apart at no low rank is approximated, with the least error that the rank allows.
+
+    Parameters
+    ----------
+    weight : array_like
+        Filters of shape ``(K, C / groups, R, S)``: float32, float64 or float16.
+    rank : int, optional
+        Filters of one channel (C = groups) come apart one by one, each into `rank` columns and rows: at
+        most min(R, S). Others come apart together, one matrix for each group, with `rank` channels between:
+        at most min(C / groups * R, K / groups * S). By default the smallest that is exact in the dtype.
+    groups : int
+        As in `pyconv.conv2d`.
+
+    Returns
+    -------
+    Factorization
+        Its `plan` makes the two convolutions ready; `error` says what they miss; print it for the cost.
+
+    Raises
+    ------
+    TypeError
+        For a dtype that is not served, or a rank that is no int.
+    ValueError
+        For a shape or a rank that doesn't fit.
+
+    Notes
+    -----
+    Filter by filter: Rigamonti et al., *Learning Separable Filters*, 2013. Together: Jaderberg, Vedaldi,
+    Zisserman, *Speeding up Convolutional Neural Networks with Low Rank Expansions*, 2014.
+
+    Examples
+    --------
+    >>> import numpy as np, pyconv
+    >>> bell = np.exp(-np.linspace(-2, 2, 7) ** 2)
+    >>> pair = pyconv.factorize(np.outer(bell, bell)[None, None])
+    >>> pair.rank, pair.error < 1e-15, pair.original_parameters, pair.parameters
+    (1, True, 49, 14)
+    """
+    weight = as_array(weight, "weight")
+    if weight.dtype.name not in DTYPES:
+        raise TypeError(f"weight must be float32, float64 or float16, is {weight.dtype}")
+    if weight.ndim != 4 or 0 in weight.shape:
+        raise ValueError(f"weight must have 4 dimensions of at least 1, has shape {weight.shape}")
+    k, c, r, s = weight.shape
+    groups = operator.index(groups)
+    if groups < 1 or k % groups:
+        raise ValueError(f"{k} filters of weight do not divide by groups={groups}")
+    parts = k if c == 1 else groups
+    # (parts, C·R, K·S / parts): one matrix for each filter, or for each group.
+    matrices = weight.astype(np.float64).reshape(parts, k // parts, c, r, s).transpose(0, 2, 3, 1, 4)
+    matrices = matrices.reshape(parts, c * r, k // parts * s)
+    u, values, vt = np.linalg.svd(matrices, full_matrices=False)
+    most = values.shape[-1]
+    if rank is None:
+        rank = _exact_rank(values, np.finfo(weight.dtype).eps)
+    rank = operator.index(rank)
+    if not 1 <= rank <= most:
+        raise ValueError(
+            f"rank must be from 1 to {most} for weight {weight.shape} in {groups} groups, is {rank}"
+        )
+    # Each side takes the root of the singular value, so that neither leaves the range of a small dtype.
+    roots = np.sqrt(values[:, :rank])
+    columns = u[:, :, :rank] * roots[:, None]
+    rows = roots[:, :, None] * vt[:, :rank]
+    vertical = columns.transpose(0, 2, 1).reshape(parts * rank, c, r, 1)
+    horizontal = rows.reshape(parts, rank, k // parts, 1, s).transpose(0, 2, 1, 3, 4).reshape(k, rank, 1, s)
+    native = weight.dtype.newbyteorder("=")
+    return Factorization(vertical.astype(native), horizontal.astype(native), groups, parts, rank, weight)
+
+
+def _exact_rank(values, eps):
+    """The smallest rank at which no matrix misses more than eps of its norm; values[part][i] descend."""
+    # tail[part][t] = norm of what rank t leaves out
+    tail = np.sqrt(np.cumsum(values[:, ::-1] ** 2, axis=1)[:, ::-1])
+    enough = tail <= eps * np.linalg.norm(values, axis=1, keepdims=True)
+    ranks = np.where(enough.any(axis=1), enough.argmax(axis=1), values.shape[1])
+    return max(1, int(ranks.max()))
