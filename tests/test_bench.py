@@ -24,6 +24,7 @@ import regress  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
 import shapes  # noqa: E402
+import shares  # noqa: E402
 import stacks  # noqa: E402
 import timing  # noqa: E402
 
@@ -328,3 +329,14 @@ def test_accuracy_beside_im2col(tmp_path, monkeypatch, capsys):
     assert all(1e-8 < float(cell.strip(" |")) < 1e-6 for cell in rows["im2col"])
     assert 0 < float(rows["direct"][0].strip("x |")) < 1 < float(rows["winograd_f4k3"][0].strip("x |")) < 4
     assert "im2col" in capsys.readouterr().out
+
+
+def test_shares_count_each_symbol_once():
+    found = {"pyconv_f32_wino_input__avx512": 1, "pyconv_f32_form_rows_14__avx512": 6}
+    found |= {"pyconv_f32_wino_store__avx512": 2, "__pyx_f_6pyconv_9_winograd__winograd_task": 1}
+    assert dict(zip(shares.PHASES, shares.shares(found), strict=True)) == {
+        "input": 0.1,
+        "product": 0.6,
+        "output": 0.2,
+        "rest": 0.1,
+    }
