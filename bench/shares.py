@@ -3,7 +3,7 @@
 
     python bench/shares.py [--only '^(vgg1_2|vgg3_2|r50_2b|r50_3b|r50_4b)$'] [--algorithm winograd_f4k3]
 
-Samples the processor's clock while one thread repeats the layer, and counts samples by the kernel they fall in.
+Samples the clock while one thread repeats the layer, and counts samples by the kernel they fall in.
 """
 
 import argparse
