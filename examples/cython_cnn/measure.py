@@ -10,11 +10,12 @@ from small_cnn import SmallCNN, seconds_per_call
 import pyconv
 
 
-def tiny_layer(filters=8):
-    """Nanoseconds per call on a 1x3x8x8 input, 3x3: from Cython and from Python."""
+def tiny_layer(filters, kernel, **keywords):
+    """Algorithm, and nanoseconds a call on a 1x3x8x8 input from Cython and from Python."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((1, 3, 8, 8), np.float32)
-    plan = pyconv.plan(x.shape, rng.standard_normal((filters, 3, 3, 3), np.float32), padding=1, threads=1)
+    weight = rng.standard_normal((filters, 3, kernel, kernel), np.float32)
+    plan = pyconv.plan(x.shape, weight, padding=kernel // 2, threads=1, **keywords)
     y, workspace = np.empty(plan.output_shape, np.float32), plan.new_workspace()
 
     def from_python(calls):
@@ -23,8 +24,8 @@ def tiny_layer(filters=8):
             plan(x, y, workspace)
         return (time.perf_counter() - begin) / calls
 
-    cython = min(seconds_per_call(1000, plan.address, x, y, workspace) for _ in range(20))
-    python = min(from_python(1000) for _ in range(20))
+    cython = min(seconds_per_call(100, plan.address, x, y, workspace) for _ in range(200))
+    python = min(from_python(100) for _ in range(200))
     return plan.algorithm, 1e9 * cython, 1e9 * python
 
 
@@ -49,8 +50,12 @@ def images_per_second(cnn, threads, images):
 
 
 if __name__ == "__main__":
-    name, cython, python = tiny_layer()
-    print(f"1x3x8x8, 8 filters of 3x3, {name}: {cython:.0f} ns a call from Cython, {python:.0f} from Python")
+    print("A call on a 1x3x8x8 input; one 1x1 filter is 192 products, so the rest of its time is overhead:")
+    for filters, kernel, keywords in ((1, 1, {"algorithm": "pointwise"}), (8, 3, {})):
+        name, cython, python = tiny_layer(filters, kernel, **keywords)
+        print(
+            f"{filters} filters {kernel}x{kernel}, {name}: {cython:.0f} ns from Cython, {python:.0f} from Python"
+        )
     cnn = network()
     images = np.random.default_rng(2).standard_normal((1000, *cnn.input_shape), np.float32)
     one, two = (max(images_per_second(cnn, threads, images) for _ in range(3)) for threads in (1, 2))
