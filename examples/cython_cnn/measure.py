@@ -53,9 +53,7 @@ if __name__ == "__main__":
     print("A call on a 1x3x8x8 input; one 1x1 filter is 192 products, so the rest of its time is overhead:")
     for filters, kernel, keywords in ((1, 1, {"algorithm": "pointwise"}), (8, 3, {})):
         name, cython, python = tiny_layer(filters, kernel, **keywords)
-        print(
-            f"{filters} filters {kernel}x{kernel}, {name}: {cython:.0f} ns from Cython, {python:.0f} from Python"
-        )
+        print(f"{filters} {kernel}x{kernel} by {name}: {cython:.0f} ns from Cython, {python:.0f} from Python")
     cnn = network()
     images = np.random.default_rng(2).standard_normal((1000, *cnn.input_shape), np.float32)
     one, two = (max(images_per_second(cnn, threads, images) for _ in range(3)) for threads in (1, 2))
