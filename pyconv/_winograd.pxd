@@ -81,7 +81,7 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     cdef int64_t blocks = w.image_parts * w.row_parts * w.col_parts
     cdef double tasks = <double>blocks * w.filter_parts * p.g
     cdef double tiles = <double>w.images * w.rows * w.cols
-    cdef double share = 1 if threads > 1 else p.n * w.down * w.across / (tiles * blocks)   # mean block of the first
+    cdef double share = 1 if threads > 1 else w.all_images * w.down * w.across / (tiles * blocks)   # mean block of the first
     cdef int64_t panels = ceil_div(<int64_t>tiles, w.mr)
     cdef double units = ceil_div(w.units, w.filter_parts)
     cdef double vectors = min(<double>ceil_div(p.ocg, w.lanes), units * w.nr / w.lanes)

@@ -20,6 +20,7 @@ import accuracy  # noqa: E402
 import memory  # noqa: E402
 import plots  # noqa: E402
 import reference  # noqa: E402
+import regret  # noqa: E402
 import regress  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
@@ -340,3 +341,32 @@ def test_shares_count_each_symbol_once():
         "output": 0.2,
         "rest": 0.1,
     }
+
+
+def test_regret_is_of_the_choice_against_the_fastest(tmp_path):
+    file, answer = tmp_path / "two.txt", tmp_path / "regret.json"
+    file.write_text("one 1,8,12,12 -> 8 3x3 p1\ntwo 1,4,9,9 -> 4 1x1\n")
+    command = [sys.executable, BENCH / "regret.py", "--shapes", file, "--seconds", "0.002", "--json", answer]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    result = json.loads(answer.read_text())
+    assert [(r["name"], r["layout"]) for r in result["records"]] == [
+        ("one", "nchw"), ("one", "nhwc"), ("two", "nchw"), ("two", "nhwc")
+    ]  # fmt: skip
+    for record in result["records"]:
+        times = record["measured"]
+        assert {record["chosen"], record["fastest"]} <= times.keys() <= record["predicted"].keys()
+        assert record["chosen"] == min(record["predicted"], key=record["predicted"].get)
+        assert times[record["fastest"]] == min(times.values()) > 0
+        assert record["regret"] == pytest.approx(times[record["chosen"]] / min(times.values()) - 1)
+    assert result["summary"]["layers"] == 4 and result["summary"] == regret.summary(result["records"])
+
+
+def test_regret_is_summed_up():
+    records = [{"regret": 0.0, "chosen": "a", "fastest": "a"}, {"regret": 0.5, "chosen": "a", "fastest": "b"}]
+    assert regret.summary(records) == {"layers": 2, "mean": 0.25, "largest": 0.5, "fastest chosen": 1}
+
+
+def test_random_layers_are_the_same_for_a_seed():
+    first, again, other = (list(regret.invent(12, seed)) for seed in (1, 1, 2))
+    assert first == again != other and len(first) == 12
+    assert all(1e4 < layer.flops / 2 < 3e8 for layer in first)
