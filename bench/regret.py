@@ -3,8 +3,8 @@
 
     python bench/regret.py --json regret.json
 
-Every eligible algorithm of each layer is timed beside the others, in turns, on its fastest call. With one thread the
-clock is that of the thread, which other programs don't advance. BLAS has one thread for each of pyconv's.
+Every eligible algorithm of each layer is timed beside the others, in turns, on its fastest call. With one
+thread the clock is that of the thread, which other programs don't advance. BLAS has one thread for each of pyconv's.
 """
 
 import argparse
@@ -56,8 +56,10 @@ def invent(count, seed):
         padding = [draw.choice([0, k // 2 * dilation]) for k in kernel]
         n = draw.choice([1, 1, 1, 3, 8])
         try:
-            layer = shapes.Layer(f"random_{seed}_{count}", n, ic, *size, oc, *kernel, stride, stride, *padding, g,
-                                 dilation, dilation)  # fmt: skip
+            name = f"random_{seed}_{count}"
+            layer = shapes.Layer(
+                name, n, ic, *size, oc, *kernel, stride, stride, *padding, g, dilation, dilation
+            )
         except ValueError:  # larger than the image
             continue
         if 1e4 < layer.flops / 2 < 3e8:
@@ -115,9 +117,9 @@ def fastest(plans, x, seconds, clock):
 def judge(layer, layout, options):
     """The record of one layer."""
     import numpy as np
+    from peers.pyconv import FROM_NCHW
 
     import pyconv
-    from peers.pyconv import FROM_NCHW
 
     x, weight, bias = layer.arrays()
     x = np.ascontiguousarray(x.transpose(FROM_NCHW[layout]))

@@ -20,8 +20,8 @@ import accuracy  # noqa: E402
 import memory  # noqa: E402
 import plots  # noqa: E402
 import reference  # noqa: E402
-import regret  # noqa: E402
 import regress  # noqa: E402
+import regret  # noqa: E402
 import report  # noqa: E402
 import results  # noqa: E402
 import shapes  # noqa: E402
