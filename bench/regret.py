@@ -4,7 +4,8 @@
     python bench/regret.py --json regret.json
 
 Every eligible algorithm of each layer is timed beside the others, in turns, on its fastest call. With one
-thread the clock is that of the thread, which other programs don't advance. BLAS has one thread for each of pyconv's.
+thread the clock is that of the thread, which other programs don't advance. BLAS has
+one thread for each of pyconv's.
 """
 
 import argparse
