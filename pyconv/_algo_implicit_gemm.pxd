@@ -7,7 +7,8 @@ image (`_simd_bands`); elsewhere patches are packed into a panel per thread (`_s
 """
 
 from pyconv._types cimport *
-from pyconv._simd_bands cimport bands_cycles, bands_serve, bands_t, cut_bands, run_bands
+from pyconv._bands cimport bands_cycles, bands_serve, bands_t, cut_bands
+from pyconv._simd_bands cimport run_bands
 from pyconv._simd_gemm cimport (
     blocks_cycles, blocks_t, core_seconds, cut, pack_weights, packed_weights, run_blocks, weights_broadcast,
 )
@@ -28,7 +29,7 @@ cdef inline const char *implicit_gemm_supports(const problem_t *p) noexcept nogi
 
 cdef inline size_t implicit_gemm_workspace(const problem_t *p, int threads) noexcept nogil:
     if _banded(p):
-        return times(cut_bands(p, threads).buffer, threads)
+        return times(cut_bands(p, False, threads).buffer, threads)
     return times(cut(p, False, threads).buffer, threads)
 
 
@@ -52,10 +53,10 @@ cdef inline int implicit_gemm_run(task_t *t) noexcept nogil:
     cdef blocks_t blocks
     cdef bands_t bands
     if _banded(t.p):
-        bands = cut_bands(t.p, t.slots)
+        bands = cut_bands(t.p, False, t.slots)
         if t.p.dtype == PYCONV_F32:
-            return run_bands(t, &bands, <const float *>NULL)
-        return run_bands(t, &bands, <const double *>NULL)
+            return run_bands(t, &bands, 0, t.p.g, <const float *>NULL)
+        return run_bands(t, &bands, 0, t.p.g, <const double *>NULL)
     blocks = cut(t.p, False, t.slots)
     if t.p.dtype == PYCONV_F32:
         return run_blocks(t, &blocks, <const float *>NULL)

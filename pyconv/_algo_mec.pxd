@@ -2,6 +2,10 @@
 """
 mec: memory-efficient convolution (Cho and Brand, 2017): lower along the width only, then GEMMs on overlapping parts of L.
 
+With SIMD kernels, both layouts:
+      L[n][ow][ih][kw][icg], weights packed once: tiles of L's rows by filters, stored turned in NCHW.
+
+Else by BLAS:
 NHWC  L[n][ow][ih][kw][icg], weights [g][kh][kw][icg][ocg]:  row r of an image is L[:, r*sh : r*sh + kh] (lda = ih*kw*icg) by w.
 NCHW  L[ih][kw][icg][n][ow], weights [oc][kh][kw][icg]:      row r is w by L[r*sh : r*sh + kh], and L is copied by whole rows.
 
@@ -17,16 +21,24 @@ from libc.string cimport memcpy, memset
 from cython.parallel cimport prange
 
 from pyconv._types cimport *
+from pyconv._bands cimport BAND_RUNS, bands_t, cut_bands, windows_cycles
 from pyconv._blas cimport blas_reason, gemm
 from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport copy_seconds, gemm_seconds
-from pyconv._rows cimport gather_row, gather_taps, pack_hwio, pack_ohwi, weight_bytes
+from pyconv._rows cimport gather_row, gather_taps, lowered_row, pack_hwio, pack_ohwi, weight_bytes
+from pyconv._simd_bands cimport run_bands
+from pyconv._simd_gemm cimport core_seconds, pack_weights, packed_weights
 from pyconv._sizes cimport reach, times
 from pyconv._tail cimport finish_image, poll
 
 cdef enum:
     # Widest output row that solution A serves; wider rows fill the GEMM by themselves (the paper's T on a CPU).
     MEC_WIDEST = 100
+
+
+cdef inline bint _on_core(const problem_t *p) noexcept nogil:
+    """BLAS would pack the weights anew for each output row; the SIMD kernels take them packed."""
+    return p.kernels.level > 0 and p.kh <= BAND_RUNS
 
 
 cdef inline int64_t _lowered(const problem_t *p) noexcept nogil:
@@ -39,6 +51,8 @@ cdef inline bint mec_solution_a(const problem_t *p) noexcept nogil:
 
 
 cdef inline const char *mec_supports(const problem_t *p) noexcept nogil:
+    if _on_core(p):
+        return NULL
     return blas_reason(p.n * p.ow, p.ocg, p.k, p.ih * p.kw * p.icg, p.oh * p.ow, p.oc)
 
 
@@ -48,11 +62,16 @@ cdef inline size_t mec_workspace(const problem_t *p, int threads) noexcept nogil
 
 
 cdef inline size_t mec_packed(const problem_t *p) noexcept nogil:
-    return weight_bytes(p)
+    return packed_weights(p, False) if _on_core(p) else weight_bytes(p)
 
 
 cdef inline void mec_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
-    if p.dtype == PYCONV_F32:
+    if _on_core(p):
+        if p.dtype == PYCONV_F32:
+            pack_weights(p, <const float *>weight, False, True, <float *>packed)
+        else:
+            pack_weights(p, <const double *>weight, False, True, <double *>packed)
+    elif p.dtype == PYCONV_F32:
         if p.layout == PYCONV_NHWC:
             pack_hwio(p, <const float *>weight, <float *>packed)
         else:
@@ -74,14 +93,9 @@ cdef inline double mec_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double calls = p.oh if a else p.n * p.oh
     cdef double columns = p.n * p.ow if a else p.ow
     cdef double lowering = copy_seconds(&p.rates, <double>_lowered(p), p.itemsize)
+    if _on_core(p):
+        return p.g * lowering / threads + core_seconds(p, windows_cycles(p), threads)
     return p.g * (lowering / threads + calls * gemm_seconds(&p.rates, p.ocg, columns, p.k, p.itemsize, threads))
-
-
-cdef inline int64_t _place(const problem_t *p, int64_t h) noexcept nogil:
-    """Where image row h stands in L: all rows of residue 0 modulo dh, then those of residue 1, and so on."""
-    cdef int64_t residue = h % p.dh
-    cdef int64_t longer = p.ih % p.dh
-    return residue * (p.ih // p.dh) + min(residue, longer) + h // p.dh
 
 
 cdef inline void _lower_nhwc(const problem_t *p, const real *x, int64_t column, real *L) noexcept nogil:
@@ -92,13 +106,58 @@ cdef inline void _lower_nhwc(const problem_t *p, const real *x, int64_t column, 
     cdef real *dst = L + column * p.ih * taps
     cdef int64_t h
     for h in range(p.ih):
-        gather_taps(p, x + image * p.xn + h * p.xh, w, dst + _place(p, h) * taps)
+        gather_taps(p, x + image * p.xn + h * p.xh, w, dst + lowered_row(p, h) * taps)
+
+
+cdef inline void _lower_turned(const problem_t *p, const real *x, int64_t row, real *L) noexcept nogil:
+    """L[column][h][kw][icg] of one image row h from NCHW, stride 1: taps of all columns are the row, turned."""
+    cdef int64_t image = row // p.ih
+    cdef int64_t h = row % p.ih
+    cdef int64_t step = p.ih * p.kw * p.icg
+    cdef int64_t j, q, first, last
+    cdef const real *src
+    cdef real *dst
+    for j in range(p.kw):
+        reach(p.ow, p.iw, 1, j * p.dw - p.pw0, &first, &last)
+        dst = L + image * p.ow * step + (lowered_row(p, h) * p.kw + j) * p.icg
+        src = x + image * p.xn + h * p.xh + first + j * p.dw - p.pw0
+        for q in range(first):
+            memset(dst + q * step, 0, p.icg * sizeof(real))
+        for q in range(last, p.ow):
+            memset(dst + q * step, 0, p.icg * sizeof(real))
+        if first == last:
+            continue
+        if real is float:
+            p.kernels.f32.transpose_rows(p.icg, last - first, src, p.xc, dst + first * step, step)
+        else:
+            p.kernels.f64.transpose_rows(p.icg, last - first, src, p.xc, dst + first * step, step)
+
+
+cdef inline int _mec_on_core(task_t *t, const real *tag) noexcept nogil:
+    cdef const problem_t *p = t.p
+    cdef bands_t b = cut_bands(p, True, t.slots)
+    cdef real *L = <real *>t.workspace
+    cdef const real *x
+    cdef int64_t g, r
+    cdef int status
+    for g in range(p.g):
+        x = <const real *>t.x + g * p.icg * p.xc
+        if p.layout == PYCONV_NCHW and p.sw == 1:
+            for r in prange(p.n * p.ih, num_threads=t.threads, schedule="static"):
+                _lower_turned(p, x, r, L)
+        else:
+            for r in prange(p.n * p.ow, num_threads=t.threads, schedule="static"):
+                _lower_nhwc(p, x, r, L)
+        status = run_bands(t, &b, g, 1, tag)
+        if status != PYCONV_STATUS_OK:
+            return status
+    return PYCONV_STATUS_OK
 
 
 cdef inline void _lower_nchw(const problem_t *p, const real *x, int64_t row, real *L) noexcept nogil:
     """L[h][j][c][n][ow] for one h: all taps of one image row."""
     cdef int64_t columns = p.n * p.ow
-    cdef real *dst = L + _place(p, row) * p.kw * p.icg * columns
+    cdef real *dst = L + lowered_row(p, row) * p.kw * p.icg * columns
     cdef int64_t j, c, image
     for j in range(p.kw):
         for c in range(p.icg):
@@ -119,7 +178,7 @@ cdef inline void _multiply(const problem_t *p, int64_t r, int64_t first_column, 
         for o in range(columns if p.layout == PYCONV_NHWC else p.ocg):
             memset(y + o * ldy, 0, (p.ocg if p.layout == PYCONV_NHWC else columns) * sizeof(real))
         return
-    cdef int64_t place = _place(p, h0 + first * p.dh) * taps
+    cdef int64_t place = lowered_row(p, h0 + first * p.dh) * taps
     cdef int64_t k = (last - first) * taps
     if p.layout == PYCONV_NHWC:
         gemm(False, False, columns, p.ocg, k, L + first_column * p.ih * taps + place, p.ih * taps,
@@ -197,6 +256,10 @@ cdef inline int _mec(task_t *t, const real *weight) noexcept nogil:
 
 
 cdef inline int mec_run(task_t *t) noexcept nogil:
+    if _on_core(t.p):
+        if t.p.dtype == PYCONV_F32:
+            return _mec_on_core(t, <const float *>NULL)
+        return _mec_on_core(t, <const double *>NULL)
     if t.p.dtype == PYCONV_F32:
         return _mec(t, <const float *>t.weight)
     return _mec(t, <const double *>t.weight)

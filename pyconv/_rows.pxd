@@ -49,6 +49,20 @@ cdef inline void gather_taps(const problem_t *p, const real *row, int64_t start,
                 dst[j * p.icg + c] = row[(start + j * p.dw) * p.xw + c * p.xc]
 
 
+cdef inline int64_t lowered_row(const problem_t *p, int64_t h) noexcept nogil:
+    """
+    Where row h of an image stands in MEC's matrix: all rows of residue 0 modulo dh, then those of residue 1, and so on,
+    so that the taps of a window are neighbours. Rows above and below the image would stand before and behind the others
+    of their residue.
+    """
+    cdef int64_t row = h // p.dh
+    cdef int64_t residue = h - row * p.dh
+    if residue < 0:
+        residue += p.dh
+        row -= 1
+    return residue * (p.ih // p.dh) + min(residue, p.ih % p.dh) + row
+
+
 cdef inline int64_t padded_source(int64_t i, int64_t size, int mode) noexcept nogil:
     """The coordinate in [0, size) that stands at i, or -1 for a zero. Pads were checked to wrap at most once."""
     if 0 <= i < size:
