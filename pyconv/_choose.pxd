@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 
 from pyconv._types cimport *
 from pyconv._problem cimport direct_multiplications, direct_traffic, padded_problem
-from pyconv._rates cimport stream_seconds
+from pyconv._rates cimport pack_seconds, stream_seconds
 from pyconv._rows cimport weight_bytes
 from pyconv._sizes cimport TOO_LARGE, aligned, plus, times
 from pyconv._algo_direct cimport *
@@ -172,7 +172,11 @@ cdef inline double seconds(const algorithm_t *a, const problem_t *p, const needs
 
 cdef inline int choose(const algorithm_t *table, const problem_t *p, const pyconv_conv2d_t *d, int threads,
                        bint borrow) noexcept nogil:
-    """The eligible algorithm with the least predicted time; `direct` (0) serves everything in no memory."""
+    """
+    The eligible algorithm with the least predicted time; `direct` (0) serves everything in no memory.
+
+    borrow: for one call, which pays for packing the weights, too.
+    """
     cdef int i
     cdef int best = 0
     cdef needs_t need
@@ -182,6 +186,8 @@ cdef inline int choose(const algorithm_t *table, const problem_t *p, const pycon
         need = needs(&table[i], p, d, threads, borrow)
         if need.status == PYCONV_STATUS_OK:
             trial = seconds(&table[i], p, &need, threads)
+            if borrow:
+                trial += pack_seconds(&p.rates, need.packed)
             if trial < least:
                 least = trial
                 best = i

@@ -27,22 +27,6 @@ from pyconv._sizes cimport aligned, times
 from pyconv._tail cimport poll
 from pyconv._winograd_form cimport form_fits, form_t, total_depth, winograd_form
 
-# Weights of several MB are read from front to back: large pages spare a walk of the page table every 64 cache lines.
-cdef extern from *:
-    """
-    #ifdef __linux__
-    #include <sys/mman.h>
-    #endif
-    static inline void pyconv_advise_large_pages(void *p, size_t bytes) {
-    #ifdef MADV_HUGEPAGE
-        const uintptr_t page = 4096, first = ((uintptr_t)p + page - 1) & ~(page - 1), last = ((uintptr_t)p + bytes) & ~(page - 1);
-        if (bytes >= (size_t)4 << 20)
-            madvise((void *)first, last - first, MADV_HUGEPAGE); /* only advice: refusing it is no error */
-    #endif
-    }
-    """
-    void advise_large_pages "pyconv_advise_large_pages"(void *p, size_t bytes) noexcept nogil
-
 cdef enum:
     DEEPEST = 128             # channels summed in one product: longer sums are more accurate in blocks
     FEWEST = 3                # channels per group: with fewer the error leaves its class, so `auto` stays away
@@ -206,7 +190,6 @@ cdef inline void winograd_pack(const problem_t *p, int m, int r, const void *wei
     cdef int64_t g
     cdef form_t f = winograd_form(p, m)
     cdef int64_t group = _up(p.ocg, tile_columns(p)) * f.depth * f.points
-    advise_large_pages(packed, winograd_packed(p, m, r))
     for g in range(p.g):
         if p.dtype == PYCONV_F32:
             p.kernels.f32.wino_weights(&f.tile, p.ocg, p.icg, <const float *>weight + g * p.ocg * p.k,
