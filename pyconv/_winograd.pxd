@@ -28,7 +28,7 @@ from pyconv._winograd_form cimport form_fits, form_t, total_depth, winograd_form
 
 cdef enum:
     DEEPEST = 128             # channels summed in one product: longer sums are more accurate in blocks
-    FEWEST = 3                # channels per group: with fewer the error leaves its class, so `auto` stays away
+    FEWEST = 8                # channels per group: with fewer the error may leave its class, so `auto` stays away
     LINE = 64                 # bytes
     LARGEST = 8 << 20         # bytes of V and P together
 
