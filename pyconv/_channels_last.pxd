@@ -8,6 +8,26 @@ from pyconv._types cimport *
 from pyconv._sizes cimport reach
 
 
+cdef inline void _copy(real *to, const real *src, int64_t count) noexcept nogil:
+    """memcpy(), without the call where that would take longest."""
+    cdef int64_t i
+    if count >= 8:
+        memcpy(to, src, count * sizeof(real))
+        return
+    for i in range(count):
+        to[i] = src[i]
+
+
+cdef inline void _clear(real *to, int64_t count, int64_t channels, int64_t pixel) noexcept nogil:
+    """to[count][channels] = 0"""
+    cdef int64_t w
+    if channels == pixel:
+        memset(to, 0, count * pixel * sizeof(real))
+        return
+    for w in range(count):
+        memset(to + w * pixel, 0, channels * sizeof(real))
+
+
 cdef inline void _copy_row(const problem_t *p, const real *src, int64_t channels, int64_t count, int64_t step,
                            real *to, int64_t pixel) noexcept nogil:
     """to[count][channels] from every step-th pixel."""
@@ -17,10 +37,10 @@ cdef inline void _copy_row(const problem_t *p, const real *src, int64_t channels
             memcpy(to, src, count * channels * sizeof(real))
             return
         for w in range(count):
-            memcpy(to + w * pixel, src + w * step * p.xw, channels * sizeof(real))
+            _copy(to + w * pixel, src + w * step * p.xw, channels)
     elif step > 1:
-        for w in range(count):
-            for c in range(channels):
+        for c in range(channels):        # rows of a plane: planes may be powers of two apart
+            for w in range(count):
                 to[w * pixel + c] = src[c * p.xc + w * step]
     elif real is float:
         p.kernels.f32.transpose_rows(channels, count, src, p.xc, to, pixel)
@@ -41,10 +61,10 @@ cdef inline void copy_lattice(const problem_t *p, const real *x, int64_t channel
         h = h0 + i * step_h
         dst = to + i * pitch
         if not 0 <= h < p.ih or first == last:
-            memset(dst, 0, width * pixel * sizeof(real))
+            _clear(dst, width, channels, pixel)
             continue
-        memset(dst, 0, first * pixel * sizeof(real))
-        memset(dst + last * pixel, 0, (width - last) * pixel * sizeof(real))
+        _clear(dst, first, channels, pixel)
+        _clear(dst + last * pixel, width - last, channels, pixel)
         _copy_row(p, x + h * p.xh + (w0 + first * step_w) * p.xw, channels, last - first, step_w, dst + first * pixel, pixel)
 
 

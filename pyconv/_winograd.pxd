@@ -10,7 +10,8 @@ A task is a block of T tiles, a rectangle of one image or several whole images, 
   P[unit][points][T][nr]    for each point one product, V[point] by weights [unit][point][depth][nr], units of nr filters
   y                         P transformed back, with bias, residual and activation
 
-One, two, four or all units at a time: V and P stay in L2, or V is read less often while weights stream past.
+Either one unit at a time, V staying in L2 while weights stream past it; or, where weights are so large that few tiles
+can't pay for reading them, all units of a point before the next point, for so many tiles that V and P leave L2.
 """
 
 from libc.math cimport INFINITY, NAN
@@ -28,9 +29,10 @@ from pyconv._winograd_form cimport form_fits, form_t, total_depth, winograd_form
 
 cdef enum:
     DEEPEST = 128             # channels summed in one product: longer sums are more accurate in blocks
-    FEWEST = 8                # channels per group: with fewer the error may leave its class, so `auto` stays away
+    FEWEST = 3                # channels per group: with fewer the error leaves its class, so `auto` stays away
     LINE = 64                 # bytes
-    LARGEST = 8 << 20         # bytes of V and P together
+    MERGED = 65536            # elements of a band of merged phases, at most
+    LARGEST = 8 << 20         # bytes of V and P together where they leave L2
 
 ctypedef struct winograd_t:
     form_t form
@@ -41,8 +43,9 @@ ctypedef struct winograd_t:
     int64_t image_parts, row_parts, col_parts
     int64_t units, filter_parts                   # of nr filters in a group; of a group
     int64_t run                                   # units multiplied before they are transformed back
+    bint merged                                   # all phases of a pixel lie side by side in the band
     int64_t chunk                                 # channels in a band
-    int64_t height, width                         # of a band, in pixels
+    int64_t height, width                         # of a band, in pixels of the image or, merged, of a phase
     int64_t v_t, v_p, p_p                         # between tiles and points of V, between points of P
     size_t v_bytes, p_bytes, buffer               # buffer: of one thread, with the band
     bint streams                                  # weights come from beyond L2
@@ -57,10 +60,9 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     """
     Of the longest thread: the product, its operands between core and L2, transforms.
 
-    Measured on a Sapphire-Rapids-class core: weights that stream from L3, at 1.25 times the rate of copying, arrive
-    beside the steps of the product; a fifth of the shorter of the two shows. V and P move at 40 bytes a cycle; where all
-    that is touched between two uses exceeds L2, V moves at 16 and several units of P at 6, as does V on its way out of
-    L2. NCHW is turned in blocks as wide as a vector.
+    Measured on a Sapphire-Rapids-class core: weights that stream from L3 arrive beside the product, at 1.25 times the
+    rate of copying, if the product lasts that long. V and one unit of P move at 40 bytes a cycle, V at 16 where what is
+    used again exceeds L2; many units of P at 10. NCHW is turned in blocks as wide as a vector.
     """
     cdef int64_t blocks = w.image_parts * w.row_parts * w.col_parts
     cdef double tasks = <double>blocks * w.filter_parts * p.g
@@ -69,8 +71,8 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     cdef int64_t panels = ceil_div(<int64_t>tiles, w.mr)
     cdef double units = ceil_div(w.units, w.filter_parts)
     cdef double vectors = min(<double>ceil_div(p.ocg, w.lanes), units * w.nr / w.lanes)
-    cdef double deep = ceil_div(p.icg, w.lanes)
-    cdef double phases = p.sh * p.sw
+    cdef double phases = 1 if w.merged else p.sh * p.sw
+    cdef double deep = ceil_div(w.form.depth if w.merged else p.icg, w.lanes)
     cdef bint planes = p.layout == PYCONV_NCHW
     cdef int64_t width = w.cols * w.form.tile.mw
     cdef int64_t depth = total_depth(p, &w.form)
@@ -80,17 +82,15 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     cdef double points = tiles * w.form.points
     cdef double weights = units * w.nr * depth * p.itemsize
     cdef double arriving = weights * 0.8 * p.rates.clock / p.rates.l3 if w.streams else 0
-    cdef double kept = <double>w.v_bytes + w.p_bytes + (weights * w.run / units if w.streams else weights)
-    cdef bint near = kept < cache_bytes(2) * 5 // 6
-    cdef double steps = (share * tiles + panels) * vectors * depth / p.rates.fma
-    cdef double product = max(arriving, steps) + 0.2 * min(arriving, steps)
-    cdef double operands = w.v_bytes * ceil_div(<int64_t>units, w.run) / (40 if near else 16)
-    operands += 2.0 * w.p_bytes * units / w.run / (40 if near or w.run == 1 else 6)
-    if w.v_bytes > cache_bytes(2) * 3 // 4:
-        operands += w.v_bytes / 6.0
+    cdef double kept = w.v_bytes + <double>w.p_bytes / w.run + (0 if w.streams else weights)
+    cdef double product = max(arriving, (share * tiles + panels) * vectors * depth / p.rates.fma)
+    cdef double operands = w.v_bytes * ceil_div(<int64_t>units, w.run) / (40 if kept < cache_bytes(2) * 5 // 8 else 16)
+    operands += 2.0 * w.p_bytes * units / w.run / (40 if w.run == 1 else 10)
     cdef double calls = w.form.points * panels * units * ceil_div(w.form.depth, DEEPEST) * 60
-    cdef double before = deep * (1.5 * (phases * points + columns) + halo * (7 if planes else 3))
-    cdef double after = vectors * (points * 2 + outputs * (7 if planes else 3))
+    cdef bint apart = planes and w.form.dw > 1
+    cdef double copying = 1.5 * halo * w.chunk if w.merged else deep * halo * (1.5 * w.lanes if apart else 7 if planes else 3)
+    cdef double before = deep * 1.5 * (phases * points + columns) + copying
+    cdef double after = vectors * (points * 2 + outputs * (2 * w.lanes if apart else 7 if planes else 3))
     return ceil_div(<int64_t>tasks, threads) * (product + calls + share * (operands + before + after))
 
 
@@ -99,18 +99,25 @@ cdef inline void _size(const problem_t *p, winograd_t *w) noexcept nogil:
     cdef int64_t line = LINE // <int64_t>p.itemsize
     cdef int64_t tiles = w.images * w.rows * w.cols
     cdef int64_t area
-    w.height = (w.rows * w.form.tile.mh + w.form.rh - 1) * p.sh
-    w.width = (w.cols * w.form.tile.mw + w.form.rw - 1) * p.sw
-    area = w.height * w.width
-    w.v_t = _up(w.form.depth - p.icg + _up(p.icg, w.lanes), line)      # the last phase ends in whole vectors
+    w.height = w.rows * w.form.tile.mh + w.form.rh - 1
+    w.width = w.cols * w.form.tile.mw + w.form.rw - 1
+    area = w.height * w.width * p.sh * p.sw
+    w.merged = p.sh * p.sw > 1 and p.icg % w.lanes != 0 and area * p.icg <= MERGED
+    if w.merged:
+        w.chunk = w.form.depth
+        w.v_t = _up(w.form.depth, line)
+    else:
+        w.height *= p.sh
+        w.width *= p.sw
+        w.chunk = min(_up(p.icg, w.lanes), max(1, 16384 // (area * w.lanes)) * w.lanes)
+        w.v_t = _up(w.form.depth - p.icg + _up(p.icg, w.lanes), line)      # the last phase ends in whole vectors
     if w.v_t % (16 * line) == 0:
         w.v_t += line
     w.v_p = tiles * w.v_t + line
     w.p_p = tiles * w.nr + line
-    w.chunk = min(_up(p.icg, w.lanes), max(1, 16384 // (area * w.lanes)) * w.lanes)
     w.v_bytes = aligned(<size_t>(w.form.points * w.v_p) * p.itemsize)
     w.p_bytes = aligned(<size_t>(w.run * w.form.points * w.p_p) * p.itemsize)
-    w.buffer = w.v_bytes + w.p_bytes + aligned(<size_t>(area * w.chunk) * p.itemsize)
+    w.buffer = w.v_bytes + w.p_bytes + aligned(<size_t>(w.height * w.width * w.chunk) * p.itemsize)
 
 
 cdef inline void _consider(const problem_t *p, winograd_t *trial, winograd_t *best, int threads) noexcept nogil:
@@ -124,41 +131,30 @@ cdef inline void _consider(const problem_t *p, winograd_t *trial, winograd_t *be
 
 
 cdef inline void _cut_tiles(const problem_t *p, winograd_t *w, winograd_t *best, int64_t most, int threads) noexcept nogil:
-    """
-    Blocks of at most `most` tiles, each three quarters of the one before: whole images, or rows of tiles of one, in
-    halves of the width as long as those are two vectors wide.
-    """
+    """All sensible blocks of at most `most` tiles."""
     cdef int64_t image = w.down * w.across
-    cdef int64_t size = min(w.all_images, most // image)
-    cdef int64_t width
+    cdef int64_t least, i
+    cdef int64_t narrowest = ceil_div(w.across, most)
     w.row_parts = w.col_parts = 1
-    while size > 0:
-        w.image_parts = ceil_div(w.all_images, size)
+    if image <= most:
+        w.image_parts = ceil_div(w.all_images, most // image)
         _consider(p, w, best, threads)
-        if threads > 1:
-            w.image_parts = min(_up(w.image_parts, threads), w.all_images)
-            _consider(p, w, best, threads)
-        size = size * 3 // 4
+        w.image_parts = min(_up(w.image_parts, threads), w.all_images)
+        _consider(p, w, best, threads)
     w.image_parts = w.all_images
-    w.col_parts = ceil_div(w.across, most)
-    while True:
-        width = ceil_div(w.across, w.col_parts)
-        size = min(w.down, most // width)
-        while size > 0:
-            w.row_parts = ceil_div(w.down, size)
+    for i in range(narrowest, min(w.across, narrowest + 7) + 1):
+        w.col_parts = i
+        least = ceil_div(w.down, max(1, most // ceil_div(w.across, i)))
+        w.row_parts = least
+        while w.row_parts <= min(w.down, least + min(threads, 4)):
             _consider(p, w, best, threads)
-            if threads > 1:
-                w.row_parts = min(_up(w.row_parts, threads), w.down)
-                _consider(p, w, best, threads)
-            size = size * 3 // 4
-        if width * w.form.tile.mw < 4 * w.lanes:
-            break
-        w.col_parts *= 2
+            w.row_parts += 1
 
 
 cdef inline winograd_t cut_winograd(const problem_t *p, int m, int threads) noexcept nogil:
     """The cheapest way to cut the problem; p.n > 0."""
     cdef winograd_t w, best
+    cdef int64_t l2 = cache_bytes(2) * 9 // 16
     cdef int64_t v_tile, p_tile, i
     w.form = winograd_form(p, m)
     w.mr = tile_rows(p)
@@ -175,9 +171,11 @@ cdef inline winograd_t cut_winograd(const problem_t *p, int m, int threads) noex
         w.filter_parts = 1 if i == 0 else min(w.units, threads)
         w.streams = v_tile * ceil_div(w.units, w.filter_parts) * w.nr > cache_bytes(2) // 3
         w.run = 1
-        _cut_tiles(p, &w, &best, max(1, LARGEST // (v_tile + p_tile)), threads)
-        while w.run * w.filter_parts < w.units:
-            w.run = min(w.run * 2, ceil_div(w.units, w.filter_parts)) if w.run < 4 else ceil_div(w.units, w.filter_parts)
+        _cut_tiles(p, &w, &best, max(1, l2 // (v_tile + p_tile)), threads)
+        if w.streams:
+            _cut_tiles(p, &w, &best, max(1, LARGEST // (v_tile + p_tile)), threads)
+        w.run = ceil_div(w.units, w.filter_parts)
+        if w.run > 1:
             _cut_tiles(p, &w, &best, max(1, LARGEST // (v_tile + p_tile * w.run)), threads)
     return best
 
@@ -268,41 +266,54 @@ cdef inline image_t _image(const form_t *f, int64_t number) noexcept nogil:
 cdef inline void _transform_phases(const problem_t *p, const winograd_t *w, const tiles_t *b, int64_t channels,
                                    const real *band, real *V) noexcept nogil:
     """Every phase and row of tiles of one image; later phases overwrite the zeros behind earlier ones."""
+    cdef int64_t sh = 1 if w.merged else p.sh
+    cdef int64_t sw = 1 if w.merged else p.sw
     cdef int64_t pitch = w.width * w.chunk
     cdef int64_t i, j, row
     cdef const real *src
     cdef real *to
+    for i in range(sh):
+        for j in range(sw):
+            for row in range(b.rows):
+                src = band + (row * w.form.tile.mh * sh + i) * pitch + j * w.chunk
+                to = V + (i * sw + j) * p.icg + row * b.cols * w.v_t
+                if real is float:
+                    p.kernels.f32.wino_input(&w.form.tile, b.cols, channels, src, sh * pitch, sw * w.chunk, to, w.v_p, w.v_t)
+                else:
+                    p.kernels.f64.wino_input(&w.form.tile, b.cols, channels, src, sh * pitch, sw * w.chunk, to, w.v_p, w.v_t)
+
+
+cdef inline void _fill_band(const problem_t *p, const winograd_t *w, const tiles_t *b, const image_t *image, const real *x,
+                            int64_t channels, real *band) noexcept nogil:
+    """The pixels under the tiles; x is the first channel of the image."""
+    cdef const form_t *f = &w.form
+    cdef int64_t pitch = w.width * w.chunk
+    cdef int64_t height = b.rows * f.tile.mh + f.rh - 1
+    cdef int64_t width = b.cols * f.tile.mw + f.rw - 1
+    cdef int64_t h = b.row * f.tile.mh * p.sh * f.dh + image.h - p.ph0
+    cdef int64_t v = b.col * f.tile.mw * p.sw * f.dw + image.w - p.pw0
+    cdef int64_t i, j
+    if not w.merged:
+        copy_lattice(p, x, channels, h, height * p.sh, f.dh, v, width * p.sw, f.dw, band, pitch, w.chunk)
+        return
     for i in range(p.sh):
         for j in range(p.sw):
-            for row in range(b.rows):
-                src = band + ((row * w.form.tile.mh * p.sh + i) * w.width + j) * w.chunk
-                to = V + (i * p.sw + j) * p.icg + row * b.cols * w.v_t
-                if real is float:
-                    p.kernels.f32.wino_input(&w.form.tile, b.cols, channels, src, p.sh * pitch, p.sw * w.chunk, to, w.v_p,
-                                             w.v_t)
-                else:
-                    p.kernels.f64.wino_input(&w.form.tile, b.cols, channels, src, p.sh * pitch, p.sw * w.chunk, to, w.v_p,
-                                             w.v_t)
+            copy_lattice(p, x, p.icg, h + i, height, p.sh, v + j, width, p.sw, band + (i * p.sw + j) * p.icg, pitch, w.chunk)
 
 
 cdef inline void _transform(const task_t *t, const winograd_t *w, const tiles_t *b, int64_t g, real *V,
                             real *band) noexcept nogil:
     """V = B^T d B, so many channels at a time that their band stays in cache; the last, perhaps in part a vector, come first."""
     cdef const problem_t *p = t.p
-    cdef const form_t *f = &w.form
-    cdef const real *x
     cdef int64_t channels, number
-    cdef int64_t c = (p.icg - 1) // w.chunk * w.chunk
-    cdef int64_t height = (b.rows * f.tile.mh + f.rh - 1) * p.sh
-    cdef int64_t width = (b.cols * f.tile.mw + f.rw - 1) * p.sw
+    cdef int64_t depth = w.form.depth if w.merged else p.icg
+    cdef int64_t c = (depth - 1) // w.chunk * w.chunk
     cdef image_t image
     while c >= 0:
-        channels = min(w.chunk, p.icg - c)
+        channels = min(w.chunk, depth - c)
         for number in range(b.images):
-            image = _image(f, b.image + number)
-            x = <const real *>t.x + image.number * p.xn + (g * p.icg + c) * p.xc
-            copy_lattice(p, x, channels, b.row * f.tile.mh * p.sh * f.dh + image.h - p.ph0, height, f.dh,
-                         b.col * f.tile.mw * p.sw * f.dw + image.w - p.pw0, width, f.dw, band, w.width * w.chunk, w.chunk)
+            image = _image(&w.form, b.image + number)
+            _fill_band(p, w, b, &image, <const real *>t.x + image.number * p.xn + (g * p.icg + c) * p.xc, channels, band)
             _transform_phases(p, w, b, channels, band, V + number * b.rows * b.cols * w.v_t + c)
         c -= w.chunk
 

@@ -137,8 +137,8 @@ FORMS = {
     "6x5/2": ("winograd_f2k3", (6, 5), {"padding": 2, "stride": 2}),
     "11x11/4": ("winograd_f4k3", (11, 11), {"stride": 4}),
     "5x3/2,1": ("winograd_f6k3", (5, 3), {"padding": 1, "stride": (2, 1)}),
-    "3x3/2": ("winograd_f3k2", (3, 3), {"padding": 1, "stride": 2}),
     "2x2": ("winograd_f3k2", (2, 2), {}),
+    "2x2, d3": ("winograd_f3k2", (2, 2), {"padding": 2, "dilation": 3}),
     "4x4": ("winograd_f3k4", (4, 4), {"padding": 2}),
     "7x7/2": ("winograd_f3k4", (7, 7), {"padding": 3, "stride": 2}),
     "5x5": ("winograd_f2k5", (5, 5), {"padding": 2}),
@@ -195,7 +195,7 @@ def test_each_form_at_every_edge(form, layout, dtype, bound):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
-@pytest.mark.parametrize("shape, filters, groups", [((1, 4, 90, 101), 40, 1), ((2, 150, 26, 31), 66, 2)])
+@pytest.mark.parametrize("shape, filters, groups", [((1, 3, 90, 101), 40, 1), ((2, 150, 26, 31), 66, 2)])
 def test_blocks_of_each_form(form, shape, filters, groups, layout):
     """Rectangles of an image, bands of a part of the channels; the same sums for any number of threads."""
     name, kernel, keywords = FORMS[form]
@@ -203,6 +203,8 @@ def test_blocks_of_each_form(form, shape, filters, groups, layout):
     if layout == "NHWC":
         x = np.ascontiguousarray(x.transpose(0, 2, 3, 1))
     keywords = {"groups": groups, "layout": layout, **keywords}
+    if (name, shape[1]) == ("winograd_f6k3", 3) and keywords.get("stride", 1) == 1:
+        pytest.skip("3 channels are too few for F(6, 3)")
     results = [run(name, x, w, threads=t, **keywords) for t in (1, 2, 3)]
     assert relative_error(results[0], reference(x, w, **keywords)) < 1e-5
     for y in results[1:]:
@@ -217,7 +219,7 @@ def test_blocks_of_each_form(form, shape, filters, groups, layout):
         ("winograd_f2k5", 14, (5, 5), {"padding": 2}, 7 * 7 * 36),
         ("winograd_f4k3", 16, (3, 3), {"padding": 2, "dilation": 2}, 4 * 2 * 2 * 36),
         ("winograd_f3k4", 48, (7, 7), {"padding": 3, "stride": 2}, 8 * 8 * 11 * 11),
-        ("winograd_f3k2", 48, (3, 3), {"padding": 1, "stride": 2}, 8 * 8 * 7 * 7),
+        ("winograd_f3k2", 25, (2, 2), {}, 8 * 8 * 16),
         ("winograd_f4k3", 32, (5, 5), {"padding": 2, "stride": 2}, 4 * 4 * 11 * 11),
     ],
 )
@@ -244,17 +246,9 @@ def test_refused_when_every_output_must_keep_to_its_window(name):
         pyconv.plan((1, 8, 16, 16), normal((8, 8, 3, 3)), algorithm=name, accuracy="strict")
 
 
-@pytest.mark.parametrize("name", ["winograd_f4k3", "winograd_f6k3"])
-def test_refuses_few_channels(name):
-    with pytest.raises(pyconv.UnsupportedError, match="needs 4 channels"):
-        pyconv.plan((1, 3, 16, 16), normal((8, 3, 3, 3)), algorithm=name, accuracy="fast")
-
-
-@pytest.mark.parametrize("channels", [3, 4, 6])
-def test_auto_leaves_few_positive_channels_alone(channels):
-    """As after a ReLU: F(4, 3) reaches 4 to 5 times im2col's error on some of them."""
-    plan = pyconv.plan((1, channels, 224, 224), normal((64, channels, 3, 3)), padding=1)
-    assert not plan.algorithm.startswith("winograd")
+def test_f6_refuses_few_channels():
+    with pytest.raises(pyconv.UnsupportedError, match="channels"):
+        pyconv.plan((1, 3, 16, 16), normal((8, 3, 3, 3)), algorithm="winograd_f6k3", accuracy="fast")
 
 
 @pytest.mark.parametrize(

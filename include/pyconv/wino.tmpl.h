@@ -76,10 +76,10 @@ INLINE void NAME(wino_input_tiles)(const int h, const int w, ptrdiff_t m, ptrdif
                                    ptrdiff_t v_p, ptrdiff_t v_t) {
     const ptrdiff_t most = 24 / m;
     vec columns[(24 + 7) * 8];
-    for (ptrdiff_t c = 0; c < channels; c += V) {
-        const ptrdiff_t n = channels - c < V ? channels - c : V;
-        for (ptrdiff_t first = 0; first < tiles; first += most) {
-            const ptrdiff_t count = tiles - first < most ? tiles - first : most;
+    for (ptrdiff_t first = 0; first < tiles; first += most) {
+        const ptrdiff_t count = tiles - first < most ? tiles - first : most;
+        for (ptrdiff_t c = 0; c < channels; c += V) {
+            const ptrdiff_t n = channels - c < V ? channels - c : V;
             const real *from = band + first * m * band_w + c;
             for (ptrdiff_t q = 0; q < count * m + w - m; q++, from += band_w) {
                 vec d[8];

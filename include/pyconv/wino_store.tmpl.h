@@ -29,18 +29,20 @@ INLINE void NAME(wino_store_planes)(const vec *pixels, ptrdiff_t cols, ptrdiff_t
     }
 }
 
-/* Neither columns nor channels are neighbours, as in the planes of a dilated convolution. */
+/* Neither columns nor channels are neighbours, as in the planes of a dilated convolution: channel after channel, since
+ * planes may be powers of two apart. */
 INLINE void NAME(wino_store_apart)(const vec *pixels, ptrdiff_t cols, ptrdiff_t n, vec bias, real *y,
                                    ptrdiff_t ys_w, ptrdiff_t ys_c, const real *residual, vec lo, vec hi) {
-    for (ptrdiff_t q = 0; q < cols; q++) {
-        real *to = y + q * ys_w, lanes[V];
-        if (residual)
-            for (ptrdiff_t l = 0; l < n; l++)
-                lanes[l] = residual[q * ys_w + l * ys_c];
-        v_store(lanes, NAME(finish)(pixels[q], bias, residual ? lanes : NULL, n, lo, hi));
+    real lanes[NAME(wino_columns) * V];
+    if (residual)
         for (ptrdiff_t l = 0; l < n; l++)
-            to[l * ys_c] = lanes[l];
-    }
+            for (ptrdiff_t q = 0; q < cols; q++)
+                lanes[q * V + l] = residual[q * ys_w + l * ys_c];
+    for (ptrdiff_t q = 0; q < cols; q++)
+        v_store(lanes + q * V, NAME(finish)(pixels[q], bias, residual ? lanes + q * V : NULL, n, lo, hi));
+    for (ptrdiff_t l = 0; l < n; l++)
+        for (ptrdiff_t q = 0; q < cols; q++)
+            y[q * ys_w + l * ys_c] = lanes[q * V + l];
 }
 
 static void NAME(wino_store)(const vec *pixels, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t n, real *y,

@@ -9,7 +9,6 @@
 #include "check_depthwise.tmpl.h"
 #include "check_depthwise_nhwc.tmpl.h"
 #include "check_direct.tmpl.h"
-#include "check_spread.tmpl.h"
 
 #include "check_wino.tmpl.h"
 
