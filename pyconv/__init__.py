@@ -16,13 +16,20 @@ from ._api import algorithms, conv2d, plan
 from ._config import config
 from ._explain import Report, explain
 from ._factorize import Factorization, FactorizedPlan, factorize
-from ._gradients import conv2d_backward_input, conv_transpose2d, plan_conv_transpose2d
+from ._gradients import (
+    conv2d_backward_input,
+    conv2d_backward_weight,
+    conv_transpose2d,
+    plan_conv2d_backward_weight,
+    plan_conv_transpose2d,
+)
 from ._operators import conv1d, depthwise_conv2d, partial_conv2d, pointwise_conv2d
 from ._report import get_include, show_config
 from ._transpose import TransposedPlan
 
 Plan = _kernels.Plan
 c_functions = _kernels.c_functions
+WeightGradientPlan = _kernels.WeightGradientPlan
 UnsupportedError = _kernels.UnsupportedError
 UnsupportedError.__module__ = "pyconv"
 
@@ -34,12 +41,14 @@ __all__ = [
     "Report",
     "TransposedPlan",
     "UnsupportedError",
+    "WeightGradientPlan",
     "algorithms",
     "c_functions",
     "config",
     "conv1d",
     "conv2d",
     "conv2d_backward_input",
+    "conv2d_backward_weight",
     "conv_transpose2d",
     "cost",
     "depthwise_conv2d",
@@ -48,6 +57,7 @@ __all__ = [
     "get_include",
     "partial_conv2d",
     "plan",
+    "plan_conv2d_backward_weight",
     "plan_conv_transpose2d",
     "pointwise_conv2d",
     "show_config",

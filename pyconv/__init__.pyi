@@ -124,6 +124,48 @@ class TransposedPlan:
     ) -> NDArray[Any]: ...
     def new_workspace(self) -> NDArray[np.uint8]: ...
 
+class WeightGradientPlan:
+    x_shape: tuple[int, ...]
+    dy_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    @property
+    def workspace_bytes(self) -> int: ...
+    @property
+    def multiplications(self) -> int: ...
+    def __call__(
+        self, x: ArrayLike, dy: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None
+    ) -> NDArray[Any]: ...
+    def new_workspace(self) -> NDArray[np.uint8]: ...
+
+def conv2d_backward_weight(
+    x: ArrayLike,
+    weight_shape: Sequence[int],
+    dy: ArrayLike,
+    *,
+    stride: _Pair = 1,
+    padding: _Padding = 0,
+    dilation: _Pair = 1,
+    groups: int = 1,
+    layout: _Layout = "NCHW",
+    max_workspace: int | str | None = None,
+    threads: int | None = None,
+    out: NDArray[Any] | None = None,
+    workspace: Any = None,
+) -> NDArray[Any]: ...
+def plan_conv2d_backward_weight(
+    x_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    *,
+    dtype: DTypeLike = "float32",
+    stride: _Pair = 1,
+    padding: _Padding = 0,
+    dilation: _Pair = 1,
+    groups: int = 1,
+    layout: _Layout = "NCHW",
+    max_workspace: int | str | None = None,
+    threads: int | None = None,
+) -> WeightGradientPlan: ...
 def conv_transpose2d(
     x: ArrayLike,
     weight: ArrayLike,

@@ -3,9 +3,11 @@
 
 import operator
 
+import numpy as np
+
 from ._api import _integer, _padding, _pair
-from ._config import parse_word
-from ._kernels import LAYOUTS, as_array
+from ._config import parse_bytes, parse_threads, parse_word, settings
+from ._kernels import LAYOUTS, WeightGradientPlan, as_array
 from ._transpose import TransposedPlan
 
 
@@ -346,3 +348,143 @@ def conv2d_backward_input(
         wanted, image, weight, None, stride, sides[::2], dilation, groups, layout, None, limits
     )
     return prepared(dy, out, workspace)
+
+
+def plan_conv2d_backward_weight(
+    x_shape,
+    weight_shape,
+    *,
+    dtype="float32",
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    layout="NCHW",
+    max_workspace=None,
+    threads=None,
+):
+    """
+    Prepare many calls of `conv2d_backward_weight` for one input shape.
+
+    Parameters
+    ----------
+    x_shape, weight_shape : tuple of int
+        Those of `conv2d`.
+    dtype : dtype
+        Of x, of the gradient of its result, and of the gradient of the weight.
+    stride, padding, dilation, groups, layout, max_workspace, threads
+        As in `conv2d_backward_weight`.
+
+    Returns
+    -------
+    WeightGradientPlan
+        Call it: ``dw = plan(x, dy, out=None, workspace=None)``.
+
+    Raises
+    ------
+    TypeError, ValueError, UnsupportedError, MemoryError
+        As in `conv2d_backward_weight`.
+    """
+    code = parse_word(layout, LAYOUTS, "layout")
+    x_shape, _, image = _sizes(x_shape, "x", layout)
+    try:
+        weight_shape = tuple(operator.index(size) for size in weight_shape)
+    except TypeError:
+        raise TypeError(f"weight_shape must be a tuple of ints, is {weight_shape!r}") from None
+    if len(weight_shape) != 4:
+        raise ValueError(
+            f"weight_shape must have 4 sizes (filters, channels / groups, rows, columns), is {weight_shape}"
+        )
+    stride, dilation = _pair(stride, "stride"), _pair(dilation, "dilation")
+    defaults = settings.get()
+    return WeightGradientPlan(
+        x_shape,
+        weight_shape,
+        np.dtype(dtype),
+        code,
+        stride,
+        _padding(padding, image, weight_shape[2:], stride, dilation),
+        dilation,
+        _integer(groups, "groups"),
+        defaults["max_workspace"] if max_workspace is None else parse_bytes(max_workspace),
+        defaults["threads"] if threads is None else parse_threads(threads),
+    )
+
+
+def conv2d_backward_weight(
+    x,
+    weight_shape,
+    dy,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    layout="NCHW",
+    max_workspace=None,
+    threads=None,
+    out=None,
+    workspace=None,
+):
+    """
+    Gradient of a scalar with respect to the weight of ``conv2d(x, weight)``, from `dy`, that to its result.
+
+    ``dw[o, c, r, s]`` is the sum over images and pixels of
+    ``dy[n, o, i, j] * x[n, c, i*sh + r*dh, j*sw + s*dw]``, of float16 in float32. Some hundred pixels are
+    summed in registers, then these sums.
+
+    Parameters
+    ----------
+    x : array_like
+        The input of `conv2d`.
+    weight_shape : tuple of int
+        ``(K, C / groups, R, S)``.
+    dy : array_like
+        Of the shape of the result of `conv2d`, and the dtype of `x`.
+    stride, padding, dilation, groups, layout
+        Those of `conv2d`; its ``padding_mode`` must have been ``"zeros"``.
+    max_workspace : int or str, optional
+        Bytes, or ``"64MB"``, that the workspace may take.
+    threads : int, optional
+        As in `conv2d`. The result does not depend on it.
+    out : ndarray, optional
+        C-contiguous, of shape `weight_shape` and the dtype of `x`, overlapping neither `x` nor `dy`.
+    workspace : buffer, optional
+        Writable, aligned to 64 bytes, as long as the plan's `workspace_bytes`.
+
+    Returns
+    -------
+    ndarray
+        Of shape `weight_shape`.
+
+    Raises
+    ------
+    TypeError, ValueError, UnsupportedError, MemoryError
+        As in `conv2d`.
+
+    See Also
+    --------
+    plan_conv2d_backward_weight : says how much workspace a call takes.
+
+    Examples
+    --------
+    >>> import numpy as np, pyconv
+    >>> x = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3)
+    >>> pyconv.conv2d_backward_weight(x, (1, 1, 2, 2), np.ones((1, 1, 2, 2), np.float32))
+    array([[[[ 8., 12.],
+             [20., 24.]]]], dtype=float32)
+    """
+    x = as_array(x, "x")
+    prepared = plan_conv2d_backward_weight(
+        x.shape,
+        weight_shape,
+        dtype=x.dtype,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        max_workspace=max_workspace,
+        threads=threads,
+    )
+    return prepared(x, dy, out, workspace)

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The part of the extension that operators other than conv2d call; arrays come checked.
 
+from libc.math cimport INFINITY
+
+from pyconv._op_backward_weight cimport gradient_init, gradient_run, gradient_t
 from pyconv._op_transpose cimport copy_strided, copy_t
-from pyconv._threads cimport note_parallel
+from pyconv._problem cimport problem_init
+from pyconv._threads cimport forked_serial, note_parallel
 
 
 def copy_array(cnp.ndarray src, cnp.ndarray dst, int threads):
@@ -17,7 +21,7 @@ def copy_array(cnp.ndarray src, cnp.ndarray dst, int threads):
         c.from_[i] = cnp.PyArray_STRIDE(src, i) // size
         c.to[i] = cnp.PyArray_STRIDE(dst, i) // size
     with nogil:
-        threads = min(threads, available_threads())
+        threads = 1 if forked_serial else threads
         note_parallel(threads)
         if size == 2:
             copy_strided(&c, <const uint16_t *>a, <uint16_t *>b, threads)
@@ -25,3 +29,108 @@ def copy_array(cnp.ndarray src, cnp.ndarray dst, int threads):
             copy_strided(&c, <const uint32_t *>a, <uint32_t *>b, threads)
         else:
             copy_strided(&c, <const uint64_t *>a, <uint64_t *>b, threads)
+
+
+cdef class WeightGradientPlan:
+    """
+    The gradient of conv2d's weight made ready for one input shape.
+
+    Made by `pyconv.plan_conv2d_backward_weight`. Immutable, so that threads may share it; each concurrent call needs a
+    workspace of its own.
+
+    Attributes
+    ----------
+    x_shape, dy_shape, output_shape : tuple of int
+        The last is that of the weight.
+    dtype : numpy.dtype
+    workspace_bytes : int
+        Exact size of the workspace of a call, in bytes.
+    multiplications : int
+    """
+
+    cdef gradient_t gradient
+    cdef int typenum
+    cdef readonly tuple x_shape
+    cdef readonly tuple dy_shape
+    cdef readonly tuple output_shape
+    cdef readonly cnp.dtype dtype
+
+    def __cinit__(self, tuple x_shape, tuple weight_shape, cnp.dtype dtype, int layout, tuple stride, tuple padding,
+                  tuple dilation, object groups, object max_workspace, object threads):
+        cdef pyconv_conv2d_t d
+        cdef problem_t p
+        cdef int status
+        describe(&d, x_shape, _dtype_code(dtype), weight_shape, layout, stride, padding, dilation, groups, PYCONV_ZEROS,
+                 -INFINITY, INFINITY, -1, PYCONV_STRICT, max_workspace, threads)
+        refuse_invalid(problem_init(&p, &d), &d)
+        gradient_init(&self.gradient, &p, d.threads)
+        if d.max_workspace >= 0 and self.gradient.workspace > <size_t>d.max_workspace:
+            raise UnsupportedError(f"the gradient of weight {weight_shape} needs {self.gradient.workspace} bytes of workspace "
+                                   f"for x {x_shape}, max_workspace allows {d.max_workspace}")
+        self.typenum = type_numbers[d.dtype]
+        self.dtype = dtype.newbyteorder("=")
+        self.x_shape, self.output_shape = x_shape, weight_shape
+        self.dy_shape = output_shape(&p, x_shape)
+
+    def __call__(self, x, dy, out=None, workspace=None):
+        """
+        The gradient for one x and one dy.
+
+        Parameters
+        ----------
+        x, dy : array_like
+            Of `x_shape` and `dy_shape`, and `dtype`.
+        out : ndarray, optional
+            C-contiguous array of `output_shape` and `dtype` that overlaps neither.
+        workspace : buffer, optional
+            Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of `output_shape`.
+
+        Raises
+        ------
+        TypeError, ValueError, MemoryError
+            As in `pyconv.Plan`.
+        """
+        cdef cnp.ndarray given = check_array(x, "x", self.typenum, self.x_shape, "the plan")
+        cdef cnp.ndarray given_dy = check_array(dy, "dy", self.typenum, self.dy_shape, "the plan")
+        cdef cnp.ndarray a, b, dw, block
+        cdef int status
+        if out is None:
+            out = np.empty(self.output_shape, self.dtype)
+        else:
+            check_out(out, self.dtype, self.output_shape)
+            refuse_overlap(out, "out", (("x", given), ("dy", given_dy)))
+        if workspace is None:
+            block = fresh_workspace(self.gradient.workspace)
+        else:
+            block = take_workspace(workspace, self.gradient.workspace, (("out", out), ("x", given), ("dy", given_dy)))
+        dw = out
+        if self.gradient.p.n == 0:
+            dw.fill(0)
+            return out
+        a, b = as_operand(given, "x"), as_operand(given_dy, "dy")
+        with nogil:
+            status = gradient_run(&self.gradient, cnp.PyArray_DATA(a), cnp.PyArray_DATA(b), cnp.PyArray_DATA(dw),
+                                  cnp.PyArray_DATA(block), interrupted)
+        if status == PYCONV_STATUS_INTERRUPTED:
+            raise_pending()
+        return out
+
+    def new_workspace(self):
+        """A fresh buffer for one call at a time: uint8, aligned to 64 bytes, exactly `workspace_bytes` long."""
+        return fresh_workspace(self.gradient.workspace)
+
+    @property
+    def workspace_bytes(self):
+        return self.gradient.workspace
+
+    @property
+    def multiplications(self):
+        return self.gradient.p.n * self.gradient.p.yn * self.gradient.p.k
+
+    def __repr__(self):
+        return f"<pyconv.WeightGradientPlan {self.dtype} {self.x_shape}, {self.dy_shape} -> {self.output_shape}>"

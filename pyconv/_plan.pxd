@@ -51,7 +51,7 @@ cdef inline void *aligned_in(void *block) noexcept nogil:
     return <void *>((<uintptr_t>block + 63) & ~<uintptr_t>63)
 
 
-cdef inline int _plan_threads(const problem_t *p, int wanted) noexcept nogil:
+cdef inline int plan_threads(const problem_t *p, int wanted) noexcept nogil:
     cdef int threads = 1 if forked_serial else wanted if wanted > 0 else available_threads()
     cdef double worth = direct_multiplications(p) / WORTH_MULTIPLICATIONS + p.n * (p.xn + p.yn) / <double>WORTH_ELEMENTS
     return threads if threads < worth else max(1, <int>worth)
@@ -65,7 +65,7 @@ cdef inline int plan_create(plan_t *plan, const pyconv_conv2d_t *d, const algori
         status = PYCONV_STATUS_BAD_ENUM
     if status != PYCONV_STATUS_OK:
         return status
-    plan.threads = _plan_threads(&plan.problem, d.threads)
+    plan.threads = plan_threads(&plan.problem, d.threads)
     plan.follow_openmp = d.threads == 0
     plan.owned = NULL
     plan.weight = NULL

@@ -76,6 +76,7 @@ PYCONV_TARGET_END
 #include "gemm_store.tmpl.h"
 
 #include "gemm.tmpl.h"
+#include "gemm_shifts.tmpl.h"
 
 #include "epilogue.tmpl.h"
 #include "pack.tmpl.h"

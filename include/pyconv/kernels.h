@@ -30,6 +30,9 @@
        (ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const pyconv_##T *a, ptrdiff_t a_rs,          \
         const ptrdiff_t *offsets, const pyconv_##T *b, ptrdiff_t b_ps, pyconv_##T *c, ptrdiff_t ldc,         \
         pyconv_ahead ahead, const pyconv_##T##_epilogue *e))                                                 \
+    OP(T, isa, gemm_shifts, void,                                                                            \
+       (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const pyconv_##T *a, const pyconv_##T *b,                     \
+        const ptrdiff_t *offsets, pyconv_##T *c, ptrdiff_t ldc, int flags))                                  \
     OP(T, isa, pack_chw, void,                                                                               \
        (const pyconv_patches *p, const pyconv_##T *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,         \
         ptrdiff_t k0, ptrdiff_t k1, pyconv_##T *panel))                                                      \

@@ -54,6 +54,17 @@ static void BENCH_NAME(gemm_taps)(const KERNELS *kernels, bench_label label) {
         "%tdx%td, 3x3 of %td", m, n, channels);
 }
 
+/* Pixels of a 28x28 image of 64 channels, as the gradient of a weight sums over them. */
+static void BENCH_NAME(gemm_shifts)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t m = kernels->mr, n = kernels->nr, k = 13 * 28, channels = 64;
+    real *a = ARRAY(k * m), *b = ARRAY(k * channels), *c = ARRAY(m * n), *sink = ARRAY(n);
+    ptrdiff_t offsets[13 * 28];
+    for (ptrdiff_t l = 0; l < k; l++)
+        offsets[l] = l * channels;
+    BENCH_FLOPS(2 * m * n * k, kernels->gemm_shifts(m, n, k, a, b, offsets, c, n, 0), "%tdx%td, k %td", m, n,
+                k);
+}
+
 static void BENCH_NAME(pack)(const KERNELS *kernels, bench_label label, int hwc) {
     /* c size kernel stride */
     const ptrdiff_t shapes[][4] = {{64, 56, 3, 1}, {3, 224, 7, 2}}, w = hwc ? kernels->mr : kernels->nr;

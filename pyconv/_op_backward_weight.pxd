@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+conv2d_backward_weight: dw[oc][tap][icg] = sum over images and pixels of dy[pixel][oc] x[pixel*stride + tap][icg].
+
+A product whose long side is summed over, so it is cut there: a block is some rows of outputs, of some images if these are
+small. Its inputs lie in a channels-last band with its zero border (an NHWC image without padding is its own), its outputs
+in panels [mr filters][pixel][m]; the product reads both where they stand, and no patch is copied. Sums of a block stay in
+registers, blocks are added up in float32: in the same order for every number of threads.
+
+  band   [images][rows][cols][icg]           panels   [ceil(ocg / mr)][pixels][m]           gradient   [oc][kh][kw][icg]
+"""
+
+from libc.stdint cimport int64_t
+from cython.parallel cimport prange, threadid
+
+from pyconv._types cimport *
+from pyconv._channels_last cimport copy_rectangle
+from pyconv._half cimport half, narrow, widen
+from pyconv._plan cimport plan_threads
+from pyconv._simd cimport ACCUMULATE, ceil_div, split_start
+from pyconv._simd_gemm cimport tile_columns, tile_rows
+from pyconv._sizes cimport aligned, plus, times
+from pyconv._tail cimport poll
+from pyconv._threads cimport available_threads, forked_serial, note_parallel
+
+cdef enum:
+    BLOCK_PIXELS = 384        # a tile of dw is fetched and stored once in so many steps
+    MOST_PIXELS = 1024        # of one row in a block
+
+ctypedef struct gradient_t:
+    problem_t p               # of the convolution; float32 for float16
+    bint from_half
+    int threads
+    bint follow_openmp
+    bint by_group             # a thread takes whole groups; else threads share each block
+    bint in_place             # the image itself is the band
+    int64_t mr, nr
+    int64_t images, rows, columns                      # of a block, at most
+    int64_t image_parts, row_parts, column_parts
+    int64_t pixel, pitch, plane                        # distances in the band
+    int64_t runs, run                                  # stretches of a window that are contiguous, and their length
+    int64_t panels, parts                              # of filters; of a run, as tasks
+    size_t band, outputs                               # bytes of a band, of panels
+    size_t sums                                        # of dw before it is turned or rounded, 0 if it is made in place
+    size_t converted_x, converted_y, turned            # float32 copies for float16
+    size_t workspace
+
+
+cdef inline int64_t _span(int64_t outputs, int64_t stride, int64_t kernel, int64_t dilation) noexcept nogil:
+    """Inputs under so many outputs."""
+    return (outputs - 1) * stride + (kernel - 1) * dilation + 1
+
+
+cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int threads) noexcept nogil:
+    """threads: 0 for as many as OpenMP would use. Afterwards `workspace` is the size wanted, saturated."""
+    cdef problem_t *p = &s.p
+    cdef size_t buffers
+    p[0] = problem[0]
+    s.from_half = p.dtype == PYCONV_F16
+    if s.from_half:
+        p.dtype, p.itemsize = PYCONV_F32, 4
+    s.threads = plan_threads(p, threads)
+    s.follow_openmp = threads == 0
+    s.mr, s.nr = tile_rows(p), tile_columns(p)
+    s.by_group = p.g > 1
+
+    s.column_parts = ceil_div(p.ow, MOST_PIXELS)
+    s.columns = ceil_div(p.ow, s.column_parts)
+    s.row_parts = ceil_div(p.oh, max(1, BLOCK_PIXELS // s.columns))
+    s.rows = ceil_div(p.oh, s.row_parts)
+    s.images = 1
+    if s.column_parts * s.row_parts == 1:
+        s.images = max(1, min(p.n, BLOCK_PIXELS // (p.oh * p.ow)))
+    s.image_parts = ceil_div(p.n, s.images)
+
+    s.in_place = p.layout == PYCONV_NHWC and p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0
+    s.pixel = p.xw if s.in_place else p.icg
+    s.pitch = p.xh if s.in_place else _span(s.columns, p.sw, p.kw, p.dw) * p.icg
+    s.plane = p.xn if s.in_place else _span(s.rows, p.sh, p.kh, p.dh) * s.pitch
+    s.runs, s.run = p.kh * p.kw, p.icg
+    if p.dw == 1 and s.pixel == p.icg:
+        s.runs, s.run = p.kh, p.kw * p.icg
+    s.panels = ceil_div(p.ocg, s.mr)
+    s.parts = max(1, min(ceil_div(s.run, s.nr), ceil_div(4 * s.threads, s.panels * s.runs)))
+
+    s.band = 0
+    if not s.in_place:
+        s.band = aligned(times(times(<size_t>s.images, <size_t>s.plane), p.itemsize))
+    s.outputs = aligned(times(times(<size_t>(s.images * s.rows * s.columns), <size_t>p.ocg), p.itemsize))
+    s.sums = s.converted_x = s.converted_y = s.turned = 0
+    if p.kh * p.kw > 1 or s.from_half:
+        s.sums = aligned(times(times(<size_t>p.oc, <size_t>p.k), p.itemsize))
+    if s.from_half:
+        s.converted_x = aligned(times(<size_t>(p.n * p.xn), 4))
+        s.converted_y = aligned(times(<size_t>(p.n * p.yn), 4))
+        s.turned = s.sums
+    buffers = times(plus(s.band, s.outputs), s.threads if s.by_group else 1)
+    s.workspace = plus(plus(plus(s.converted_x, s.converted_y), plus(s.sums, s.turned)), buffers)
+
+
+# One block: images, rows and columns of outputs.
+ctypedef struct block_t:
+    int64_t image, images, row, rows, column, columns
+
+
+cdef inline block_t _block(const gradient_t *s, int64_t number) noexcept nogil:
+    cdef block_t b
+    cdef int64_t part = number % s.column_parts
+    b.column = split_start(s.p.ow, s.column_parts, part)
+    b.columns = split_start(s.p.ow, s.column_parts, part + 1) - b.column
+    part = number // s.column_parts % s.row_parts
+    b.row = split_start(s.p.oh, s.row_parts, part)
+    b.rows = split_start(s.p.oh, s.row_parts, part + 1) - b.row
+    part = number // (s.column_parts * s.row_parts)
+    b.image = split_start(s.p.n, s.image_parts, part)
+    b.images = split_start(s.p.n, s.image_parts, part + 1) - b.image
+    return b
+
+
+cdef inline void _place(const gradient_t *s, const block_t *b, ptrdiff_t *offsets) noexcept nogil:
+    """Where the pixels of a block are in its band."""
+    cdef int64_t i, r, q
+    cdef int64_t at = 0
+    for i in range(b.images):
+        for r in range(b.rows):
+            for q in range(b.columns):
+                offsets[at] = i * s.plane + r * s.p.sh * s.pitch + q * s.p.sw * s.pixel
+                at += 1
+
+
+cdef inline void _fill_row(const gradient_t *s, const block_t *b, const real *x, int64_t number, real *band) noexcept nogil:
+    """One row of the band; x is the first channel of the group in the first image."""
+    cdef const problem_t *p = &s.p
+    cdef int64_t height = _span(b.rows, p.sh, p.kh, p.dh)
+    cdef int64_t image = number // height
+    cdef int64_t h = number % height
+    copy_rectangle(p, x + (b.image + image) * p.xn, p.icg, b.row * p.sh - p.ph0 + h, 1, b.column * p.sw - p.pw0,
+                   _span(b.columns, p.sw, p.kw, p.dw), band + image * s.plane + h * s.pitch, s.pitch, s.pixel)
+
+
+cdef inline void _pack_panel(const gradient_t *s, const block_t *b, const real *dy, int64_t panel, real *outputs) noexcept nogil:
+    """dy is the first filter of the group in the first image."""
+    cdef const problem_t *p = &s.p
+    cdef int64_t first = split_start(p.ocg, s.panels, panel)
+    cdef int64_t m = split_start(p.ocg, s.panels, panel + 1) - first
+    cdef int64_t image, r, q, f
+    cdef const real *src
+    cdef real *dst = outputs + first * b.images * b.rows * b.columns
+    for image in range(b.image, b.image + b.images):
+        for r in range(b.row, b.row + b.rows):
+            src = dy + image * p.yn + first * p.yc + r * p.yh + b.column * p.yw
+            if p.layout == PYCONV_NCHW:
+                if real is float:
+                    p.kernels.f32.transpose_rows(m, b.columns, src, p.yc, dst, m)
+                else:
+                    p.kernels.f64.transpose_rows(m, b.columns, src, p.yc, dst, m)
+            else:
+                for q in range(b.columns):
+                    for f in range(m):
+                        dst[q * m + f] = src[q * p.yw + f]
+            dst += b.columns * m
+
+
+cdef inline void _product(const gradient_t *s, int64_t pixels, const ptrdiff_t *offsets, const real *band, const real *outputs,
+                          int64_t task, bint more, real *dw) noexcept nogil:
+    """Task number -> panel of filters, run, part of the run; dw is the group's."""
+    cdef const problem_t *p = &s.p
+    cdef int64_t part = task % s.parts
+    cdef int64_t run = task // s.parts % s.runs
+    cdef int64_t panel = task // (s.parts * s.runs)
+    cdef int64_t first = split_start(p.ocg, s.panels, panel)
+    cdef int64_t m = split_start(p.ocg, s.panels, panel + 1) - first
+    cdef int64_t units = ceil_div(s.run, s.nr)
+    cdef int64_t start = split_start(units, s.parts, part) * s.nr
+    cdef int64_t n = min(split_start(units, s.parts, part + 1) * s.nr, s.run) - start
+    cdef int64_t tap = run * p.dh * s.pitch
+    cdef int flags = ACCUMULATE if more else 0
+    if s.runs != p.kh:
+        tap = run // p.kw * p.dh * s.pitch + run % p.kw * p.dw * s.pixel
+    outputs += first * pixels
+    band += tap + start
+    dw += first * p.k + run * s.run + start
+    if real is float:
+        p.kernels.f32.gemm_shifts(m, n, pixels, outputs, band, offsets, dw, p.k, flags)
+    else:
+        p.kernels.f64.gemm_shifts(m, n, pixels, outputs, band, offsets, dw, p.k, flags)
+
+
+cdef inline const real *_band_of(const gradient_t *s, const block_t *b, const real *x, const real *band) noexcept nogil:
+    if not s.in_place:
+        return band
+    return x + b.image * s.p.xn + b.row * s.p.sh * s.p.xh + b.column * s.p.sw * s.p.xw
+
+
+cdef inline void _group(const gradient_t *s, const real *x, const real *dy, real *dw, real *band, real *outputs) noexcept nogil:
+    """All blocks of one group, by one thread."""
+    cdef ptrdiff_t offsets[MOST_PIXELS]
+    cdef block_t b
+    cdef int64_t number, i
+    for number in range(s.image_parts * s.row_parts * s.column_parts):
+        b = _block(s, number)
+        _place(s, &b, offsets)
+        if not s.in_place:
+            for i in range(b.images * _span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
+                _fill_row(s, &b, x, i, band)
+        for i in range(s.panels):
+            _pack_panel(s, &b, dy, i, outputs)
+        for i in range(s.panels * s.runs * s.parts):
+            _product(s, b.images * b.rows * b.columns, offsets, _band_of(s, &b, x, band), outputs, i, number > 0, dw)
+
+
+cdef inline int _groups(const gradient_t *s, task_t *t, const real *x, const real *dy, real *dw, char *buffers) noexcept nogil:
+    """Threads take whole groups."""
+    cdef const problem_t *p = &s.p
+    cdef int64_t chunk = max(<int64_t>(5e8 / (2.0 * p.n * p.oh * p.ow * p.ocg * p.k)), 1) * t.threads
+    cdef size_t bytes = s.band + s.outputs
+    cdef int64_t first = 0
+    cdef int64_t last, g
+    cdef char *buffer
+    while first < p.g:
+        last = min(first + chunk, p.g)
+        for g in prange(first, last, num_threads=t.threads, schedule="static"):
+            buffer = buffers + threadid() * bytes
+            _group(s, x + g * p.icg * p.xc, dy + g * p.ocg * p.yc, dw + g * p.ocg * p.k, <real *>buffer,
+                   <real *>(buffer + s.band))
+        if poll(t, 2.0 * p.n * p.oh * p.ow * p.ocg * p.k * (last - first)):
+            return PYCONV_STATUS_INTERRUPTED
+        first = last
+    return PYCONV_STATUS_OK
+
+
+cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const real *dy, real *dw, char *buffers) noexcept nogil:
+    """One group: threads share the rows of the band, then the panels, then the products of each block."""
+    cdef const problem_t *p = &s.p
+    cdef ptrdiff_t offsets[MOST_PIXELS]
+    cdef real *band = <real *>buffers
+    cdef real *outputs = <real *>(buffers + s.band)
+    cdef block_t b
+    cdef int64_t number, i, height, pixels
+    for number in range(s.image_parts * s.row_parts * s.column_parts):
+        b = _block(s, number)
+        _place(s, &b, offsets)
+        pixels = b.images * b.rows * b.columns
+        if not s.in_place:
+            height = b.images * _span(b.rows, p.sh, p.kh, p.dh)
+            for i in prange(height, num_threads=t.threads, schedule="static"):
+                _fill_row(s, &b, x, i, band)
+        for i in prange(s.panels, num_threads=t.threads, schedule="static"):
+            _pack_panel(s, &b, dy, i, outputs)
+        for i in prange(s.panels * s.runs * s.parts, num_threads=t.threads, schedule="static"):
+            _product(s, pixels, offsets, _band_of(s, &b, x, band), outputs, i, number > 0, dw)
+        if poll(t, 2.0 * pixels * p.oc * p.k):
+            return PYCONV_STATUS_INTERRUPTED
+    return PYCONV_STATUS_OK
+
+
+cdef inline void _turn(const problem_t *p, const real *sums, real *dw, int threads) noexcept nogil:
+    """dw[oc][icg][tap] = sums[oc][tap][icg]"""
+    cdef int64_t o
+    cdef int64_t taps = p.kh * p.kw
+    for o in prange(p.oc, num_threads=threads, schedule="static"):
+        if real is float:
+            p.kernels.f32.transpose_rows(taps, p.icg, sums + o * p.k, p.icg, dw + o * p.k, taps)
+        else:
+            p.kernels.f64.transpose_rows(taps, p.icg, sums + o * p.k, p.icg, dw + o * p.k, taps)
+
+
+cdef inline int _gradient(const gradient_t *s, task_t *t, const real *x, const real *dy, real *dw) noexcept nogil:
+    cdef char *workspace = t.workspace
+    cdef real *sums = dw
+    cdef int status
+    if s.sums > 0:
+        sums = <real *>workspace
+        workspace += s.sums
+    status = _groups(s, t, x, dy, sums, workspace) if s.by_group else _blocks(s, t, x, dy, sums, workspace)
+    if s.sums > 0 and status == PYCONV_STATUS_OK:
+        _turn(&s.p, sums, dw, t.threads)
+    return status
+
+
+cdef inline int gradient_run(const gradient_t *s, const void *x, const void *dy, void *dw, void *workspace,
+                             bint (*interrupted)() noexcept nogil) noexcept nogil:
+    """x, dy as the problem describes, dw (oc, icg, kh, kw); workspace of s.workspace bytes, aligned to 64. n > 0."""
+    cdef const problem_t *p = &s.p
+    cdef task_t t
+    cdef int status
+    cdef float *turned
+    t.workspace = <char *>workspace
+    t.interrupted = interrupted
+    t.work = 0
+    t.slots = t.threads = s.threads
+    if forked_serial:
+        t.threads = 1
+    elif s.follow_openmp and t.threads > 1:
+        t.threads = min(t.threads, available_threads())
+    note_parallel(t.threads)
+    if p.dtype == PYCONV_F64:
+        return _gradient(s, &t, <const double *>x, <const double *>dy, <double *>dw)
+    if not s.from_half:
+        return _gradient(s, &t, <const float *>x, <const float *>dy, <float *>dw)
+    widen(<const half *>x, <float *>t.workspace, p.n * p.xn, t.threads)
+    x = t.workspace
+    t.workspace += s.converted_x
+    widen(<const half *>dy, <float *>t.workspace, p.n * p.yn, t.threads)
+    dy = t.workspace
+    t.workspace += s.converted_y
+    turned = <float *>t.workspace
+    t.workspace += s.turned
+    status = _gradient(s, &t, <const float *>x, <const float *>dy, turned)
+    if status == PYCONV_STATUS_OK:
+        narrow(turned, <half *>dw, p.oc * p.k, t.threads)
+    return status
