@@ -11,10 +11,12 @@ registers, blocks are added up in float32: in the same order for every number of
 """
 
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._channels_last cimport copy_rectangle
+from pyconv._op_backward_depthwise cimport BUNDLE, add_rows, bundles_serve, turn_bundle
 from pyconv._half cimport half, narrow, widen
 from pyconv._plan cimport plan_threads
 from pyconv._simd cimport ACCUMULATE, ceil_div, split_start
@@ -33,6 +35,7 @@ ctypedef struct gradient_t:
     int threads
     bint follow_openmp
     bint by_group             # a thread takes whole groups; else threads share each block
+    int64_t bundle            # channels that take the place of a group, see _op_backward_depthwise; or 0
     bint in_place             # the image itself is the band
     int64_t mr, nr
     int64_t images, rows, columns                      # of a block, at most
@@ -54,6 +57,7 @@ cdef inline int64_t _span(int64_t outputs, int64_t stride, int64_t kernel, int64
 cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int threads) noexcept nogil:
     """threads: 0 for as many as OpenMP would use. Afterwards `workspace` is the size wanted, saturated."""
     cdef problem_t *p = &s.p
+    cdef int64_t channels, filters
     cdef size_t buffers
     p[0] = problem[0]
     s.from_half = p.dtype == PYCONV_F16
@@ -63,6 +67,9 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     s.follow_openmp = threads == 0
     s.mr, s.nr = tile_rows(p), tile_columns(p)
     s.by_group = p.g > 1
+    s.bundle = min(BUNDLE, p.g) if bundles_serve(p) else 0
+    channels = s.bundle if s.bundle > 0 else p.icg
+    filters = s.bundle if s.bundle > 0 else p.ocg
 
     s.column_parts = ceil_div(p.ow, MOST_PIXELS)
     s.columns = ceil_div(p.ow, s.column_parts)
@@ -74,8 +81,8 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     s.image_parts = ceil_div(p.n, s.images)
 
     s.in_place = p.layout == PYCONV_NHWC and p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0
-    s.pixel = p.xw if s.in_place else p.icg
-    s.pitch = p.xh if s.in_place else _span(s.columns, p.sw, p.kw, p.dw) * p.icg
+    s.pixel = p.xw if s.in_place else channels
+    s.pitch = p.xh if s.in_place else _span(s.columns, p.sw, p.kw, p.dw) * channels
     s.plane = p.xn if s.in_place else _span(s.rows, p.sh, p.kh, p.dh) * s.pitch
     s.runs, s.run = p.kh * p.kw, p.icg
     if p.dw == 1 and s.pixel == p.icg:
@@ -86,7 +93,7 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     s.band = 0
     if not s.in_place:
         s.band = aligned(times(times(<size_t>s.images, <size_t>s.plane), p.itemsize))
-    s.outputs = aligned(times(times(<size_t>(s.images * s.rows * s.columns), <size_t>p.ocg), p.itemsize))
+    s.outputs = aligned(times(times(<size_t>(s.images * s.rows * s.columns), <size_t>filters), p.itemsize))
     s.sums = s.converted_x = s.converted_y = s.turned = 0
     if p.kh * p.kw > 1 or s.from_half:
         s.sums = aligned(times(times(<size_t>p.oc, <size_t>p.k), p.itemsize))
@@ -128,27 +135,25 @@ cdef inline void _place(const gradient_t *s, const block_t *b, ptrdiff_t *offset
                 at += 1
 
 
-cdef inline void _fill_row(const gradient_t *s, const block_t *b, const real *x, int64_t number, real *band) noexcept nogil:
-    """One row of the band; x is the first channel of the group in the first image."""
+cdef inline void _fill_row(const gradient_t *s, const block_t *b, const real *x, int64_t channels, int64_t number,
+                           real *band) noexcept nogil:
+    """One row of the band; x is the first of the channels in the first image."""
     cdef const problem_t *p = &s.p
     cdef int64_t height = _span(b.rows, p.sh, p.kh, p.dh)
     cdef int64_t image = number // height
     cdef int64_t h = number % height
-    copy_rectangle(p, x + (b.image + image) * p.xn, p.icg, b.row * p.sh - p.ph0 + h, 1, b.column * p.sw - p.pw0,
+    copy_rectangle(p, x + (b.image + image) * p.xn, channels, b.row * p.sh - p.ph0 + h, 1, b.column * p.sw - p.pw0,
                    _span(b.columns, p.sw, p.kw, p.dw), band + image * s.plane + h * s.pitch, s.pitch, s.pixel)
 
 
-cdef inline void _pack_panel(const gradient_t *s, const block_t *b, const real *dy, int64_t panel, real *outputs) noexcept nogil:
-    """dy is the first filter of the group in the first image."""
+cdef inline void _pack_filters(const gradient_t *s, const block_t *b, const real *dy, int64_t m, real *dst) noexcept nogil:
+    """dst[pixels][m] from the outputs of m filters; dy is the first of them in the first image."""
     cdef const problem_t *p = &s.p
-    cdef int64_t first = split_start(p.ocg, s.panels, panel)
-    cdef int64_t m = split_start(p.ocg, s.panels, panel + 1) - first
     cdef int64_t image, r, q, f
     cdef const real *src
-    cdef real *dst = outputs + first * b.images * b.rows * b.columns
     for image in range(b.image, b.image + b.images):
         for r in range(b.row, b.row + b.rows):
-            src = dy + image * p.yn + first * p.yc + r * p.yh + b.column * p.yw
+            src = dy + image * p.yn + r * p.yh + b.column * p.yw
             if p.layout == PYCONV_NCHW:
                 if real is float:
                     p.kernels.f32.transpose_rows(m, b.columns, src, p.yc, dst, m)
@@ -159,6 +164,13 @@ cdef inline void _pack_panel(const gradient_t *s, const block_t *b, const real *
                     for f in range(m):
                         dst[q * m + f] = src[q * p.yw + f]
             dst += b.columns * m
+
+
+cdef inline void _pack_panel(const gradient_t *s, const block_t *b, const real *dy, int64_t panel, real *outputs) noexcept nogil:
+    """dy is the first filter of the group in the first image."""
+    cdef int64_t first = split_start(s.p.ocg, s.panels, panel)
+    _pack_filters(s, b, dy + first * s.p.yc, split_start(s.p.ocg, s.panels, panel + 1) - first,
+                  outputs + first * b.images * b.rows * b.columns)
 
 
 cdef inline void _product(const gradient_t *s, int64_t pixels, const ptrdiff_t *offsets, const real *band, const real *outputs,
@@ -186,6 +198,17 @@ cdef inline void _product(const gradient_t *s, int64_t pixels, const ptrdiff_t *
         p.kernels.f64.gemm_shifts(m, n, pixels, outputs, band, offsets, dw, p.k, flags)
 
 
+cdef inline void turn_filters(const problem_t *p, int64_t first, int64_t last, const real *sums, real *dw) noexcept nogil:
+    """dw[first .. last][icg][taps] = sums[first .. last][taps][icg]"""
+    cdef int64_t o
+    cdef int64_t taps = p.kh * p.kw
+    for o in range(first, last):
+        if real is float:
+            p.kernels.f32.transpose_rows(taps, p.icg, sums + o * p.k, p.icg, dw + o * p.k, taps)
+        else:
+            p.kernels.f64.transpose_rows(taps, p.icg, sums + o * p.k, p.icg, dw + o * p.k, taps)
+
+
 cdef inline const real *_band_of(const gradient_t *s, const block_t *b, const real *x, const real *band) noexcept nogil:
     if not s.in_place:
         return band
@@ -202,34 +225,71 @@ cdef inline void _group(const gradient_t *s, const real *x, const real *dy, real
         _place(s, &b, offsets)
         if not s.in_place:
             for i in range(b.images * _span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
-                _fill_row(s, &b, x, i, band)
+                _fill_row(s, &b, x, s.p.icg, i, band)
         for i in range(s.panels):
             _pack_panel(s, &b, dy, i, outputs)
         for i in range(s.panels * s.runs * s.parts):
             _product(s, b.images * b.rows * b.columns, offsets, _band_of(s, &b, x, band), outputs, i, number > 0, dw)
 
 
-cdef inline int _groups(const gradient_t *s, task_t *t, const real *x, const real *dy, real *dw, char *buffers) noexcept nogil:
+cdef inline void _bundle(const gradient_t *s, const real *x, const real *dy, int64_t channels, real *sums, real *band,
+                         real *outputs) noexcept nogil:
+    """All blocks of some channels of a depthwise convolution, by one thread: sums[taps][channels]."""
+    cdef block_t b
+    cdef int64_t number, i
+    memset(sums, 0, s.p.k * channels * sizeof(real))
+    for number in range(s.image_parts * s.row_parts * s.column_parts):
+        b = _block(s, number)
+        if not s.in_place:
+            for i in range(b.images * _span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
+                _fill_row(s, &b, x, channels, i, band)
+        _pack_filters(s, &b, dy, channels, outputs)
+        add_rows(&s.p, channels, b.images, b.rows, b.columns, _band_of(s, &b, x, band), s.plane, s.pitch, s.pixel,
+                 outputs, sums)
+
+
+cdef inline void _one_group(const gradient_t *s, const real *x, const real *dy, real *sums, real *dw, int64_t number,
+                            char *buffer) noexcept nogil:
+    """Group, or bundle, number so-and-so, from the images to its part of dw."""
+    cdef const problem_t *p = &s.p
+    cdef int64_t g = number * max(s.bundle, 1)
+    cdef int64_t count = min(max(s.bundle, 1), p.g - g)
+    cdef int64_t at = g * p.ocg * p.k
+    cdef real *band = <real *>buffer
+    cdef real *outputs = <real *>(buffer + s.band)
+    x += g * p.icg * p.xc
+    dy += g * p.ocg * p.yc
+    if s.bundle > 0:
+        _bundle(s, x, dy, count, sums + at, band, outputs)
+        if sums != dw:
+            turn_bundle(p, count, sums + at, dw + at)
+    else:
+        _group(s, x, dy, sums + at, band, outputs)
+        if sums != dw:
+            turn_filters(p, 0, p.ocg, sums + at, dw + at)
+
+
+cdef inline int _groups(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, real *dw,
+                        char *buffers) noexcept nogil:
     """Threads take whole groups."""
     cdef const problem_t *p = &s.p
-    cdef int64_t chunk = max(<int64_t>(5e8 / (2.0 * p.n * p.oh * p.ow * p.ocg * p.k)), 1) * t.threads
-    cdef size_t bytes = s.band + s.outputs
+    cdef int64_t count = ceil_div(p.g, max(s.bundle, 1))
+    cdef double flops = 2.0 * p.n * p.yn * p.k / count
+    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
     cdef int64_t first = 0
-    cdef int64_t last, g
-    cdef char *buffer
-    while first < p.g:
-        last = min(first + chunk, p.g)
-        for g in prange(first, last, num_threads=t.threads, schedule="static"):
-            buffer = buffers + threadid() * bytes
-            _group(s, x + g * p.icg * p.xc, dy + g * p.ocg * p.yc, dw + g * p.ocg * p.k, <real *>buffer,
-                   <real *>(buffer + s.band))
-        if poll(t, 2.0 * p.n * p.oh * p.ow * p.ocg * p.k * (last - first)):
+    cdef int64_t last, i
+    while first < count:
+        last = min(first + chunk, count)
+        for i in prange(first, last, num_threads=t.threads, schedule="static"):
+            _one_group(s, x, dy, sums, dw, i, buffers + threadid() * (s.band + s.outputs))
+        if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last
     return PYCONV_STATUS_OK
 
 
-cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const real *dy, real *dw, char *buffers) noexcept nogil:
+cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, real *dw,
+                        char *buffers) noexcept nogil:
     """One group: threads share the rows of the band, then the panels, then the products of each block."""
     cdef const problem_t *p = &s.p
     cdef ptrdiff_t offsets[MOST_PIXELS]
@@ -244,38 +304,28 @@ cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const rea
         if not s.in_place:
             height = b.images * _span(b.rows, p.sh, p.kh, p.dh)
             for i in prange(height, num_threads=t.threads, schedule="static"):
-                _fill_row(s, &b, x, i, band)
+                _fill_row(s, &b, x, p.icg, i, band)
         for i in prange(s.panels, num_threads=t.threads, schedule="static"):
             _pack_panel(s, &b, dy, i, outputs)
         for i in prange(s.panels * s.runs * s.parts, num_threads=t.threads, schedule="static"):
-            _product(s, pixels, offsets, _band_of(s, &b, x, band), outputs, i, number > 0, dw)
+            _product(s, pixels, offsets, _band_of(s, &b, x, band), outputs, i, number > 0, sums)
         if poll(t, 2.0 * pixels * p.oc * p.k):
             return PYCONV_STATUS_INTERRUPTED
+    if sums != dw:
+        for i in prange(p.oc, num_threads=t.threads, schedule="static"):
+            turn_filters(p, i, i + 1, sums, dw)
     return PYCONV_STATUS_OK
-
-
-cdef inline void _turn(const problem_t *p, const real *sums, real *dw, int threads) noexcept nogil:
-    """dw[oc][icg][tap] = sums[oc][tap][icg]"""
-    cdef int64_t o
-    cdef int64_t taps = p.kh * p.kw
-    for o in prange(p.oc, num_threads=threads, schedule="static"):
-        if real is float:
-            p.kernels.f32.transpose_rows(taps, p.icg, sums + o * p.k, p.icg, dw + o * p.k, taps)
-        else:
-            p.kernels.f64.transpose_rows(taps, p.icg, sums + o * p.k, p.icg, dw + o * p.k, taps)
 
 
 cdef inline int _gradient(const gradient_t *s, task_t *t, const real *x, const real *dy, real *dw) noexcept nogil:
     cdef char *workspace = t.workspace
     cdef real *sums = dw
-    cdef int status
     if s.sums > 0:
         sums = <real *>workspace
         workspace += s.sums
-    status = _groups(s, t, x, dy, sums, workspace) if s.by_group else _blocks(s, t, x, dy, sums, workspace)
-    if s.sums > 0 and status == PYCONV_STATUS_OK:
-        _turn(&s.p, sums, dw, t.threads)
-    return status
+    if s.by_group:
+        return _groups(s, t, x, dy, sums, dw, workspace)
+    return _blocks(s, t, x, dy, sums, dw, workspace)
 
 
 cdef inline int gradient_run(const gradient_t *s, const void *x, const void *dy, void *dw, void *workspace,

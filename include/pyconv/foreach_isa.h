@@ -86,6 +86,8 @@ PYCONV_TARGET_END
 
 #include "depthwise.tmpl.h"
 #include "depthwise_nhwc.tmpl.h"
+
+#include "depthwise_grad.tmpl.h"
 #include "direct.tmpl.h"
 
 #include "wino.tmpl.h"

@@ -65,6 +65,18 @@ static void BENCH_NAME(gemm_shifts)(const KERNELS *kernels, bench_label label) {
                 k);
 }
 
+/* A row of 3x3 outputs in a band of 16 channels. */
+static void BENCH_NAME(depthwise_grad)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t channels = 16, width = 56, x_h = (width + 2) * channels;
+    real *x = ARRAY(3 * x_h), *dy = ARRAY(width * channels), *sums = ARRAY(9 * channels), *sink = sums;
+    ptrdiff_t offsets[9];
+    for (ptrdiff_t t = 0; t < 9; t++)
+        offsets[t] = t / 3 * x_h + t % 3 * channels;
+    BENCH_FLOPS(2 * 9 * width * channels,
+                kernels->depthwise_grad(channels, width, 9, x, channels, offsets, dy, channels, sums),
+                "3x3, %td columns, %td channels", width, channels);
+}
+
 static void BENCH_NAME(pack)(const KERNELS *kernels, bench_label label, int hwc) {
     /* c size kernel stride */
     const ptrdiff_t shapes[][4] = {{64, 56, 3, 1}, {3, 224, 7, 2}}, w = hwc ? kernels->mr : kernels->nr;

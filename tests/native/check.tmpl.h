@@ -10,6 +10,8 @@
 
 #include "check_depthwise.tmpl.h"
 #include "check_depthwise_nhwc.tmpl.h"
+
+#include "check_depthwise_grad.tmpl.h"
 #include "check_direct.tmpl.h"
 
 #include "check_wino.tmpl.h"
