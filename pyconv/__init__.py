@@ -25,6 +25,7 @@ from ._gradients import (
 )
 from ._operators import conv1d, depthwise_conv2d, partial_conv2d, pointwise_conv2d
 from ._report import get_include, show_config
+from ._separable import SeparablePlan, plan_separable_conv2d, separable_conv2d
 from ._transpose import TransposedPlan
 
 Plan = _kernels.Plan
@@ -39,6 +40,7 @@ __all__ = [
     "FactorizedPlan",
     "Plan",
     "Report",
+    "SeparablePlan",
     "TransposedPlan",
     "UnsupportedError",
     "WeightGradientPlan",
@@ -59,6 +61,8 @@ __all__ = [
     "plan",
     "plan_conv2d_backward_weight",
     "plan_conv_transpose2d",
+    "plan_separable_conv2d",
     "pointwise_conv2d",
+    "separable_conv2d",
     "show_config",
 ]

@@ -124,6 +124,63 @@ class TransposedPlan:
     ) -> NDArray[Any]: ...
     def new_workspace(self) -> NDArray[np.uint8]: ...
 
+class SeparablePlan:
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fused: bool
+    workspace_bytes: int
+    packed_bytes: int
+    multiplications: int
+    def __call__(
+        self,
+        x: ArrayLike,
+        out: NDArray[Any] | None = None,
+        workspace: Any = None,
+        residual: ArrayLike | None = None,
+    ) -> NDArray[Any]: ...
+    def new_workspace(self) -> NDArray[np.uint8]: ...
+
+def separable_conv2d(
+    x: ArrayLike,
+    depthwise_weight: ArrayLike,
+    pointwise_weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    depthwise_bias: ArrayLike | None = None,
+    depthwise_activation: _Activation = None,
+    stride: _Pair = 1,
+    padding: _Padding = 0,
+    dilation: _Pair = 1,
+    layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None,
+    residual: ArrayLike | None = None,
+    max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None,
+    threads: int | None = None,
+    out: NDArray[Any] | None = None,
+    workspace: Any = None,
+) -> NDArray[Any]: ...
+def plan_separable_conv2d(
+    x_shape: Sequence[int],
+    depthwise_weight: ArrayLike,
+    pointwise_weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    depthwise_bias: ArrayLike | None = None,
+    depthwise_activation: _Activation = None,
+    stride: _Pair = 1,
+    padding: _Padding = 0,
+    dilation: _Pair = 1,
+    layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None,
+    max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None,
+    threads: int | None = None,
+) -> SeparablePlan: ...
+
 class WeightGradientPlan:
     x_shape: tuple[int, ...]
     dy_shape: tuple[int, ...]

@@ -159,8 +159,8 @@ cdef inline patches_t _patches(const problem_t *p) noexcept nogil:
 
 
 cdef inline void _pixel_rows(const task_t *t, const patches_t *s, int64_t image, int64_t row, int64_t rows, int64_t c,
-                             int64_t channels, const real *tag) noexcept nogil:
-    """Channels c to c + channels of some output rows."""
+                             int64_t channels, real *y) noexcept nogil:
+    """Channels c to c + channels of some output rows, of which y is the first."""
     cdef const problem_t *p = t.p
     cdef int64_t at = image * p.yn + row * p.yh + c
     cdef int64_t from_ = image * p.xn + c
@@ -174,13 +174,13 @@ cdef inline void _pixel_rows(const task_t *t, const patches_t *s, int64_t image,
         e32.bias = <const float *>t.bias + c if t.bias != NULL else NULL
         e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
         p.kernels.f32.depthwise_nhwc(s, row, rows, channels, <const float *>t.x + from_, <const float *>t.weight + c * p.k,
-                                     channels, <float *>t.y + at, p.yh, p.yw, &e32)
+                                     channels, y, p.yh, p.yw, &e32)
     else:
         e64.flags, e64.lo, e64.hi = flags, p.lo, p.hi
         e64.bias = <const double *>t.bias + c if t.bias != NULL else NULL
         e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
         p.kernels.f64.depthwise_nhwc(s, row, rows, channels, <const double *>t.x + from_, <const double *>t.weight + c * p.k,
-                                     channels, <double *>t.y + at, p.yh, p.yw, &e64)
+                                     channels, y, p.yh, p.yw, &e64)
 
 
 cdef inline int _depthwise_nhwc(task_t *t, const real *tag) noexcept nogil:
@@ -201,7 +201,7 @@ cdef inline int _depthwise_nhwc(task_t *t, const real *tag) noexcept nogil:
             c = i // strips % blocks * block
             row = split_start(p.oh, strips, i % strips)
             _pixel_rows(t, &shape, i // (strips * blocks), row, split_start(p.oh, strips, i % strips + 1) - row, c,
-                        min(block, p.oc - c), tag)
+                        min(block, p.oc - c), <real *>t.y + i // (strips * blocks) * p.yn + row * p.yh + c)
         if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last

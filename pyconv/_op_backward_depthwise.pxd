@@ -3,7 +3,8 @@
 conv2d_backward_weight where each channel has one filter: dw[tap][c] = sum over pixels of dy[pixel][c] x[pixel + tap][c].
 
 Vectors run over a bundle of channels, blocks of rows are cut as `_op_backward_weight` does for a group, of which a bundle
-takes the place: its band is [rows][columns][channels], its outputs are one panel [pixels][channels].
+takes the place: its band is [rows][columns][channels]; its outputs are read where they stand in NHWC, else from one panel
+[pixels][channels].
 """
 
 from libc.stdint cimport int64_t
@@ -21,23 +22,24 @@ cdef inline bint bundles_serve(const problem_t *p) noexcept nogil:
 
 
 cdef inline void add_rows(const problem_t *p, int64_t channels, int64_t images, int64_t rows, int64_t columns,
-                          const real *band, int64_t plane, int64_t pitch, int64_t pixel, const real *outputs,
-                          real *sums) noexcept nogil:
-    """sums[tap][channels] += what the rows of one block add."""
+                          const real *band, int64_t plane, int64_t pitch, int64_t pixel, const real *dy, int64_t dy_plane,
+                          int64_t dy_row, int64_t dy_pixel, real *sums) noexcept nogil:
+    """sums[tap][channels] += what the rows of one block add; distances in the band, and in dy."""
     cdef ptrdiff_t offsets[MOST_TAPS]
     cdef int64_t image, row, t
     cdef int64_t taps = p.kh * p.kw
-    cdef const real *at
+    cdef const real *x
+    cdef const real *scale
     for t in range(taps):
         offsets[t] = t // p.kw * p.dh * pitch + t % p.kw * p.dw * pixel
     for image in range(images):
         for row in range(rows):
-            at = band + image * plane + row * p.sh * pitch
+            x = band + image * plane + row * p.sh * pitch
+            scale = dy + image * dy_plane + row * dy_row
             if real is float:
-                p.kernels.f32.depthwise_grad(channels, columns, taps, at, p.sw * pixel, offsets, outputs, channels, sums)
+                p.kernels.f32.depthwise_grad(channels, columns, taps, x, p.sw * pixel, offsets, scale, dy_pixel, sums)
             else:
-                p.kernels.f64.depthwise_grad(channels, columns, taps, at, p.sw * pixel, offsets, outputs, channels, sums)
-            outputs += columns * channels
+                p.kernels.f64.depthwise_grad(channels, columns, taps, x, p.sw * pixel, offsets, scale, dy_pixel, sums)
 
 
 cdef inline void turn_bundle(const problem_t *p, int64_t channels, const real *sums, real *dw) noexcept nogil:

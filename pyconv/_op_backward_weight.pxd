@@ -243,9 +243,13 @@ cdef inline void _bundle(const gradient_t *s, const real *x, const real *dy, int
         if not s.in_place:
             for i in range(b.images * _span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
                 _fill_row(s, &b, x, channels, i, band)
-        _pack_filters(s, &b, dy, channels, outputs)
-        add_rows(&s.p, channels, b.images, b.rows, b.columns, _band_of(s, &b, x, band), s.plane, s.pitch, s.pixel,
-                 outputs, sums)
+        if s.p.layout == PYCONV_NHWC:
+            add_rows(&s.p, channels, b.images, b.rows, b.columns, _band_of(s, &b, x, band), s.plane, s.pitch, s.pixel,
+                     dy + b.image * s.p.yn + b.row * s.p.yh + b.column * s.p.yw, s.p.yn, s.p.yh, s.p.yw, sums)
+        else:
+            _pack_filters(s, &b, dy, channels, outputs)
+            add_rows(&s.p, channels, b.images, b.rows, b.columns, _band_of(s, &b, x, band), s.plane, s.pitch, s.pixel,
+                     <const real *>outputs, b.rows * b.columns * channels, b.columns * channels, channels, sums)
 
 
 cdef inline void _one_group(const gradient_t *s, const real *x, const real *dy, real *sums, real *dw, int64_t number,

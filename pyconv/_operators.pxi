@@ -4,6 +4,7 @@
 from libc.math cimport INFINITY
 
 from pyconv._op_backward_weight cimport gradient_init, gradient_run, gradient_t
+from pyconv._op_separable cimport separable_init, separable_run, separable_t, separable_workspace
 from pyconv._op_transpose cimport copy_strided, copy_t
 from pyconv._problem cimport problem_init
 from pyconv._threads cimport forked_serial, note_parallel
@@ -59,7 +60,6 @@ cdef class WeightGradientPlan:
                   tuple dilation, object groups, object max_workspace, object threads):
         cdef pyconv_conv2d_t d
         cdef problem_t p
-        cdef int status
         describe(&d, x_shape, _dtype_code(dtype), weight_shape, layout, stride, padding, dilation, groups, PYCONV_ZEROS,
                  -INFINITY, INFINITY, -1, PYCONV_STRICT, max_workspace, threads)
         refuse_invalid(problem_init(&p, &d), &d)
@@ -134,3 +134,40 @@ cdef class WeightGradientPlan:
 
     def __repr__(self):
         return f"<pyconv.WeightGradientPlan {self.dtype} {self.x_shape}, {self.dy_shape} -> {self.output_shape}>"
+
+
+cdef class FusedPair:
+    """
+    Two plans, depthwise and pointwise, run block by block without the array between them.
+
+    Attributes
+    ----------
+    serves : bool
+        Whether these two can.
+    workspace_bytes : int
+        Exact size of the workspace of a run, in bytes.
+    """
+
+    cdef Plan first
+    cdef Plan second
+    cdef separable_t pair
+    cdef readonly bint serves
+
+    def __cinit__(self, Plan first, Plan second):
+        self.first, self.second = first, second
+        self.serves = separable_init(&self.pair, &first.plan, &second.plan)
+
+    @property
+    def workspace_bytes(self):
+        return separable_workspace(&self.pair) if self.serves else 0
+
+    def run(self, cnp.ndarray x, cnp.ndarray residual, cnp.ndarray out, cnp.ndarray workspace):
+        """out from x and residual (or None), all checked; workspace of `workspace_bytes`, aligned to 64."""
+        cdef const void *extra = NULL if residual is None else cnp.PyArray_DATA(residual)
+        cdef int status = PYCONV_STATUS_OK
+        if self.first.plan.problem.n > 0:
+            with nogil:
+                status = separable_run(&self.pair, cnp.PyArray_DATA(x), extra, cnp.PyArray_DATA(out),
+                                       cnp.PyArray_DATA(workspace), interrupted)
+        if status == PYCONV_STATUS_INTERRUPTED:
+            raise_pending()

@@ -4,7 +4,8 @@
  *
  *   x  [pixels][x_s], of a tap from offsets[t] on    dy  [pixels][dy_s]    sums  [taps][channels]
  *
- * Vectors run over channels. The sums of up to 10 taps, those of a 3x3 kernel among them, stay in registers. */
+ * Vectors run over channels. The sums of up to 10 taps, those of a 3x3 kernel among them, stay in registers, and those of
+ * the row are added to the sums before it: fewer roundings than in one sum of all pixels. */
 INLINE void NAME(grad_tile)(const int T, const int full, ptrdiff_t n, ptrdiff_t pixels, const real *x,
                             ptrdiff_t x_s, const ptrdiff_t *offsets, const real *dy, ptrdiff_t dy_s,
                             real *sums, ptrdiff_t sums_s) {
@@ -12,7 +13,7 @@ INLINE void NAME(grad_tile)(const int T, const int full, ptrdiff_t n, ptrdiff_t 
     vec sum[10];
     PYCONV_UNROLL
     for (int t = 0; t < T; t++)
-        sum[t] = LOAD(sums + t * sums_s);
+        sum[t] = (vec){0};
     for (; pixels > 0; pixels--, x += x_s, dy += dy_s) {
         const vec scale = LOAD(dy);
         PYCONV_UNROLL
@@ -20,11 +21,11 @@ INLINE void NAME(grad_tile)(const int T, const int full, ptrdiff_t n, ptrdiff_t 
             sum[t] = v_fma(scale, LOAD(x + offsets[t]), sum[t]);
     }
     PYCONV_UNROLL
-    for (int t = 0; t < T; t++)
+    for (int t = 0; t < T; t++, sums += sums_s)
         if (full)
-            v_store(sums + t * sums_s, sum[t]);
+            v_store(sums, v_load(sums) + sum[t]);
         else
-            v_store_n(sums + t * sums_s, sum[t], n);
+            v_store_n(sums, v_load_n(sums, n) + sum[t], n);
 #undef LOAD
 }
 

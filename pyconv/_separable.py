@@ -1,0 +1,314 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""separable_conv2d: depthwise, then pointwise, fused where blocks of rows stay in the cache."""
+
+import math
+
+import numpy as np
+
+from ._api import plan
+from ._config import parse_bytes, parse_word, settings
+from ._kernels import (
+    LAYOUTS,
+    FusedPair,
+    UnsupportedError,
+    as_array,
+    as_operand,
+    check_array,
+    check_out,
+    fresh_workspace,
+    refuse_overlap,
+    take_workspace,
+)
+
+
+class SeparablePlan:
+    """
+    A separable convolution made ready for one input shape: packed weights of both its parts.
+
+    Made by `pyconv.plan_separable_conv2d`. Immutable, so that threads may share it; each concurrent call
+    needs a workspace of its own.
+
+    Attributes
+    ----------
+    input_shape, output_shape : tuple of int
+    dtype : numpy.dtype
+        Of input, weights and output.
+    fused : bool
+        Whether rows of the depthwise result are multiplied while they are in the cache; else it is a whole
+        array in the workspace.
+    workspace_bytes : int
+        Exact size of the workspace of a call, in bytes.
+    packed_bytes : int
+        Bytes of packed weights.
+    multiplications : int
+    """
+
+    def __init__(self, x_shape, weights, biases, depthwise, pointwise, max_workspace, limits):
+        """`depthwise` and `pointwise` are keywords of `plan` for the two, `limits` for both."""
+        budget = settings.get()["max_workspace"] if max_workspace is None else parse_bytes(max_workspace)
+
+        def prepare(most):
+            first = plan(x_shape, weights[0], biases[0], **depthwise, max_workspace=most, **limits)
+            second = plan(
+                first.output_shape, weights[1], biases[1], **pointwise, max_workspace=most, **limits
+            )
+            return first, second, FusedPair(first, second)
+
+        self._first, self._second, self._pair = prepare(budget)
+        middle = math.prod(self._first.output_shape) * self._first.dtype.itemsize
+        self._middle = -(-middle // 64) * 64
+        if budget is not None and self._bytes() > budget:
+            if budget < self._middle:
+                raise UnsupportedError(
+                    f"a separable convolution of x {self._first.input_shape} needs {self._middle} bytes of "
+                    f"workspace between its parts, max_workspace allows {budget}"
+                )
+            self._first, self._second, self._pair = prepare((budget - self._middle) // 2)
+        self.fused = self._pair.serves
+        self.dtype = self._first.dtype
+        self.input_shape, self.output_shape = self._first.input_shape, self._second.output_shape
+        self.packed_bytes = self._first.packed_bytes + self._second.packed_bytes
+        self.workspace_bytes = self._bytes() - self.packed_bytes
+        self.multiplications = self._first.multiplications + self._second.multiplications
+
+    def _bytes(self):
+        """Workspace and packed weights."""
+        first, second = self._first, self._second
+        if self._pair.serves:
+            workspace = self._pair.workspace_bytes
+        else:
+            workspace = self._middle + max(first.workspace_bytes, second.workspace_bytes)
+        return workspace + first.packed_bytes + second.packed_bytes
+
+    def __call__(self, x, out=None, workspace=None, residual=None):
+        """
+        Convolve x.
+
+        Parameters
+        ----------
+        x : array_like
+            Of `input_shape` and `dtype`.
+        out : ndarray, optional
+            C-contiguous array of `output_shape` and `dtype` that overlaps no operand.
+        workspace : buffer, optional
+            Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
+        residual : array_like, optional
+            Of `output_shape`, added before the activation.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of `output_shape`.
+
+        Raises
+        ------
+        TypeError, ValueError, MemoryError
+            As in `pyconv.Plan`.
+        """
+        x = check_array(x, "x", self.dtype.num, self.input_shape, "the plan")
+        if residual is not None:
+            residual = check_array(residual, "residual", self.dtype.num, self.output_shape, "the plan")
+        operands = (("x", x), ("residual", residual))
+        if out is None:
+            out = np.empty(self.output_shape, self.dtype)
+        else:
+            check_out(out, self.dtype, self.output_shape)
+            refuse_overlap(out, "out", operands)
+        if workspace is None:
+            workspace = fresh_workspace(self.workspace_bytes)
+        else:
+            workspace = take_workspace(workspace, self.workspace_bytes, (("out", out), *operands))
+        if self.fused:
+            residual = None if residual is None else as_operand(residual, "residual")
+            self._pair.run(as_operand(x, "x"), residual, out, workspace)
+            return out
+        shape = self._first.output_shape
+        middle = workspace[: math.prod(shape) * self.dtype.itemsize].view(self.dtype).reshape(shape)
+        rest = workspace[self._middle : self.workspace_bytes]
+        self._first(x, middle, rest)
+        return self._second(middle, out, rest, residual)
+
+    def new_workspace(self):
+        """A fresh buffer for one call at a time: uint8, aligned to 64, exactly `workspace_bytes` long."""
+        return fresh_workspace(self.workspace_bytes)
+
+    def __repr__(self):
+        how = "fused" if self.fused else "one after the other"
+        return f"<pyconv.SeparablePlan {self.dtype} {self.input_shape} -> {self.output_shape}, {how}>"
+
+
+def plan_separable_conv2d(
+    x_shape,
+    depthwise_weight,
+    pointwise_weight,
+    bias=None,
+    *,
+    depthwise_bias=None,
+    depthwise_activation=None,
+    stride=1,
+    padding=0,
+    dilation=1,
+    layout="NCHW",
+    padding_mode="zeros",
+    activation=None,
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+):
+    """
+    Pack the weights for many calls of `separable_conv2d` on one input shape.
+
+    Parameters
+    ----------
+    x_shape : tuple of int
+        Shape of the inputs to come; their dtype is that of the weights.
+    depthwise_weight, pointwise_weight, bias, depthwise_bias, depthwise_activation
+        As in `separable_conv2d`.
+    stride, padding, dilation, layout, padding_mode, activation, max_workspace, accuracy, threads
+        As in `separable_conv2d`.
+
+    Returns
+    -------
+    SeparablePlan
+        Call it: ``y = plan(x, out=None, workspace=None, residual=None)``.
+
+    Raises
+    ------
+    TypeError, ValueError, UnsupportedError, MemoryError
+        As in `separable_conv2d`.
+    """
+    nchw = parse_word(layout, LAYOUTS, "layout") == LAYOUTS["NCHW"]
+    x_shape = tuple(x_shape)
+    if len(x_shape) < 3:
+        raise ValueError(f"x must have at least 3 dimensions (channels, rows, columns), has shape {x_shape}")
+    matrix = as_array(pointwise_weight, "pointwise_weight")
+    if matrix.ndim == 2:
+        matrix = matrix[:, :, None, None]
+    if matrix.ndim != 4 or matrix.shape[2:] != (1, 1):
+        raise ValueError(
+            "pointwise_weight must have shape (filters, channels) or (filters, channels, 1, 1), "
+            f"has shape {matrix.shape}"
+        )
+    kernels = as_array(depthwise_weight, "depthwise_weight")
+    if kernels.ndim != 4 or kernels.shape[1] != 1:
+        raise ValueError(
+            f"depthwise_weight must have shape (channels * multiplier, 1, rows, columns), has {kernels.shape}"
+        )
+    if matrix.shape[1] != kernels.shape[0]:
+        raise ValueError(
+            f"pointwise_weight reads {matrix.shape[1]} channels, depthwise_weight makes {kernels.shape[0]}"
+        )
+    if matrix.dtype.num != kernels.dtype.num:
+        raise TypeError(
+            f"pointwise_weight is {matrix.dtype}, depthwise_weight is {kernels.dtype}: dtypes must match"
+        )
+    depthwise = {
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "groups": x_shape[-3 if nchw else -1],
+        "padding_mode": padding_mode,
+        "activation": depthwise_activation,
+    }
+    limits = {"layout": layout, "accuracy": accuracy, "threads": threads}
+    return SeparablePlan(
+        x_shape,
+        (kernels, matrix),
+        (depthwise_bias, bias),
+        depthwise,
+        {"activation": activation},
+        max_workspace,
+        limits,
+    )
+
+
+def separable_conv2d(
+    x,
+    depthwise_weight,
+    pointwise_weight,
+    bias=None,
+    *,
+    depthwise_bias=None,
+    depthwise_activation=None,
+    stride=1,
+    padding=0,
+    dilation=1,
+    layout="NCHW",
+    padding_mode="zeros",
+    activation=None,
+    residual=None,
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+    out=None,
+    workspace=None,
+):
+    """
+    Depthwise separable cross-correlation: filters of its own for each channel, a matrix for each pixel.
+
+    In NHWC, rows of the depthwise result are multiplied while they are in the cache; it never exists as a
+    whole.
+
+    Parameters
+    ----------
+    x : array_like
+        As in `conv2d`.
+    depthwise_weight : array_like
+        Shape ``(M * C, 1, R, S)``, as in `depthwise_conv2d`.
+    pointwise_weight : array_like
+        Shape ``(K, M * C)`` or ``(K, M * C, 1, 1)``, as in `pointwise_conv2d`.
+    bias : array_like, optional
+        Of the result, shape ``(K,)``.
+    depthwise_bias : array_like, optional
+        Of what is between the two, shape ``(M * C,)``.
+    depthwise_activation : None, "relu", "relu6" or ("clip", lo, hi)
+        Between the two. A batch normalisation there folds into `depthwise_weight` and `depthwise_bias`.
+    stride, padding, dilation, padding_mode
+        Of the depthwise part, as in `conv2d`.
+    layout : {"NCHW", "NHWC"}
+        Of `x`, `residual` and the result.
+    activation, residual
+        Of the result, as in `conv2d`.
+    max_workspace, accuracy, threads, out
+        As in `conv2d`.
+    workspace : buffer, optional
+        Writable, aligned to 64 bytes, as long as the plan's `workspace_bytes`.
+
+    Returns
+    -------
+    ndarray
+        ``(N, K, OH, OW)`` or ``(N, OH, OW, K)``, with `conv2d`'s ``OH`` and ``OW``.
+
+    Raises
+    ------
+    TypeError, ValueError, UnsupportedError, MemoryError
+        As in `conv2d`.
+
+    See Also
+    --------
+    plan_separable_conv2d : packs the weights once, for many calls.
+
+    References
+    ----------
+    Sifre, *Rigid-Motion Scattering for Image Classification*, 2014; Howard et al., *MobileNets: Efficient
+    Convolutional Neural Networks for Mobile Vision Applications*, 2017.
+    """
+    x = as_array(x, "x")
+    prepared = plan_separable_conv2d(
+        x.shape,
+        depthwise_weight,
+        pointwise_weight,
+        bias,
+        depthwise_bias=depthwise_bias,
+        depthwise_activation=depthwise_activation,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        layout=layout,
+        padding_mode=padding_mode,
+        activation=activation,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+    )
+    return prepared(x, out, workspace, residual)
