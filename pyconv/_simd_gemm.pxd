@@ -36,6 +36,7 @@ ctypedef struct blocks_t:
     int64_t images, pixels    # and pixels of one; a batch read in place is one image
     int64_t panels            # of weights, where they are broadcast
     int64_t kc                # longest block of K
+    int64_t run               # units of patches that are packed together, where weights are broadcast
     int64_t group             # panels of patches that are packed together, where those are broadcast
     int64_t pixel_parts       # of an image
     int64_t filter_parts      # of a group
@@ -105,10 +106,16 @@ cdef inline void _share(blocks_t *b, int64_t pixel_units, int64_t filter_units, 
                 b.filter_parts = j
 
 
+cdef inline bint small_weights(const problem_t *p) noexcept nogil:
+    """Whether a group's weights stay in L2 beside all else, so that it is the image whose arrival counts."""
+    return p.ocg * p.k * <int64_t>p.itemsize <= cache_bytes(2) // 8
+
+
 cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcept nogil:
     """
-    kc steps of the broadcast side fill less than half of L1 beside a column panel; the vector side of a task stays in
-    a quarter of L2, at most 512 KB.
+    kc steps of the broadcast side fill three quarters of L1: both sides may stream from L2, and fewer blocks of K read
+    and write the outputs less often. The vector side of a task stays in a quarter of L2, at most 512 KB; where the
+    weights are small, in L1, a unit at a time.
     """
     cdef blocks_t b
     cdef int64_t l2 = min(cache_bytes(2) // 4, 524288) // <int64_t>p.itemsize
@@ -122,9 +129,7 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
     if in_place:
         b.images = 1
         b.pixels *= p.n
-    k_blocks = ceil_div(p.k, max(64, cache_bytes(1) // <int64_t>p.itemsize * 3 // 8 // b.mr))
-    if k_blocks == 2 and p.k <= 640:
-        k_blocks = 1
+    k_blocks = ceil_div(p.k, max(64, cache_bytes(1) // <int64_t>p.itemsize * 3 // 4 // b.mr))
     b.kc = ceil_div(p.k, k_blocks)
     b.group = max(1, PATCH_BYTES // (b.kc * b.mr * <int64_t>p.itemsize))
     widest = max(1, l2 // (b.kc * b.nr))
@@ -140,7 +145,8 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
     if in_place:
         b.buffer = 0
     elif b.weights_broadcast:
-        b.buffer = <size_t>(ceil_div(pixel_units, b.pixel_parts) * b.nr * b.kc) * p.itemsize
+        b.run = 1 if small_weights(p) else ceil_div(pixel_units, b.pixel_parts)
+        b.buffer = <size_t>(b.run * b.nr * b.kc) * p.itemsize
     else:
         b.group = min(b.group, ceil_div(pixel_units, b.pixel_parts))
         b.buffer = <size_t>(b.group * b.mr * b.kc) * p.itemsize
@@ -225,6 +231,21 @@ cdef inline int last_flags(const task_t *t, bint filters_are_rows) noexcept nogi
     return flags
 
 
+cdef inline ahead_t _beyond(const problem_t *p, const blocks_t *b, const real *x, int64_t pixel, const real *weight,
+                            int64_t kc, int64_t m, int64_t panel, int64_t panels) noexcept nogil:
+    """
+    What follows a panel of weights: the next one; or, where all stay in cache, the next unit of pixels of each of a 1x1
+    kernel's planes. At each step of K a product asks for as many bytes as the product has for each, so that it goes from
+    plane to plane.
+    """
+    if b.run > 1:
+        return ahead_t(weight, kc * m * <int64_t>p.itemsize if panel + 1 < panels else 0)
+    if panel > 0 or p.k != p.icg or p.layout != PYCONV_NCHW:
+        return ahead_t(NULL, 0)
+    return ahead_t(x + pixel // p.ow * p.sh * p.xh + pixel % p.ow * p.sw + b.nr * p.sw,
+                   kc * p.xc * <int64_t>p.itemsize)
+
+
 cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches_t *shape, const real *x, int64_t at,
                                int64_t g, int64_t first_pixel, int64_t pixels, int64_t first_panel, int64_t last_panel,
                                real *buffer) noexcept nogil:
@@ -236,25 +257,31 @@ cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches
     cdef bint turned = p.layout == PYCONV_NHWC
     cdef int64_t ldc = p.yw if turned else p.yc
     cdef int tail = last_flags(t, True)
-    cdef ahead_t none = ahead_t(NULL, 0)
+    cdef int64_t run = b.run * b.nr
     cdef int64_t k0 = 0
-    cdef int64_t kc, unit, panel, row, m, where
+    cdef int64_t kc, first, count, unit, panel, row, m, where
     cdef int flags
     while k0 < p.k:
         kc = min(b.kc, p.k - k0)
-        unit = 0
-        while unit * b.nr < pixels:
-            _pack_patches(p, shape, x, first_pixel + unit * b.nr, min(b.nr, pixels - unit * b.nr), b.nr, k0, k0 + kc,
-                          buffer + unit * b.nr * kc)
-            unit += 1
         flags = (TRANSPOSED if turned else 0) | (ACCUMULATE if k0 > 0 else 0) | (tail if k0 + kc == p.k else 0)
-        for panel in range(first_panel, last_panel):
-            row = split_start(p.ocg, b.panels, panel)
-            m = split_start(p.ocg, b.panels, panel + 1) - row
-            where = at + row * p.yc + first_pixel * p.yw
-            residual = <const real *>t.residual + where if t.residual != NULL else NULL
-            multiply(p, m, pixels, 1, kc, weight + row * p.k + k0 * m, 1, NULL, buffer, kc * b.nr, <real *>t.y + where, ldc,
-                     none, flags, bias + row if bias != NULL else NULL, residual)
+        first = 0
+        while first < pixels:
+            count = min(run, pixels - first)
+            unit = 0
+            while unit < count:
+                _pack_patches(p, shape, x, first_pixel + first + unit, min(b.nr, count - unit), b.nr, k0, k0 + kc,
+                              buffer + unit * kc)
+                unit += b.nr
+            for panel in range(first_panel, last_panel):
+                row = split_start(p.ocg, b.panels, panel)
+                m = split_start(p.ocg, b.panels, panel + 1) - row
+                where = at + row * p.yc + (first_pixel + first) * p.yw
+                residual = <const real *>t.residual + where if t.residual != NULL else NULL
+                multiply(p, m, count, 1, kc, weight + row * p.k + k0 * m, 1, NULL, buffer, kc * b.nr, <real *>t.y + where,
+                         ldc, _beyond(p, b, x, first_pixel + first, weight + (row + m) * p.k + k0 * m, kc, m,
+                                      panel - first_panel, last_panel - first_panel),
+                         flags, bias + row if bias != NULL else NULL, residual)
+            first += run
         k0 += kc
 
 
@@ -276,6 +303,7 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
     cdef int64_t kc, n, filter, first, last, panel, pixel, m, where
     cdef int flags
     cdef const real *columns
+    cdef bint rows_ahead = b.in_place and small_weights(p)
     cdef ahead_t ahead
     cdef ptrdiff_t here = 0
     while k0 < p.k:
@@ -294,9 +322,12 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
             while filter < filters:
                 columns = weight + filter * p.k + k0 * b.nr
                 for panel in range(first, last):
-                    ahead = ahead_part(columns + p.k * b.nr, kc * b.nr * <int64_t>p.itemsize, panel - first, last - first)
                     pixel = first_pixel + split_start(pixels, panels, panel)
                     m = first_pixel + split_start(pixels, panels, panel + 1) - pixel
+                    if rows_ahead:
+                        ahead = ahead_t(x + (pixel + m) * p.xw, 0 if filter > 0 or k0 > 0 else m * p.xw * <int64_t>p.itemsize)
+                    else:
+                        ahead = ahead_part(columns + p.k * b.nr, kc * b.nr * <int64_t>p.itemsize, panel - first, last - first)
                     where = at + (first_filter + filter) * p.yc + pixel * p.yw
                     residual = <const real *>t.residual + where if t.residual != NULL else NULL
                     if b.in_place:
