@@ -5,7 +5,7 @@ kn2row_acc: kn2row that accumulates inside BLAS, in little memory (Anderson, Vas
 For each column j of the taps, on a block of output rows:
     z[ocg][rows*iw] = sum over i of w[i][j][ocg][icg] x[icg][image rows of i];  y[o][r][q] += z[o][r][column of (q, j)]
 Shifts along the height are offsets into x, exact at every border, so the sum over i is beta = 1 of the GEMM; only shifts along
-the width, which would run into the neighbouring row, are added afterwards: kw of them instead of kh*kw. In NHWC z is [rows*iw][ocg].
+the width, which would run into the neighbouring row, are added afterwards: kw of them, not kh*kw. In NHWC z is [rows*iw][ocg].
 """
 
 from libc.stdint cimport int64_t

@@ -26,9 +26,10 @@ from pyconv._algo_winograd_f2k7 cimport *
 from pyconv._algo_kn2row cimport *
 from pyconv._algo_kn2col cimport *
 from pyconv._algo_kn2row_acc cimport *
+from pyconv._algo_fft cimport *
 
 cdef enum:
-    ALGORITHMS = 18
+    ALGORITHMS = 19
 
 
 cdef inline void fill_table(algorithm_t *table) noexcept:
@@ -101,6 +102,9 @@ cdef inline void fill_table(algorithm_t *table) noexcept:
         b"winograd_f2k7", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f2k7_supports,
         winograd_f2k7_workspace, winograd_f2k7_packed, winograd_f2k7_pack, winograd_f2k7_run, winograd_f2k7_multiplications,
         winograd_f2k7_traffic, winograd_f2k7_seconds)
+    table[18] = algorithm_t(
+        b"fft", b"Mathieu, Henaff, LeCun 2014", PYCONV_STANDARD, PYCONV_IMAGE, False, fft_supports, fft_workspace,
+        fft_packed, fft_pack, fft_run, fft_multiplications, fft_traffic, fft_seconds)
 
 
 # What one algorithm would need for one problem.

@@ -53,6 +53,13 @@ cdef extern from "pyconv/wino.h" nogil:
     ctypedef struct wino_t "pyconv_wino":
         int h, w, mh, mw, kh, kw, sh, sw
 
+cdef extern from "pyconv/fft.h" nogil:
+    enum:
+        FFT_FROM_ROWS "PYCONV_FFT_FROM_ROWS"
+        FFT_TO_ROWS "PYCONV_FFT_TO_ROWS"
+
+    int fft_radix "pyconv_fft_radix"(ptrdiff_t l)
+
 cdef extern from "pyconv/kernels.h" nogil:
     """
     /* The table in use; plans hold on to the one they were packed for. */
@@ -99,6 +106,11 @@ cdef extern from "pyconv/kernels.h" nogil:
                             const f32_epilogue *e) noexcept nogil
         void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const float *band, const ptrdiff_t *offsets,
                        const float *w, float *y, ptrdiff_t ys_c, const f32_epilogue *e) noexcept nogil
+        void (*fft)(int flags, ptrdiff_t n, ptrdiff_t blocks, const float *re, const float *im, ptrdiff_t from_s,
+                    ptrdiff_t from_b, float *to_re, float *to_im, ptrdiff_t to_s, ptrdiff_t to_b, const float *w,
+                    float *scratch) noexcept nogil
+        void (*fft_multiply)(ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const float *h, const float *x,
+                             float *y) noexcept nogil
 
     ctypedef struct f64_kernels "pyconv_f64_kernels":
         int lanes, mr, nr
@@ -141,6 +153,11 @@ cdef extern from "pyconv/kernels.h" nogil:
                             const f64_epilogue *e) noexcept nogil
         void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const double *band, const ptrdiff_t *offsets,
                        const double *w, double *y, ptrdiff_t ys_c, const f64_epilogue *e) noexcept nogil
+        void (*fft)(int flags, ptrdiff_t n, ptrdiff_t blocks, const double *re, const double *im, ptrdiff_t from_s,
+                    ptrdiff_t from_b, double *to_re, double *to_im, ptrdiff_t to_s, ptrdiff_t to_b, const double *w,
+                    double *scratch) noexcept nogil
+        void (*fft_multiply)(ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const double *h, const double *x,
+                             double *y) noexcept nogil
 
     ctypedef struct kernels_t "pyconv_kernels_t":
         const char *isa

@@ -92,6 +92,8 @@ PYCONV_TARGET_END
 
 #include "wino.tmpl.h"
 
+#include "fft.tmpl.h"
+
 #include "simd_end.h"
 
 #endif

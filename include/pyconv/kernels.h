@@ -13,6 +13,7 @@
 
 #include "band.h"
 #include "cpu.h"
+#include "fft.h"
 #include "types.h"
 #include "wino.h"
 
@@ -72,6 +73,13 @@
        (const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, const pyconv_##T *p, ptrdiff_t p_p,       \
         ptrdiff_t p_t, ptrdiff_t rows, ptrdiff_t cols, pyconv_##T *y, ptrdiff_t ys_h, ptrdiff_t ys_w,        \
         ptrdiff_t ys_c, const pyconv_##T##_epilogue *e))                                                     \
+    OP(T, isa, fft, void,                                                                                    \
+       (int flags, ptrdiff_t n, ptrdiff_t blocks, const pyconv_##T *re, const pyconv_##T *im,                \
+        ptrdiff_t from_s, ptrdiff_t from_b, pyconv_##T *to_re, pyconv_##T *to_im, ptrdiff_t to_s,            \
+        ptrdiff_t to_b, const pyconv_##T *w, pyconv_##T *scratch))                                           \
+    OP(T, isa, fft_multiply, void,                                                                           \
+       (ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const pyconv_##T *h,                  \
+        const pyconv_##T *x, pyconv_##T *y))                                                                 \
     OP(T, isa, epilogue_rows, void,                                                                          \
        (ptrdiff_t rows, ptrdiff_t cols, pyconv_##T *y, ptrdiff_t ldy, const pyconv_##T *bias,                \
         int bias_per_row, const pyconv_##T *residual, ptrdiff_t ldr, pyconv_##T lo, pyconv_##T hi))

@@ -265,6 +265,32 @@ static void BENCH_NAME(wino_output)(const KERNELS *kernels, bench_label label) {
         }
 }
 
+/* 5 n log2 n operations, as everybody counts them. */
+static void BENCH_NAME(fft)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t v = kernels->lanes, most = 256, step = 64 + v;
+    real *re = ARRAY(most * step), *im = ARRAY(most * step), *w = ARRAY(2 * most),
+         *scratch = ARRAY(6 * most * v), *sink = ARRAY(v);
+    for (ptrdiff_t n = 16; n <= most; n = n % 3 ? n / 2 * 3 : n / 3 * 4) {
+        memset(re, 0, (size_t)(most * step) * sizeof(real)); /* or repeated transforms would overflow */
+        memset(im, 0, (size_t)(most * step) * sizeof(real));
+        BENCH_FLOPS(5.0 * (double)n * log2((double)n) * 64,
+                    kernels->fft(0, n, 64 / v, re, im, step, v, re, im, step, v, w, scratch),
+                    "%td points, 64 times", n);
+    }
+}
+
+static void BENCH_NAME(fft_multiply)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t v = kernels->lanes, blocks = 16, channels[] = {1, 16};
+    real *h = ARRAY(blocks * 256 * 2 * v), *x = ARRAY(blocks * 64 * 2 * v), *y = ARRAY(blocks * 64 * 2 * v),
+         *sink = ARRAY(v);
+    for (int i = 0; i < 2; i++)
+        for (ptrdiff_t tiles = 1; tiles <= 4; tiles += 3) {
+            const ptrdiff_t c = channels[i];
+            BENCH_FLOPS(8 * blocks * v * c * c * tiles, kernels->fft_multiply(blocks, c, c, tiles, h, x, y),
+                        "%td filters of %td, %td tiles", c, c, tiles);
+        }
+}
+
 static void BENCH_NAME(epilogue_rows)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t rows = 8, cols = 196, count = rows * cols;
     real *y = ARRAY(count), *bias = ARRAY(rows), *residual = ARRAY(count);

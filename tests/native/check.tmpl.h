@@ -16,4 +16,6 @@
 
 #include "check_wino.tmpl.h"
 
+#include "check_fft.tmpl.h"
+
 #include "bench.tmpl.h"
