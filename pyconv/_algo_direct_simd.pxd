@@ -65,7 +65,7 @@ cdef inline double direct_simd_seconds(const problem_t *p, int threads) noexcept
     cdef double panels = <double>p.g * ceil_div(p.ocg, tile_rows(p))
     cdef double cycles = vectors * (p.oc * (p.k / fma + 2) + 0.3 * panels * p.k) + 150.0 * p.n * p.g
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
-    return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes)) / threads + 1e-6
+    return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes)) / threads + (2e-7 if threads == 1 else 1e-6)
 
 
 cdef inline void _tap_offsets(const problem_t *p, const pieces_t *s, ptrdiff_t *offsets) noexcept nogil:
@@ -133,8 +133,12 @@ cdef inline int _direct_simd(task_t *t, const real *tag) noexcept nogil:
     _tap_offsets(p, &s, <ptrdiff_t *>t.workspace)
     while first < tasks:
         last = min(first + chunk, tasks)
-        for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            _group_piece(t, &s, parts, i, <real *>(bands + threadid() * s.bytes))
+        if t.threads == 1:        # a parallel region of one thread takes 0.4 us
+            for i in range(first, last):
+                _group_piece(t, &s, parts, i, <real *>bands)
+        else:
+            for i in prange(first, last, num_threads=t.threads, schedule="static"):
+                _group_piece(t, &s, parts, i, <real *>(bands + threadid() * s.bytes))
         if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last

@@ -39,6 +39,9 @@ cdef inline void finish_image(const task_t *t, int64_t image, const real *bias) 
     cdef int64_t count = p.oh * p.ow if planes else p.oc
     if not has_tail(t):
         return
+    if t.threads == 1:
+        _finish_rows[real](t, image * p.yn, rows, count, bias, planes)
+        return
     for part in prange(t.threads, num_threads=t.threads, schedule="static"):
         first = split_start(rows, t.threads, part)
         last = split_start(rows, t.threads, part + 1)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The packages of `examples/` that use the C-level API, built in a temporary folder and run."""
 
+import importlib.util
 import os
 import re
 import shutil
@@ -18,10 +19,16 @@ ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
 
 
+def need(*names):
+    """Skip without these packages; they are not imported, since setuptools is late after others have been."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
+
+
 def install(package, folder, **environment):
     """Build a copy of a package folder and install it below `folder`; return where."""
-    for needed in ("pip", "setuptools"):
-        pytest.importorskip(needed)
+    need("pip", "setuptools")
     source, site = folder / "source", folder / "site"
     shutil.copytree(package, source)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation", "--no-deps"]
@@ -38,7 +45,7 @@ def install(package, folder, **environment):
 
 @pytest.fixture(scope="module")
 def cython_cnn(tmp_path_factory):
-    pytest.importorskip("Cython")
+    need("Cython")
     return install(EXAMPLES / "cython_cnn", tmp_path_factory.mktemp("cython"))
 
 
@@ -49,7 +56,7 @@ def c_filter(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def numba_life(tmp_path_factory):
-    pytest.importorskip("numba")
+    need("numba")
     return install(EXAMPLES / "numba_life", tmp_path_factory.mktemp("numba"))
 
 
@@ -182,7 +189,7 @@ setup(name="readme", ext_modules=cythonize([extension]))
 
 
 def test_what_readme_shows(tmp_path):
-    pytest.importorskip("Cython")
+    need("Cython")
     source = tmp_path / "package"
     source.mkdir()
     (block,) = re.findall(r"^```cython\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
