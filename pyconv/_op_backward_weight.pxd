@@ -7,11 +7,11 @@ small. Its inputs lie in a channels-last band with its zero border (an NHWC imag
 in panels [mr filters][pixel][m]; the product reads both where they stand, and no patch is copied. Sums of a block stay in
 registers, blocks are added up in float32: in the same order for every number of threads.
 
-  band   [images][rows][cols][icg]           panels   [ceil(ocg / mr)][pixels][m]           gradient   [oc][kh][kw][icg]
+  band   [images][rows][cols][pixel]          panels   [ceil(ocg / mr)][pixels][m]           gradient   [oc][kh][kw][icg]
 """
 
 from libc.stdint cimport int64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
@@ -28,6 +28,7 @@ from pyconv._threads cimport available_threads, forked_serial, note_parallel
 cdef enum:
     BLOCK_PIXELS = 384        # a tile of dw is fetched and stored once in so many steps
     MOST_PIXELS = 1024        # of one row in a block
+    CACHE_PITCH = 512         # bytes: pixels that are a multiple apart compete for few sets of L1
 
 ctypedef struct gradient_t:
     problem_t p               # of the convolution; float32 for float16
@@ -80,9 +81,15 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
         s.images = max(1, min(p.n, BLOCK_PIXELS // (p.oh * p.ow)))
     s.image_parts = ceil_div(p.n, s.images)
 
-    s.in_place = p.layout == PYCONV_NHWC and p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0
-    s.pixel = p.xw if s.in_place else channels
-    s.pitch = p.xh if s.in_place else _span(s.columns, p.sw, p.kw, p.dw) * channels
+    s.in_place = (p.layout == PYCONV_NHWC and p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0
+                  and (s.bundle > 0 or p.xw * <int64_t>p.itemsize % CACHE_PITCH != 0))
+    if s.in_place:
+        s.pixel, s.pitch = p.xw, p.xh
+    else:
+        s.pixel = channels
+        if channels * <int64_t>p.itemsize % CACHE_PITCH == 0:
+            s.pixel += s.nr
+        s.pitch = _span(s.columns, p.sw, p.kw, p.dw) * s.pixel
     s.plane = p.xn if s.in_place else _span(s.rows, p.sh, p.kh, p.dh) * s.pitch
     s.runs, s.run = p.kh * p.kw, p.icg
     if p.dw == 1 and s.pixel == p.icg:
@@ -149,7 +156,7 @@ cdef inline void _fill_row(const gradient_t *s, const block_t *b, const real *x,
 cdef inline void _pack_filters(const gradient_t *s, const block_t *b, const real *dy, int64_t m, real *dst) noexcept nogil:
     """dst[pixels][m] from the outputs of m filters; dy is the first of them in the first image."""
     cdef const problem_t *p = &s.p
-    cdef int64_t image, r, q, f
+    cdef int64_t image, r, q
     cdef const real *src
     for image in range(b.image, b.image + b.images):
         for r in range(b.row, b.row + b.rows):
@@ -161,8 +168,7 @@ cdef inline void _pack_filters(const gradient_t *s, const block_t *b, const real
                     p.kernels.f64.transpose_rows(m, b.columns, src, p.yc, dst, m)
             else:
                 for q in range(b.columns):
-                    for f in range(m):
-                        dst[q * m + f] = src[q * p.yw + f]
+                    memcpy(dst + q * m, src + q * p.yw, m * sizeof(real))
             dst += b.columns * m
 
 
