@@ -2,21 +2,24 @@
 """
 depthwise: each output channel reads one input channel.
 
-NCHW: pieces of a plane are copied into a zero-padded band (include/pyconv/band.h), and vectors run along its rows.
+NCHW: pieces of a plane are copied into a zero-padded band (include/pyconv/band.h), and vectors run along its rows; small
+planes are rather turned channels-last (_depthwise_turned.pxd).
 NHWC: vectors run over channels, rows of outputs are computed straight from the image, weights are packed [block of
-channels][kh][kw][channels].
+channels][kh][kw][channels]. With several filters per channel, inputs are spread over them first (_spread.pxd).
 """
 
 from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
-from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_plane, tail_flags
+from pyconv._depthwise_turned cimport BLOCK, cut_strips, run_turned, turned_cycles
+from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_planes, tail_flags
 from pyconv._rates cimport stream_seconds
 from pyconv._rows cimport pack_hwio, weight_bytes
 from pyconv._simd cimport (
-    BIAS_COLUMN, BIAS_ROW, band_t, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start,
+    BAND_SLACK, BIAS_COLUMN, BIAS_ROW, band_t, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start,
 )
+from pyconv._spread cimport cut_rectangles, pack_spread, run_spread, spread_seconds
 from pyconv._sizes cimport times
 from pyconv._tail cimport poll
 
@@ -24,31 +27,62 @@ cdef enum:
     LARGEST_BAND = 1 << 20    # bytes per thread
 
 
+cdef inline pieces_t cut_planes(const problem_t *p) noexcept nogil:
+    """Bands of small planes are filled and read several in one call, as far as they fit half of L1."""
+    cdef pieces_t s = cut_plane(p, 1)
+    s.together = max(1, min(8, cache_bytes(1) // 2 // <int64_t>s.bytes))
+    s.bytes = ((<size_t>(s.together * s.plane) + BAND_SLACK) * p.itemsize + 63) & ~<size_t>63
+    return s
+
+
+cdef inline double _band_cycles(const problem_t *p) noexcept nogil:
+    """
+    Per image and channel: 4.5 cycles for each vector of a band, 4 for each of outputs, and the multiply-adds, with idle
+    lanes. Kernels that aren't 3, 5 or 7 high have too few sums under way where rows are short. Measured on a
+    Sapphire-Rapids-class core.
+    """
+    cdef pieces_t s = cut_planes(p)
+    cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    cdef double fma = p.rates.fma
+    cdef double vectors = <double>s.down * s.across * s.rows * ceil_div(s.cols, lanes)
+    cdef double band = <double>s.down * s.across * s.plane / lanes
+    cdef bint known = p.kh == 3 or p.kh == 5 or p.kh == 7
+    cdef double waits = 0.1 if known else 2.0 / min(ceil_div(s.cols, lanes), 4)
+    return 4.5 * band + vectors * p.ocg * (p.k * (1 + waits) / fma + 4)
+
+
+cdef inline bint _turns(const problem_t *p) noexcept nogil:
+    """Whether planes are turned channels-last."""
+    return p.layout == PYCONV_NCHW and p.ocg == 1 and turned_cycles(p) < _band_cycles(p)
+
+
 cdef inline const char *depthwise_supports(const problem_t *p) noexcept nogil:
     if p.icg != 1:
         return "it serves one input channel per group only"
-    if p.layout == PYCONV_NHWC:
-        if p.ocg != 1:
-            return "it serves one filter per channel only, in NHWC"
+    if p.layout == PYCONV_NHWC and p.ocg == 1:
         return NULL
-    if cut_plane(p, 1).bytes > LARGEST_BAND:
+    if (cut_rectangles(p).bytes if p.layout == PYCONV_NHWC else cut_plane(p, 1).bytes) > LARGEST_BAND:
         return "the kernel reaches over more pixels than a band of 1 MB holds"
     return NULL
 
 
 cdef inline size_t depthwise_workspace(const problem_t *p, int threads) noexcept nogil:
-    """One band per thread in NCHW."""
+    """One band or strip per thread in NCHW, in NHWC none, or a rectangle where a channel has several filters."""
     if p.layout == PYCONV_NHWC:
-        return 0
-    return times(cut_plane(p, 1).bytes, threads)
+        return times(cut_rectangles(p).bytes, threads) if p.ocg > 1 else 0
+    if _turns(p):
+        return times(cut_strips(p).bytes, threads)
+    return times(cut_planes(p).bytes, threads)
 
 
 cdef inline size_t depthwise_packed(const problem_t *p) noexcept nogil:
-    return weight_bytes(p) if p.layout == PYCONV_NHWC else 0
+    return weight_bytes(p) if p.layout == PYCONV_NHWC or _turns(p) else 0
 
 
 cdef inline int64_t _channel_block(const problem_t *p) noexcept nogil:
     """Channels whose weights stay in L1, whole cache lines."""
+    if p.layout == PYCONV_NCHW:
+        return BLOCK
     return max(16, min(256, 16384 // (p.k * <int64_t>p.itemsize) // 16 * 16))
 
 
@@ -63,34 +97,42 @@ cdef inline void _pack_blocks(const problem_t *p, const real *weight, real *pack
     pack_hwio(&q, weight + (p.oc - q.ocg) * p.k, packed + (p.oc - q.ocg) * p.k)
 
 
+cdef inline void _pack(const problem_t *p, const real *weight, real *packed) noexcept nogil:
+    if p.ocg > 1:
+        pack_spread(p, weight, packed)
+    else:
+        _pack_blocks(p, weight, packed)
+
+
 cdef inline void depthwise_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
     if p.dtype == PYCONV_F32:
-        _pack_blocks(p, <const float *>weight, <float *>packed)
+        _pack(p, <const float *>weight, <float *>packed)
     else:
-        _pack_blocks(p, <const double *>weight, <double *>packed)
+        _pack(p, <const double *>weight, <double *>packed)
 
 
 cdef inline double depthwise_seconds(const problem_t *p, int threads) noexcept nogil:
     """
-    Multiply-adds, plus the bytes that pass, plus 75 cycles per plane in NCHW.
+    Multiply-adds, and what moves the data between memory, bands and registers, plus the bytes that pass.
 
-    Measured on a Sapphire-Rapids-class core: 0.9 of the FMA peak in NCHW, 0.6 in NHWC.
+    Measured on a Sapphire-Rapids-class core.
     """
+    if p.layout == PYCONV_NHWC and p.ocg > 1:
+        return spread_seconds(p, threads)
     cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
     cdef double fma = p.rates.fma
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
-    cdef double vectors, cycles
-    if p.layout == PYCONV_NCHW:
-        vectors = <double>p.n * p.oc * p.oh * ceil_div(p.ow, lanes)
-        cycles = vectors * p.k / fma / 0.9 + 75.0 * p.n * p.oc
+    cdef double cycles
+    if p.layout == PYCONV_NHWC:
+        cycles = <double>p.n * p.oh * p.ow * ceil_div(p.oc, lanes) * (p.k / fma / 0.8 + 4)
     else:
-        vectors = <double>p.n * p.oh * p.ow * ceil_div(p.oc, lanes)
-        cycles = vectors * (p.k / fma / 0.6 + 4)
+        cycles = p.n * p.ic * (turned_cycles(p) if _turns(p) else _band_cycles(p))
     return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes)) / threads + 1e-6
 
 
-cdef inline void _filter(const task_t *t, const band_t *b, const real *band, int64_t o, int64_t at) noexcept nogil:
-    """Filter o on a band; `at` is its first output in y."""
+cdef inline void _filters(const task_t *t, const band_t *b, int64_t count, const real *band, int64_t band_c, int64_t o,
+                          int64_t at) noexcept nogil:
+    """Filters o .. o + count, each on a band; `at` is the first output in y."""
     cdef const problem_t *p = t.p
     cdef f32_epilogue e32
     cdef f64_epilogue e64
@@ -98,25 +140,30 @@ cdef inline void _filter(const task_t *t, const band_t *b, const real *band, int
         e32.flags, e32.lo, e32.hi = tail_flags(t), <float>p.lo, <float>p.hi
         e32.bias = <const float *>t.bias + o if t.bias != NULL else NULL
         e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
-        p.kernels.f32.depthwise(b, band, <const float *>t.weight + o * p.k, <float *>t.y + at, &e32)
+        p.kernels.f32.depthwise(b, count, band, band_c, <const float *>t.weight + o * p.k, <float *>t.y + at, p.yc, &e32)
     else:
         e64.flags, e64.lo, e64.hi = tail_flags(t), p.lo, p.hi
         e64.bias = <const double *>t.bias + o if t.bias != NULL else NULL
         e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
-        p.kernels.f64.depthwise(b, band, <const double *>t.weight + o * p.k, <double *>t.y + at, &e64)
+        p.kernels.f64.depthwise(b, count, band, band_c, <const double *>t.weight + o * p.k, <double *>t.y + at, p.yc, &e64)
 
 
 cdef inline void _channels_piece(const task_t *t, const pieces_t *s, int64_t image, int64_t first, int64_t last,
                                  int64_t number, real *band) noexcept nogil:
     """One piece of the planes of channels first <= c < last: all their filters."""
     cdef const problem_t *p = t.p
-    cdef int64_t row, col, c, o
+    cdef int64_t row, col, end, o
     cdef band_t b = piece(p, s, number, &row, &col)
-    clear_slack(&b, band)
-    for c in range(first, last):
-        split_plane(p, &b, <const real *>t.x + image * p.xn + c * p.xc, row, col, band)
-        for o in range(c * p.ocg, (c + 1) * p.ocg):
-            _filter(t, &b, band, o, image * p.yn + o * p.yc + row * p.yh + col)
+    while first < last:
+        end = min(first + s.together, last)
+        split_planes(p, &b, end - first, <const real *>t.x + image * p.xn + first * p.xc, row, col, band, s.plane)
+        clear_slack(&b, band + (end - first - 1) * s.plane)
+        if p.ocg == 1:
+            _filters(t, &b, end - first, band, s.plane, first, image * p.yn + first * p.yc + row * p.yh + col)
+        else:
+            for o in range(first * p.ocg, end * p.ocg):
+                _filters(t, &b, 1, band + (o // p.ocg - first) * s.plane, 0, o, image * p.yn + o * p.yc + row * p.yh + col)
+        first = end
 
 
 cdef inline int64_t _block(const problem_t *p, const pieces_t *s, int threads) noexcept nogil:
@@ -128,7 +175,7 @@ cdef inline int64_t _block(const problem_t *p, const pieces_t *s, int threads) n
 cdef inline int _depthwise_nchw(task_t *t, const real *tag) noexcept nogil:
     """tag is NULL and names the type."""
     cdef const problem_t *p = t.p
-    cdef pieces_t s = cut_plane(p, 1)
+    cdef pieces_t s = cut_planes(p)
     cdef int64_t pieces = s.down * s.across
     cdef int64_t block = min(_block(p, &s, t.threads), p.ic)
     cdef int64_t blocks = ceil_div(p.ic, block)
@@ -151,7 +198,7 @@ cdef inline int _depthwise_nchw(task_t *t, const real *tag) noexcept nogil:
 
 cdef inline patches_t _patches(const problem_t *p) noexcept nogil:
     cdef patches_t s
-    s.c, s.ih, s.iw = p.ic, p.ih, p.iw
+    s.c, s.ih, s.iw = 1, p.ih, p.iw
     s.kh, s.kw, s.sh, s.sw, s.dh, s.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
     s.ph, s.pw, s.oh, s.ow = p.ph0, p.pw0, p.oh, p.ow
     s.xs_c, s.xs_h, s.xs_w = p.xc, p.xh, p.xw
@@ -210,7 +257,9 @@ cdef inline int _depthwise_nhwc(task_t *t, const real *tag) noexcept nogil:
 
 cdef inline int _depthwise(task_t *t, const real *tag) noexcept nogil:
     if t.p.layout == PYCONV_NHWC:
-        return _depthwise_nhwc(t, tag)
+        return run_spread(t, tag) if t.p.ocg > 1 else _depthwise_nhwc(t, tag)
+    if _turns(t.p):
+        return run_turned(t, tag)
     return _depthwise_nchw(t, tag)
 
 

@@ -5,17 +5,20 @@ direct_simd: the direct form for few channels per group, where patches cost more
 y[o][pixels] = sum over c, i, j of w[(c, i, j)][o] band[offset of (c, i, j) + pixel]
 
 Pieces of the image are copied into a zero-padded band (include/pyconv/band.h) of all channels of the group; there every tap
-is a shift, and no patch is ever built. Filters are broadcast, vectors run along output rows.
+is a shift, and no patch is ever built. Filters are broadcast, vectors run along output rows. In NHWC vectors run over the
+filters of several groups (_spread.pxd).
 """
 
 from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
-from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_plane, tail_flags
+from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_planes, tail_flags
 from pyconv._rates cimport stream_seconds
+from pyconv._rows cimport weight_bytes
 from pyconv._simd cimport band_t, ceil_div, f32_epilogue, f64_epilogue, split_start
 from pyconv._simd_gemm cimport pack_weights, packed_weights, tile_rows
+from pyconv._spread cimport cut_rectangles, pack_spread, run_spread, spread_seconds
 from pyconv._sizes cimport aligned, plus, times
 from pyconv._tail cimport poll
 
@@ -25,11 +28,11 @@ cdef enum:
 
 
 cdef inline const char *direct_simd_supports(const problem_t *p) noexcept nogil:
-    if p.layout != PYCONV_NCHW:
-        return "it serves NCHW only"
     if p.icg > MOST_CHANNELS:
         return "it serves at most 16 input channels per group"
-    if cut_plane(p, p.icg).bytes > LARGEST_BANDS:
+    if p.layout == PYCONV_NHWC and p.icg == 1 and p.ocg == 1:
+        return "it serves no depthwise convolution in NHWC"
+    if (cut_rectangles(p).bytes if p.layout == PYCONV_NHWC else cut_plane(p, p.icg).bytes) > LARGEST_BANDS:
         return "the kernel reaches over more pixels than a band of 1 MB holds"
     return NULL
 
@@ -39,16 +42,23 @@ cdef inline size_t _offset_bytes(const problem_t *p) noexcept nogil:
 
 
 cdef inline size_t direct_simd_workspace(const problem_t *p, int threads) noexcept nogil:
-    """The offsets of all taps, and a band per thread."""
+    """The offsets of all taps, and a band per thread; in NHWC a rectangle per thread."""
+    if p.layout == PYCONV_NHWC:
+        return times(cut_rectangles(p).bytes, threads)
     return plus(_offset_bytes(p), times(cut_plane(p, p.icg).bytes, threads))
 
 
 cdef inline size_t direct_simd_packed(const problem_t *p) noexcept nogil:
-    return packed_weights(p, True)
+    return weight_bytes(p) if p.layout == PYCONV_NHWC else packed_weights(p, True)
 
 
 cdef inline void direct_simd_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
-    if p.dtype == PYCONV_F32:
+    if p.layout == PYCONV_NHWC:
+        if p.dtype == PYCONV_F32:
+            pack_spread(p, <const float *>weight, <float *>packed)
+        else:
+            pack_spread(p, <const double *>weight, <double *>packed)
+    elif p.dtype == PYCONV_F32:
         pack_weights(p, <const float *>weight, True, False, <float *>packed)
     else:
         pack_weights(p, <const double *>weight, True, False, <double *>packed)
@@ -56,14 +66,18 @@ cdef inline void direct_simd_pack(const problem_t *p, const void *weight, void *
 
 cdef inline double direct_simd_seconds(const problem_t *p, int threads) noexcept nogil:
     """
-    Multiply-adds and the stores; for each panel of filters the loads that hide badly; 150 cycles per group and image; the
-    bytes that pass. Measured on a Sapphire-Rapids-class core.
+    Multiply-adds and the stores; for each panel of filters the loads that hide badly; 150 cycles per group and image,
+    4.5 for each vector of a band; the bytes that pass. Measured on a Sapphire-Rapids-class core.
     """
+    if p.layout == PYCONV_NHWC:
+        return spread_seconds(p, threads)
     cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
     cdef double fma = p.rates.fma
     cdef double vectors = <double>p.n * p.oh * ceil_div(p.ow, lanes)
     cdef double panels = <double>p.g * ceil_div(p.ocg, tile_rows(p))
-    cdef double cycles = vectors * (p.oc * (p.k / fma + 2) + 0.3 * panels * p.k) + 150.0 * p.n * p.g
+    cdef pieces_t s = cut_plane(p, p.icg)
+    cdef double band = <double>p.n * p.ic * s.down * s.across * s.plane / lanes
+    cdef double cycles = vectors * (p.oc * (p.k / fma + 2) + 0.3 * panels * p.k) + 150.0 * p.n * p.g + 4.5 * band
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
     return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes)) / threads + (2e-7 if threads == 1 else 1e-6)
 
@@ -104,10 +118,9 @@ cdef inline void _group_piece(const task_t *t, const pieces_t *s, int64_t parts,
     cdef int64_t g = number // (parts * pieces) % p.g
     cdef int64_t image = number // (parts * pieces * p.g)
     cdef int64_t panels = ceil_div(p.ocg, tile_rows(p))
-    cdef int64_t row, col, c, i, first, m
+    cdef int64_t row, col, i, first, m
     cdef band_t b = piece(p, s, number // parts % pieces, &row, &col)
-    for c in range(p.icg):
-        split_plane(p, &b, <const real *>t.x + image * p.xn + (g * p.icg + c) * p.xc, row, col, band + c * s.plane)
+    split_planes(p, &b, p.icg, <const real *>t.x + image * p.xn + g * p.icg * p.xc, row, col, band, s.plane)
     clear_slack(&b, band + (p.icg - 1) * s.plane)
     for i in range(split_start(panels, parts, part), split_start(panels, parts, part + 1)):
         first = split_start(p.ocg, panels, i)
@@ -117,7 +130,7 @@ cdef inline void _group_piece(const task_t *t, const pieces_t *s, int64_t parts,
                image * p.yn + first * p.yc + row * p.yh + col)
 
 
-cdef inline int _direct_simd(task_t *t, const real *tag) noexcept nogil:
+cdef inline int _direct_nchw(task_t *t, const real *tag) noexcept nogil:
     """tag is NULL and names the type."""
     cdef const problem_t *p = t.p
     cdef pieces_t s = cut_plane(p, p.icg)
@@ -143,6 +156,12 @@ cdef inline int _direct_simd(task_t *t, const real *tag) noexcept nogil:
             return PYCONV_STATUS_INTERRUPTED
         first = last
     return PYCONV_STATUS_OK
+
+
+cdef inline int _direct_simd(task_t *t, const real *tag) noexcept nogil:
+    if t.p.layout == PYCONV_NHWC:
+        return run_spread(t, tag)
+    return _direct_nchw(t, tag)
 
 
 cdef inline int direct_simd_run(task_t *t) noexcept nogil:

@@ -18,6 +18,7 @@ ctypedef struct pieces_t:
     int64_t down, across      # how many pieces
     int64_t rows, cols        # outputs in the largest of them
     int64_t pitch, plane      # of its band: elements of a row and phase, of a channel
+    int64_t together          # channels whose bands are filled before the first is read
     size_t bytes              # for all its channels, a multiple of 64
 
 
@@ -37,6 +38,7 @@ cdef inline pieces_t cut_plane(const problem_t *p, int64_t channels) noexcept no
     s.down = ceil_div(p.oh, max(max(fits, reach // p.sh), 8))
     s.rows = ceil_div(p.oh, s.down)
     s.plane = band_rows(s.rows, p.kh, p.sh, p.dh) * p.sw * s.pitch
+    s.together = channels
     s.bytes = ((<size_t>(channels * s.plane) + BAND_SLACK) * p.itemsize + 63) & ~<size_t>63
     return s
 
@@ -74,13 +76,13 @@ cdef inline int tail_flags(const task_t *t) noexcept nogil:
     return flags
 
 
-cdef inline void split_plane(const problem_t *p, const band_t *b, const real *x, int64_t row, int64_t col,
-                             real *band) noexcept nogil:
-    """The band of one channel plane of the image."""
+cdef inline void split_planes(const problem_t *p, const band_t *b, int64_t planes, const real *x, int64_t row, int64_t col,
+                              real *band, int64_t band_c) noexcept nogil:
+    """The bands of some channels of the image, band_c apart."""
     cdef int64_t h0 = row * p.sh - p.ph0
     cdef int64_t w0 = col * p.sw - p.pw0
     cdef int64_t rows = band_rows(b.rows, p.kh, p.sh, p.dh)
     if real is float:
-        p.kernels.f32.split(x, p.xh, p.ih, p.iw, h0, rows, w0, p.sw, b.pitch, band)
+        p.kernels.f32.split(planes, x, p.xc, p.xh, p.ih, p.iw, h0, rows, w0, p.sw, b.pitch, band, band_c)
     else:
-        p.kernels.f64.split(x, p.xh, p.ih, p.iw, h0, rows, w0, p.sw, b.pitch, band)
+        p.kernels.f64.split(planes, x, p.xc, p.xh, p.ih, p.iw, h0, rows, w0, p.sw, b.pitch, band, band_c)

@@ -37,6 +37,9 @@ cdef extern from "pyconv/types.h" nogil:
         ptrdiff_t bytes
 
     ahead_t ahead_part "pyconv_ahead_part"(const void *at, ptrdiff_t bytes, ptrdiff_t part, ptrdiff_t parts)
+    ctypedef struct spread_t "pyconv_spread":
+        ptrdiff_t rows, cols, h0, w0, ih, iw, xs_h, xs_w, icg, ocg, skip, count
+
     ptrdiff_t ceil_div "pyconv_ceil_div"(ptrdiff_t a, ptrdiff_t b)
     ptrdiff_t split_start "pyconv_split_start"(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t i)
 
@@ -90,9 +93,12 @@ cdef extern from "pyconv/kernels.h" nogil:
                                      float *packed) noexcept nogil
         void (*epilogue_rows)(ptrdiff_t rows, ptrdiff_t cols, float *y, ptrdiff_t ldy, const float *bias, int bias_per_row,
                               const float *residual, ptrdiff_t ldr, float lo, float hi) noexcept nogil
-        void (*split)(const float *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,
-                      ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, float *band) noexcept nogil
-        void (*depthwise)(const band_t *b, const float *band, const float *w, float *y, const f32_epilogue *e) noexcept nogil
+        void (*split)(ptrdiff_t planes, const float *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw,
+                      ptrdiff_t h0, ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, float *band,
+                      ptrdiff_t band_c) noexcept nogil
+        void (*spread)(const spread_t *s, const float *x, float *to) noexcept nogil
+        void (*depthwise)(const band_t *b, ptrdiff_t planes, const float *band, ptrdiff_t band_c, const float *w, float *y,
+                          ptrdiff_t ys_c, const f32_epilogue *e) noexcept nogil
         void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const float *x,
                                const float *w, ptrdiff_t ws, float *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
                                const f32_epilogue *e) noexcept nogil
@@ -137,9 +143,12 @@ cdef extern from "pyconv/kernels.h" nogil:
                                      double *packed) noexcept nogil
         void (*epilogue_rows)(ptrdiff_t rows, ptrdiff_t cols, double *y, ptrdiff_t ldy, const double *bias, int bias_per_row,
                               const double *residual, ptrdiff_t ldr, double lo, double hi) noexcept nogil
-        void (*split)(const double *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,
-                      ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, double *band) noexcept nogil
-        void (*depthwise)(const band_t *b, const double *band, const double *w, double *y, const f64_epilogue *e) noexcept nogil
+        void (*split)(ptrdiff_t planes, const double *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw,
+                      ptrdiff_t h0, ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, double *band,
+                      ptrdiff_t band_c) noexcept nogil
+        void (*spread)(const spread_t *s, const double *x, double *to) noexcept nogil
+        void (*depthwise)(const band_t *b, ptrdiff_t planes, const double *band, ptrdiff_t band_c, const double *w, double *y,
+                          ptrdiff_t ys_c, const f64_epilogue *e) noexcept nogil
         void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const double *x,
                                const double *w, ptrdiff_t ws, double *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
                                const f64_epilogue *e) noexcept nogil

@@ -413,6 +413,11 @@ cdef inline double blocks_cycles(const problem_t *p, bint in_place) noexcept nog
 
 
 cdef inline double core_seconds(const problem_t *p, double cycles, int threads) noexcept nogil:
-    """cycles per image and group at 0.95 of the speed of the core's kernels, and the bytes that pass."""
+    """
+    cycles per image and group at 0.95 of the speed of the core's kernels, 1500 more to set one of many groups up, and the
+    bytes that pass.
+    """
+    if p.g > 1:
+        cycles += 1500
     cdef double bytes = <double>p.itemsize * (p.n * (p.xn + p.yn) + p.oc * p.k)
     return p.n * p.g * cycles / 0.95 / threads / p.rates.clock + stream_seconds(&p.rates, bytes) + 5e-7

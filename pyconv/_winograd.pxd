@@ -10,8 +10,7 @@ A task is a block of T tiles, a rectangle of one image or several whole images, 
   P[unit][points][T][nr]    for each point one product, V[point] by weights [unit][point][depth][nr], units of nr filters
   y                         P transformed back, with bias, residual and activation
 
-Either one unit at a time, V staying in L2 while weights stream past it; or, where weights are so large that few tiles
-can't pay for reading them, all units of a point before the next point, for so many tiles that V and P leave L2.
+One, two, four or all units at a time: V and P stay in L2, or V is read less often while weights stream past.
 """
 
 from libc.math cimport INFINITY, NAN
@@ -29,10 +28,10 @@ from pyconv._winograd_form cimport form_fits, form_t, total_depth, winograd_form
 
 cdef enum:
     DEEPEST = 128             # channels summed in one product: longer sums are more accurate in blocks
-    FEWEST = 3                # channels per group: with fewer the error leaves its class, so `auto` stays away
+    FEWEST = 8                # channels per group: with fewer the error may leave its class, so `auto` stays away
     LINE = 64                 # bytes
     MERGED = 65536            # elements of a band of merged phases, at most
-    LARGEST = 8 << 20         # bytes of V and P together where they leave L2
+    LARGEST = 8 << 20         # bytes of V and P together
 
 ctypedef struct winograd_t:
     form_t form
@@ -60,9 +59,10 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     """
     Of the longest thread: the product, its operands between core and L2, transforms.
 
-    Measured on a Sapphire-Rapids-class core: weights that stream from L3 arrive beside the product, at 1.25 times the
-    rate of copying, if the product lasts that long. V and one unit of P move at 40 bytes a cycle, V at 16 where what is
-    used again exceeds L2; many units of P at 10. NCHW is turned in blocks as wide as a vector.
+    Measured on a Sapphire-Rapids-class core: weights that stream from L3, at 1.25 times the rate of copying, arrive
+    beside the steps of the product; a fifth of the shorter of the two shows. V and P move at 40 bytes a cycle; where all
+    that is touched between two uses exceeds L2, V moves at 16 and several units of P at 6, as does V on its way out of
+    L2. NCHW is turned in blocks as wide as a vector.
     """
     cdef int64_t blocks = w.image_parts * w.row_parts * w.col_parts
     cdef double tasks = <double>blocks * w.filter_parts * p.g
@@ -82,10 +82,14 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     cdef double points = tiles * w.form.points
     cdef double weights = units * w.nr * depth * p.itemsize
     cdef double arriving = weights * 0.8 * p.rates.clock / p.rates.l3 if w.streams else 0
-    cdef double kept = w.v_bytes + <double>w.p_bytes / w.run + (0 if w.streams else weights)
-    cdef double product = max(arriving, (share * tiles + panels) * vectors * depth / p.rates.fma)
-    cdef double operands = w.v_bytes * ceil_div(<int64_t>units, w.run) / (40 if kept < cache_bytes(2) * 5 // 8 else 16)
-    operands += 2.0 * w.p_bytes * units / w.run / (40 if w.run == 1 else 10)
+    cdef double kept = <double>w.v_bytes + w.p_bytes + (weights * w.run / units if w.streams else weights)
+    cdef bint near = kept < cache_bytes(2) * 5 // 6
+    cdef double steps = (share * tiles + panels) * vectors * depth / p.rates.fma
+    cdef double product = max(arriving, steps) + 0.2 * min(arriving, steps)
+    cdef double operands = w.v_bytes * ceil_div(<int64_t>units, w.run) / (40 if near else 16)
+    operands += 2.0 * w.p_bytes * units / w.run / (40 if near or w.run == 1 else 6)
+    if w.v_bytes > cache_bytes(2) * 3 // 4:
+        operands += w.v_bytes / 6.0
     cdef double calls = w.form.points * panels * units * ceil_div(w.form.depth, DEEPEST) * 60
     cdef bint apart = planes and w.form.dw > 1
     cdef double copying = 1.5 * halo * w.chunk if w.merged else deep * halo * (1.5 * w.lanes if apart else 7 if planes else 3)
@@ -131,30 +135,41 @@ cdef inline void _consider(const problem_t *p, winograd_t *trial, winograd_t *be
 
 
 cdef inline void _cut_tiles(const problem_t *p, winograd_t *w, winograd_t *best, int64_t most, int threads) noexcept nogil:
-    """All sensible blocks of at most `most` tiles."""
+    """
+    Blocks of at most `most` tiles, each three quarters of the one before: whole images, or rows of tiles of one, in
+    halves of the width as long as those are two vectors wide.
+    """
     cdef int64_t image = w.down * w.across
-    cdef int64_t least, i
-    cdef int64_t narrowest = ceil_div(w.across, most)
+    cdef int64_t size = min(w.all_images, most // image)
+    cdef int64_t width
     w.row_parts = w.col_parts = 1
-    if image <= most:
-        w.image_parts = ceil_div(w.all_images, most // image)
+    while size > 0:
+        w.image_parts = ceil_div(w.all_images, size)
         _consider(p, w, best, threads)
-        w.image_parts = min(_up(w.image_parts, threads), w.all_images)
-        _consider(p, w, best, threads)
-    w.image_parts = w.all_images
-    for i in range(narrowest, min(w.across, narrowest + 7) + 1):
-        w.col_parts = i
-        least = ceil_div(w.down, max(1, most // ceil_div(w.across, i)))
-        w.row_parts = least
-        while w.row_parts <= min(w.down, least + min(threads, 4)):
+        if threads > 1:
+            w.image_parts = min(_up(w.image_parts, threads), w.all_images)
             _consider(p, w, best, threads)
-            w.row_parts += 1
+        size = size * 3 // 4
+    w.image_parts = w.all_images
+    w.col_parts = ceil_div(w.across, most)
+    while True:
+        width = ceil_div(w.across, w.col_parts)
+        size = min(w.down, most // width)
+        while size > 0:
+            w.row_parts = ceil_div(w.down, size)
+            _consider(p, w, best, threads)
+            if threads > 1:
+                w.row_parts = min(_up(w.row_parts, threads), w.down)
+                _consider(p, w, best, threads)
+            size = size * 3 // 4
+        if width * w.form.tile.mw < 4 * w.lanes:
+            break
+        w.col_parts *= 2
 
 
 cdef inline winograd_t cut_winograd(const problem_t *p, int m, int threads) noexcept nogil:
     """The cheapest way to cut the problem; p.n > 0."""
     cdef winograd_t w, best
-    cdef int64_t l2 = cache_bytes(2) * 9 // 16
     cdef int64_t v_tile, p_tile, i
     w.form = winograd_form(p, m)
     w.mr = tile_rows(p)
@@ -171,11 +186,9 @@ cdef inline winograd_t cut_winograd(const problem_t *p, int m, int threads) noex
         w.filter_parts = 1 if i == 0 else min(w.units, threads)
         w.streams = v_tile * ceil_div(w.units, w.filter_parts) * w.nr > cache_bytes(2) // 3
         w.run = 1
-        _cut_tiles(p, &w, &best, max(1, l2 // (v_tile + p_tile)), threads)
-        if w.streams:
-            _cut_tiles(p, &w, &best, max(1, LARGEST // (v_tile + p_tile)), threads)
-        w.run = ceil_div(w.units, w.filter_parts)
-        if w.run > 1:
+        _cut_tiles(p, &w, &best, max(1, LARGEST // (v_tile + p_tile)), threads)
+        while w.run * w.filter_parts < w.units:
+            w.run = min(w.run * 2, ceil_div(w.units, w.filter_parts)) if w.run < 4 else ceil_div(w.units, w.filter_parts)
             _cut_tiles(p, &w, &best, max(1, LARGEST // (v_tile + p_tile * w.run)), threads)
     return best
 

@@ -36,8 +36,9 @@ static inline ptrdiff_t pyconv_band_pitch(ptrdiff_t cols, ptrdiff_t kw, ptrdiff_
 /* Taps *first <= i < *last of a window at `start` that are inside an image of `size`. */
 static inline void pyconv_taps_inside(ptrdiff_t start, ptrdiff_t dilation, ptrdiff_t taps, ptrdiff_t size,
                                       ptrdiff_t *first, ptrdiff_t *last) {
-    *first = pyconv_clamp(pyconv_ceil_div(-start, dilation), 0, taps);
-    *last = pyconv_clamp(pyconv_ceil_div(size - start, dilation), *first, taps);
+    *first = pyconv_clamp(dilation == 1 ? -start : pyconv_ceil_div(-start, dilation), 0, taps);
+    *last =
+        pyconv_clamp(dilation == 1 ? size - start : pyconv_ceil_div(size - start, dilation), *first, taps);
 }
 
 /* Fills the last two fields from sh and dh. */

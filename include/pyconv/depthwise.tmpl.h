@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* y[r][q] = clamp(bias + sum over i, j of w[i][j] band[tap (i, j) of (r, q)] + residual[r][q], lo, hi): one filter on a
- * band of one channel (see band.h).
+/* y[c][r][q] = clamp(bias[c] + sum over i, j of w[c][i][j] band[c][tap (i, j) of (r, q)] + residual[c][r][q], lo, hi): each
+ * filter on its own band of one channel (see band.h).
  *
- *   band  [..][sw][pitch]     w  [kh][kw]     y, residual  [b->rows][b->cols], rows b->ys_h apart
+ *   band  [planes][..][sw][pitch], planes band_c apart     w  [planes][kh][kw]
+ *   y, residual  [planes][b->rows][b->cols], planes ys_c and rows b->ys_h apart     bias  [planes]
  *
  * A tile is R rows x C vectors of sums. Its rows are b->apart apart, so that a vector of the band, loaded once, serves
  * up to R rows, each with another tap. Taps outside a row's window are left out, not multiplied by zero: zero
@@ -25,6 +26,7 @@ typedef struct NAME(depthwise_task) {
     const pyconv_band *b;
     const EPILOGUE *e;
     const real *w;
+    real bias;
     pyconv_tap_step step;
     ptrdiff_t class_step; /* from the band row of tap i to that of tap i + 1 */
     ptrdiff_t band_step;  /* from the band row of a tile row to that of the next */
@@ -57,8 +59,8 @@ INLINE void NAME(depthwise_store)(const int R, const int C, vec sum[8][4], real 
 #undef EACH_DEPTHWISE_SUM
 }
 
-INLINE void NAME(depthwise_clear)(const int R, const int C, vec sum[8][4], const EPILOGUE *e) {
-    const vec bias = v_set1(e->flags & PYCONV_BIAS_ROW ? *e->bias : 0);
+INLINE void NAME(depthwise_clear)(const int R, const int C, vec sum[8][4], real value) {
+    const vec bias = v_set1(value);
     PYCONV_UNROLL
     for (int t = 0; t < R; t++) {
         PYCONV_UNROLL
@@ -75,7 +77,7 @@ INLINE void NAME(depthwise_known)(const int R, const int C, const int KH, const 
     const ptrdiff_t kw = task->b->kw;
     const real *w = task->w;
     vec sum[8][4];
-    NAME(depthwise_clear)(R, C, sum, task->e);
+    NAME(depthwise_clear)(R, C, sum, task->bias);
     pyconv_tap tap = {0, 0};
     for (ptrdiff_t j = 0; j < kw; j++, w++, tap = pyconv_next_tap(task->step, tap)) {
         PYCONV_UNROLL
@@ -135,7 +137,7 @@ INLINE void NAME(depthwise_any)(const int R, const int C, const NAME(depthwise_t
     const ptrdiff_t band_step = task->band_step;
     const pyconv_tap_step step = task->step;
     vec sum[8][4];
-    NAME(depthwise_clear)(R, C, sum, task->e);
+    NAME(depthwise_clear)(R, C, sum, task->bias);
     for (ptrdiff_t first = 0; first < classes && first < kh; first++) {
         const ptrdiff_t taps = (kh - first + classes - 1) / classes;
         const real *row = x + first * task->class_step, *w = task->w + first * kw;
@@ -184,8 +186,8 @@ EACH_HEIGHT(DEPTHWISE_KNOWN, 7, 2)
 DEPTHWISE_ANY(1)
 DEPTHWISE_ANY(4)
 
-static void NAME(depthwise)(const pyconv_band *b, const real *band, const real *w, real *y,
-                            const EPILOGUE *e) {
+static void NAME(depthwise)(const pyconv_band *b, ptrdiff_t planes, const real *band, ptrdiff_t band_c,
+                            const real *w, real *y, ptrdiff_t ys_c, const EPILOGUE *e) {
     typedef void instance(const NAME(depthwise_task) * task, const real *x, real *y, const real *residual);
 #define DEPTHWISE_ENTRY(KH, classes, R) NAME(depthwise_##KH##_##classes##_##R),
     static instance *const known[3][2][NAME(depthwise_height)] = {
@@ -194,13 +196,13 @@ static void NAME(depthwise)(const pyconv_band *b, const real *band, const real *
         {{EACH_HEIGHT(DEPTHWISE_ENTRY, 7, 1)}, {EACH_HEIGHT(DEPTHWISE_ENTRY, 7, 2)}}};
     const ptrdiff_t row = b->sw * b->pitch, kh = b->kh;
     const int is_known = (kh == 3 || kh == 5 || kh == 7) && b->classes <= 2;
-    const NAME(depthwise_task) task = {.b = b,
-                                       .e = e,
-                                       .w = w,
-                                       .step = pyconv_tap_step_of(b),
-                                       .class_step = b->dh * row,
-                                       .band_step = b->sh * b->apart * row,
-                                       .y_step = b->apart * b->ys_h};
+    NAME(depthwise_task)
+    task = {.b = b,
+            .e = e,
+            .step = pyconv_tap_step_of(b),
+            .class_step = b->dh * row,
+            .band_step = b->sh * b->apart * row,
+            .y_step = b->apart * b->ys_h};
     for (ptrdiff_t residue = 0; residue < b->apart && residue < b->rows; residue++) {
         ptrdiff_t r = residue, left = b->apart == 1 ? b->rows : (b->rows - residue - 1) / b->apart + 1;
         while (left > 0) {
@@ -216,8 +218,13 @@ static void NAME(depthwise)(const pyconv_band *b, const real *band, const real *
                 height = left >= 4 && kh >= 4 * b->classes ? 4 : 1;
                 f = height == 4 ? NAME(depthwise_any_4) : NAME(depthwise_any_1);
             }
-            f(&task, band + r * b->sh * row, y + r * b->ys_h,
-              e->flags & PYCONV_RESIDUAL ? e->residual + r * b->ys_h : NULL);
+            for (ptrdiff_t c = 0; c < planes; c++) {
+                const ptrdiff_t at = c * ys_c + r * b->ys_h;
+                task.w = w + c * kh * b->kw;
+                task.bias = e->flags & PYCONV_BIAS_ROW ? e->bias[c] : 0;
+                f(&task, band + c * band_c + r * b->sh * row, y + at,
+                  e->flags & PYCONV_RESIDUAL ? e->residual + at : NULL);
+            }
             left -= height;
             r += height * b->apart;
         }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* y[r][q][c] = clamp(bias[c] + sum over i, j of w[i][j][c] x[(first + r) sh - ph + i dh][q sw - pw + j dw][c]
+/* y[r][q][c] = clamp(bias[c] + sum over l, i, j of w[l][i][j][c] x[l][(first + r) sh - ph + i dh][q sw - pw + j dw][c]
  *                    + residual[r][q][c], lo, hi):
- * rows first + r of one channels-last image, taps outside the image left out.
+ * rows first + r of a channels-last image, or of the sum over p->c of them, taps outside the image left out.
  *
- *   x  the image's first of `channels` channels    w  [kh][kw][ws]    y, residual  [rows][ow][channels], ys_h, ys_w apart
- *   bias  [channels]
+ *   x  [l][ih][iw][channels], p->xs_c, xs_h and xs_w apart     w  [l][kh][kw][ws]     bias  [channels]
+ *   y, residual  [rows][ow][channels], ys_h and ys_w apart
  *
- * Vectors run over channels. A tile is up to 8 neighbouring pixels. Where their windows overlap (stride and dilation 1,
- * kernels 3, 5 and 7 wide) a pixel of x is loaded once for all the sums it is in. */
+ * Vectors run over channels. A tile is up to 8 neighbouring pixels. Where these have neighbouring windows (stride and
+ * dilation 1) a pixel of x is loaded once for the sums it is in, of up to 7 taps. */
 
 typedef struct NAME(pixels_task) {
     const pyconv_patches *p;
@@ -24,49 +24,70 @@ typedef struct NAME(pixels_tile) {
     ptrdiff_t q, j0, j1, column;
 } NAME(pixels_tile);
 
+#define LOAD(p) (full ? v_load(p) : v_load_n(p, n))
+/* W neighbouring taps of one row, from tap j on, for Q pixels: each column of x is loaded once. `inside`: all are in the
+ * image. */
+INLINE void NAME(pixels_columns)(const int Q, const int W, const int inside, const int full, ptrdiff_t j,
+                                 ptrdiff_t j0, ptrdiff_t j1, const real *x, ptrdiff_t x_tap, const real *w,
+                                 ptrdiff_t ws, ptrdiff_t n, vec sum[8]) {
+    vec scale[7];
+    ptrdiff_t at = (j - j0) * x_tap;
+    w += j * ws;
+    PYCONV_UNROLL
+    for (int a = 0; a < W; a++, w += ws)
+        scale[a] = LOAD(w);
+    PYCONV_UNROLL
+    for (int a = 0; a < Q + W - 1; a++, at += x_tap) {
+        if (!inside && (j + a < j0 || j + a >= j1))
+            continue;
+        vec v = LOAD(x + at);
+        v_keep(v);
+        PYCONV_UNROLL
+        for (int q = 0; q < Q; q++)
+            if (q <= a && a - q < W)
+                sum[q] = v_fma(scale[a - q], v, sum[q]);
+    }
+}
+
 /* Q pixels and one vector of channels, n of them valid; x stands at row i0 and column j0, w at tap (i0, 0). KW is the
- * width of a kernel that shares its loads, else 0; `inside`: all its columns are in the image. */
+ * width of a kernel that shares its loads, or 1 for any that does, else 0. */
 INLINE void NAME(pixels)(const int Q, const int KW, const int inside, const int full,
                          const NAME(pixels_task) * task, ptrdiff_t j0, ptrdiff_t j1, const real *x,
                          const real *w, real *y, const real *residual, const real *bias, ptrdiff_t n) {
-#define LOAD(p) (full ? v_load(p) : v_load_n(p, n))
     const pyconv_patches *p = task->p;
     const EPILOGUE *e = task->e;
     const ptrdiff_t step = p->sw * p->xs_w, x_row = p->dh * p->xs_h, x_tap = p->dw * p->xs_w, ws = task->ws;
-    const ptrdiff_t w_row = p->kw * ws;
+    const ptrdiff_t kw = p->kw, w_row = kw * ws;
     vec sum[8];
     const vec start = bias ? LOAD(bias) : (vec){0};
     PYCONV_UNROLL
     for (int q = 0; q < Q; q++)
         sum[q] = start;
-    for (ptrdiff_t i = task->i0; i < task->i1; i++, x += x_row, w += w_row) {
-        const real *tap = x;
-        if (KW) {
-            const real *weight = w;
-            vec scale[7];
-            PYCONV_UNROLL
-            for (int j = 0; j < KW; j++, weight += ws)
-                scale[j] = LOAD(weight);
-            PYCONV_UNROLL
-            for (int a = 0; a < Q + KW - 1; a++) {
-                if (!inside && (a < j0 || a >= j1))
-                    continue;
-                vec v = LOAD(tap);
-                v_keep(v);
-                tap += x_tap;
-                PYCONV_UNROLL
-                for (int q = 0; q < Q; q++)
-                    if (q <= a && a - q < KW)
-                        sum[q] = v_fma(scale[a - q], v, sum[q]);
+    for (ptrdiff_t l = 0; l < p->c; l++, w += p->kh * w_row) {
+        const real *x_from = x + l * p->xs_c, *w_from = w;
+        for (ptrdiff_t i = task->i0; i < task->i1; i++, x_from += x_row, w_from += w_row) {
+            if (KW > 1)
+                NAME(pixels_columns)(Q, KW, inside, full, 0, j0, j1, x_from, x_tap, w_from, ws, n, sum);
+            else if (KW == 1) {
+                ptrdiff_t j = 0;
+                for (; j + 4 <= kw; j += 4)
+                    NAME(pixels_columns)(Q, 4, inside, full, j, j0, j1, x_from, x_tap, w_from, ws, n, sum);
+                if (j + 2 <= kw) {
+                    NAME(pixels_columns)(Q, 2, inside, full, j, j0, j1, x_from, x_tap, w_from, ws, n, sum);
+                    j += 2;
+                }
+                if (j < kw)
+                    NAME(pixels_columns)(Q, 1, inside, full, j, j0, j1, x_from, x_tap, w_from, ws, n, sum);
+            } else {
+                const real *tap = x_from;
+                for (ptrdiff_t j = j0; j < j1; j++, tap += x_tap) {
+                    const vec scale = LOAD(w_from + j * ws);
+                    const real *pixel = tap;
+                    PYCONV_UNROLL
+                    for (int q = 0; q < Q; q++, pixel += step)
+                        sum[q] = v_fma(scale, LOAD(pixel), sum[q]);
+                }
             }
-            continue;
-        }
-        for (ptrdiff_t j = j0; j < j1; j++, tap += x_tap) {
-            const vec scale = LOAD(w + j * ws);
-            const real *pixel = tap;
-            PYCONV_UNROLL
-            for (int q = 0; q < Q; q++, pixel += step)
-                sum[q] = v_fma(scale, LOAD(pixel), sum[q]);
         }
     }
     PYCONV_UNROLL
@@ -81,8 +102,8 @@ INLINE void NAME(pixels)(const int Q, const int KW, const int inside, const int 
         else
             v_store_n(y + at, sum[q], n);
     }
-#undef LOAD
 }
+#undef LOAD
 
 #define PIXELS_INSTANCE(KW, inside, Q)                                                                       \
     static void NAME(pixels_##KW##_##inside##_##Q)(const NAME(pixels_task) * task, ptrdiff_t j0,             \
@@ -103,6 +124,7 @@ INLINE void NAME(pixels)(const int Q, const int KW, const int inside, const int 
     F(__VA_ARGS__, 4) F(__VA_ARGS__, 5) F(__VA_ARGS__, 6) F(__VA_ARGS__, 7) F(__VA_ARGS__, 8)
 #define PIXELS_ENTRY(KW, inside, Q) NAME(pixels_##KW##_##inside##_##Q),
 EACH_PIXELS(PIXELS_INSTANCE, 0, 1)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 0)
 EACH_PIXELS(PIXELS_INSTANCE, 3, 0)
 EACH_PIXELS(PIXELS_INSTANCE, 3, 1)
 EACH_PIXELS(PIXELS_INSTANCE, 5, 0)
@@ -128,17 +150,20 @@ static ptrdiff_t NAME(pixels_tile_at)(const pyconv_patches *p, ptrdiff_t q, NAME
     typedef void instance(const NAME(pixels_task) * task, ptrdiff_t j0, ptrdiff_t j1, const real *x,
                           const real *w, real *y, const real *residual, const real *bias);
     static instance *const alone[8] = {EACH_PIXELS(PIXELS_ENTRY, 0, 1)};
-    static instance *const sharing[3][2][8] = {
+    static instance *const any[8] = {EACH_PIXELS(PIXELS_ENTRY, 1, 0)};
+    static instance *const known[3][2][8] = {
         {{EACH_PIXELS(PIXELS_ENTRY, 3, 0)}, {EACH_PIXELS(PIXELS_ENTRY, 3, 1)}},
         {{EACH_PIXELS(PIXELS_ENTRY, 5, 0)}, {EACH_PIXELS(PIXELS_ENTRY, 5, 1)}},
         {{EACH_PIXELS(PIXELS_ENTRY, 7, 0)}, {EACH_PIXELS(PIXELS_ENTRY, 7, 1)}}};
     const ptrdiff_t start = q * p->sw - p->pw;
     ptrdiff_t count = p->ow - q;
-    if (p->sw == 1 && p->dw == 1 && (p->kw == 3 || p->kw == 5 || p->kw == 7)) {
+    if (p->sw == 1 && p->dw == 1 && p->kw > 1) {
         count = count <= 8 ? count : count < 16 ? (count + 1) / 2 : 8; /* 12 are 6 + 6 */
         const ptrdiff_t columns = count + p->kw - 1;
         pyconv_taps_inside(start, 1, columns, p->iw, &t->j0, &t->j1);
-        t->compute = sharing[(p->kw - 3) / 2][t->j1 - t->j0 == columns][count - 1];
+        t->compute = p->kw == 3 || p->kw == 5 || p->kw == 7
+                         ? known[(p->kw - 3) / 2][t->j1 - t->j0 == columns][count - 1]
+                         : any[count - 1];
     } else {
         count = NAME(pixels_alike)(p, q, &t->j0, &t->j1);
         t->compute = alone[count - 1];

@@ -83,6 +83,7 @@ PYCONV_TARGET_END
 #include "transpose.tmpl.h"
 
 #include "split.tmpl.h"
+#include "spread.tmpl.h"
 
 #include "depthwise.tmpl.h"
 #include "depthwise_nhwc.tmpl.h"

@@ -49,11 +49,13 @@
        (ptrdiff_t rows, ptrdiff_t cols, const pyconv_##T *from, ptrdiff_t from_s, pyconv_##T *to,            \
         ptrdiff_t to_s))                                                                                     \
     OP(T, isa, split, void,                                                                                  \
-       (const pyconv_##T *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows,       \
-        ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, pyconv_##T *band))                                      \
+       (ptrdiff_t planes, const pyconv_##T *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw,   \
+        ptrdiff_t h0, ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, pyconv_##T *band,         \
+        ptrdiff_t band_c))                                                                                   \
+    OP(T, isa, spread, void, (const pyconv_spread *s, const pyconv_##T *x, pyconv_##T *to))                  \
     OP(T, isa, depthwise, void,                                                                              \
-       (const pyconv_band *b, const pyconv_##T *band, const pyconv_##T *w, pyconv_##T *y,                    \
-        const pyconv_##T##_epilogue *e))                                                                     \
+       (const pyconv_band *b, ptrdiff_t planes, const pyconv_##T *band, ptrdiff_t band_c,                    \
+        const pyconv_##T *w, pyconv_##T *y, ptrdiff_t ys_c, const pyconv_##T##_epilogue *e))                 \
     OP(T, isa, depthwise_nhwc, void,                                                                         \
        (const pyconv_patches *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const pyconv_##T *x,   \
         const pyconv_##T *w, ptrdiff_t ws, pyconv_##T *y, ptrdiff_t ys_h, ptrdiff_t ys_w,                    \

@@ -3,8 +3,8 @@
  * (PYCONV_T).
  *
  *   real  float or double          vec  a vector of V reals          NAME(op)  pyconv_<t>_<op>__<isa>
- *   v_load v_store v_set1 v_fma v_max v_min v_load_n v_store_n v_even v_odd v_transpose; + - * / work on vec
- * as they are
+ *   v_load v_store v_set1 v_fma v_max v_min v_load_n v_store_n v_even v_odd v_permute v_transpose v_load_turned; + - * /
+ * work on vec as they are
  *
  * Included by foreach_isa.h alone, once per pair; so no include guard. simd_end.h takes the names back. */
 
@@ -43,7 +43,9 @@ typedef real NAME(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(s
 #define v_store_n NAME(store_n)
 #define v_even NAME(even)
 #define v_odd NAME(odd)
+#define v_permute NAME(permute)
 #define v_transpose NAME(transpose)
+#define v_load_turned NAME(load_turned)
 
 /* Holds a vector in its register: compilers like to read it from memory again for each of its uses. */
 #if PYCONV_LEVEL == PYCONV_ISA_neon
@@ -131,6 +133,27 @@ INLINE vec v_load_n(const real *p, ptrdiff_t n) {
 INLINE void v_store_n(real *p, vec v, ptrdiff_t n) { memcpy(p, &v, (size_t)n * sizeof(real)); }
 #endif
 
+/* Lane l of the result is v[index[l]]. */
+#if PYCONV_IS_F32
+typedef int NAME(indices) __attribute__((vector_size(VECTOR_BYTES)));
+#else
+typedef long long NAME(indices) __attribute__((vector_size(VECTOR_BYTES)));
+#endif
+INLINE vec v_permute(vec v, NAME(indices) index) {
+#if PYCONV_LEVEL == PYCONV_ISA_avx512 && PYCONV_IS_F32
+    return (vec)_mm512_permutexvar_ps((__m512i)index, (__m512)v);
+#elif PYCONV_LEVEL == PYCONV_ISA_avx512
+    return (vec)_mm512_permutexvar_pd((__m512i)index, (__m512d)v);
+#elif PYCONV_LEVEL == PYCONV_ISA_avx2 && PYCONV_IS_F32
+    return (vec)_mm256_permutevar8x32_ps((__m256)v, (__m256i)index);
+#else
+    vec to = v;
+    for (int l = 0; l < V; l++)
+        to[l] = v[index[l]];
+    return to;
+#endif
+}
+
 /* LANES(F, b): F(0, b), F(1, b), ..., F(V - 1, b) */
 #define LANES_2(F, b) F(0, b), F(1, b)
 #define LANES_4(F, b) LANES_2(F, b), F(2, b), F(3, b)
@@ -163,18 +186,67 @@ INLINE vec v_odd(vec a, vec b) { return __builtin_shufflevector(a, b, LANES(STEP
             r[i] = __builtin_shufflevector(low, high, LANES(SWAP_LOW, b));                                   \
             r[i + (b)] = __builtin_shufflevector(low, high, LANES(SWAP_HIGH, b));                            \
         }
-INLINE void v_transpose(vec r[V]) {
-    SWAP_STAGE(1)
+INLINE void v_transpose(vec r[V]){SWAP_STAGE(1)
 #if V > 2
-    SWAP_STAGE(2)
+                                      SWAP_STAGE(2)
 #endif
 #if V > 4
-    SWAP_STAGE(4)
+                                          SWAP_STAGE(4)
 #endif
 #if V > 8
-    SWAP_STAGE(8)
+                                              SWAP_STAGE(8)
 #endif
 }
+
+/* r[j][i] = p[i step + j], V x V. Lanes of 16 bytes are gathered by the loads, and turned by shuffles that stay inside
+ * them: half as many as v_transpose needs. */
+#define QUAD (16 / (int)sizeof(real))
+#define ZIP_LOW(lane, b) ((lane) % QUAD / 2 + (lane) / QUAD * QUAD + (lane) % 2 * V)
+#define ZIP_HIGH(lane, b) (ZIP_LOW(lane, b) + QUAD / 2)
+#define PAIR_LOW(lane, b) ((lane) % 4 < 2 ? (lane) : (lane) - 2 + V)
+#define PAIR_HIGH(lane, b) ((lane) % 4 < 2 ? (lane) + 2 : (lane) + V)
+INLINE vec NAME(load_quads)(const real *p, ptrdiff_t step) {
+#if PYCONV_LEVEL == PYCONV_ISA_avx512
+    __m512 v = _mm512_castps128_ps512(_mm_loadu_ps((const float *)p));
+    v = _mm512_insertf32x4(v, _mm_loadu_ps((const float *)(p + step)), 1);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps((const float *)(p + 2 * step)), 2);
+    return (vec)_mm512_insertf32x4(v, _mm_loadu_ps((const float *)(p + 3 * step)), 3);
+#elif PYCONV_LEVEL == PYCONV_ISA_avx2
+    const __m256 v = _mm256_castps128_ps256(_mm_loadu_ps((const float *)p));
+    return (vec)_mm256_insertf128_ps(v, _mm_loadu_ps((const float *)(p + step)), 1);
+#else
+    (void)step;
+    return v_load(p);
+#endif
+}
+INLINE void v_load_turned(vec r[V], const real *p, ptrdiff_t step) {
+    PYCONV_UNROLL
+    for (int j = 0; j < V; j += QUAD) {
+        vec rows[QUAD], zipped[QUAD];
+        PYCONV_UNROLL
+        for (int i = 0; i < QUAD; i++)
+            rows[i] = NAME(load_quads)(p + j + i * step, QUAD * step);
+        PYCONV_UNROLL
+        for (int i = 0; i < QUAD; i += 2) {
+            zipped[i] = __builtin_shufflevector(rows[i], rows[i + 1], LANES(ZIP_LOW, 0));
+            zipped[i + 1] = __builtin_shufflevector(rows[i], rows[i + 1], LANES(ZIP_HIGH, 0));
+        }
+#if PYCONV_IS_F32
+        r[j] = __builtin_shufflevector(zipped[0], zipped[2], LANES(PAIR_LOW, 0));
+        r[j + 1] = __builtin_shufflevector(zipped[0], zipped[2], LANES(PAIR_HIGH, 0));
+        r[j + 2] = __builtin_shufflevector(zipped[1], zipped[3], LANES(PAIR_LOW, 0));
+        r[j + 3] = __builtin_shufflevector(zipped[1], zipped[3], LANES(PAIR_HIGH, 0));
+#else
+        r[j] = zipped[0];
+        r[j + 1] = zipped[1];
+#endif
+    }
+}
+#undef QUAD
+#undef ZIP_LOW
+#undef ZIP_HIGH
+#undef PAIR_LOW
+#undef PAIR_HIGH
 #undef SWAP_STAGE
 #undef SWAP_LOW
 #undef SWAP_HIGH

@@ -19,7 +19,9 @@
 #undef v_store_n
 #undef v_even
 #undef v_odd
+#undef v_permute
 #undef v_transpose
+#undef v_load_turned
 #undef v_keep
 #undef LANES
 #undef LANES_2

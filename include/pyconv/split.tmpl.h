@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* band[r][a][q] = x[h0 + r][w0 + q sw + a], zero outside the image: one channel of a band (see band.h).
+/* band[c][r][a][q] = x[c][h0 + r][w0 + q sw + a], zero outside the image: channels of a band (see band.h).
  *
- *   x     [ih][iw], rows xs_h apart
- *   band  [rows][sw][pitch], pitch a multiple of V, all written */
+ *   x     [planes][ih][iw], planes xs_c and rows xs_h apart
+ *   band  [planes][rows][sw][pitch], pitch a multiple of V, all written */
 
 /* Lanes first <= l < last of p[l], the others zero; no memory but theirs is read. */
 #if PYCONV_LEVEL == PYCONV_ISA_avx512
@@ -53,32 +53,34 @@ INLINE void NAME(split_phases)(const int sw, const vec v[4], real *to, ptrdiff_t
 }
 
 /* Rows that are inside the image, column by column, so that the masks of a column serve all rows. */
-INLINE void NAME(split_rows)(const real *x, ptrdiff_t xs_h, ptrdiff_t iw, ptrdiff_t w0, ptrdiff_t rows,
-                             const int sw, ptrdiff_t pitch, real *band) {
+INLINE void NAME(split_rows)(ptrdiff_t planes, const real *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t iw,
+                             ptrdiff_t w0, ptrdiff_t rows, const int sw, ptrdiff_t pitch, real *band,
+                             ptrdiff_t band_c) {
     for (ptrdiff_t q = 0; q < pitch; q += V) {
         const ptrdiff_t w = w0 + q * sw;
-        const real *from = x + w;
-        real *to = band + q;
-        if (w >= 0 && w + sw * V <= iw) {
-            for (ptrdiff_t r = 0; r < rows; r++, from += xs_h, to += sw * pitch) {
-                vec v[4];
-                PYCONV_UNROLL
-                for (int a = 0; a < sw; a++)
-                    v[a] = v_load(from + a * V);
-                NAME(split_phases)(sw, v, to, pitch);
-            }
-            continue;
-        }
+        const int whole = w >= 0 && w + sw * V <= iw;
         NAME(part) parts[4];
         PYCONV_UNROLL
         for (int a = 0; a < sw; a++)
             parts[a] = NAME(part_of)(-(w + a * V), iw - (w + a * V));
-        for (ptrdiff_t r = 0; r < rows; r++, from += xs_h, to += sw * pitch) {
+        for (ptrdiff_t c = 0; c < planes; c++) {
+            const real *from = x + c * xs_c + w;
+            real *to = band + c * band_c + q;
             vec v[4];
-            PYCONV_UNROLL
-            for (int a = 0; a < sw; a++)
-                v[a] = NAME(load_part)(from + a * V, parts[a]);
-            NAME(split_phases)(sw, v, to, pitch);
+            if (whole)
+                for (ptrdiff_t r = 0; r < rows; r++, from += xs_h, to += sw * pitch) {
+                    PYCONV_UNROLL
+                    for (int a = 0; a < sw; a++)
+                        v[a] = v_load(from + a * V);
+                    NAME(split_phases)(sw, v, to, pitch);
+                }
+            else
+                for (ptrdiff_t r = 0; r < rows; r++, from += xs_h, to += sw * pitch) {
+                    PYCONV_UNROLL
+                    for (int a = 0; a < sw; a++)
+                        v[a] = NAME(load_part)(from + a * V, parts[a]);
+                    NAME(split_phases)(sw, v, to, pitch);
+                }
         }
     }
 }
@@ -96,23 +98,27 @@ INLINE void NAME(split_zeros)(ptrdiff_t count, real *band) {
         v_store(band + q, (vec){0});
 }
 
-static void NAME(split)(const real *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0,
-                        ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, real *band) {
+static void NAME(split)(ptrdiff_t planes, const real *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih,
+                        ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw,
+                        ptrdiff_t pitch, real *band, ptrdiff_t band_c) {
     const ptrdiff_t width = sw * pitch, first = pyconv_clamp(-h0, 0, rows),
                     last = pyconv_clamp(ih - h0, first, rows);
-    NAME(split_zeros)(first * width, band);
-    NAME(split_zeros)((rows - last) * width, band + last * width);
+    for (ptrdiff_t c = 0; c < planes; c++) {
+        NAME(split_zeros)(first * width, band + c * band_c);
+        NAME(split_zeros)((rows - last) * width, band + c * band_c + last * width);
+    }
     for (ptrdiff_t r = first; r < last; r += 8) { /* few enough for the prefetcher to see rows, not columns */
         const ptrdiff_t count = last - r < 8 ? last - r : 8;
         const real *from = x + (h0 + r) * xs_h;
         real *to = band + r * width;
         if (sw == 1)
-            NAME(split_rows)(from, xs_h, iw, w0, count, 1, pitch, to);
+            NAME(split_rows)(planes, from, xs_c, xs_h, iw, w0, count, 1, pitch, to, band_c);
         else if (sw == 2)
-            NAME(split_rows)(from, xs_h, iw, w0, count, 2, pitch, to);
+            NAME(split_rows)(planes, from, xs_c, xs_h, iw, w0, count, 2, pitch, to, band_c);
         else if (sw == 4)
-            NAME(split_rows)(from, xs_h, iw, w0, count, 4, pitch, to);
+            NAME(split_rows)(planes, from, xs_c, xs_h, iw, w0, count, 4, pitch, to, band_c);
         else
-            NAME(split_rows_any)(from, xs_h, iw, w0, count, sw, pitch, to);
+            for (ptrdiff_t c = 0; c < planes; c++)
+                NAME(split_rows_any)(from + c * xs_c, xs_h, iw, w0, count, sw, pitch, to + c * band_c);
     }
 }

@@ -47,6 +47,13 @@ typedef struct pyconv_patches {
     ptrdiff_t xs_c, xs_h, xs_w;
 } pyconv_patches;
 
+/* A rectangle of a channels-last image, spread over the outputs of its groups; see spread.tmpl.h. */
+typedef struct pyconv_spread {
+    ptrdiff_t rows, cols, h0, w0; /* of the rectangle; it may reach beyond the image */
+    ptrdiff_t ih, iw, xs_h, xs_w;
+    ptrdiff_t icg, ocg, skip, count;
+} pyconv_spread;
+
 static inline ptrdiff_t pyconv_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a > 0 ? (a - 1) / b + 1 : a / b; }
 
 static inline ptrdiff_t pyconv_clamp(ptrdiff_t v, ptrdiff_t lo, ptrdiff_t hi) {

@@ -142,8 +142,26 @@ static void BENCH_NAME(split)(const KERNELS *kernels, bench_label label) {
     for (ptrdiff_t sw = 1; sw <= 2; sw++) {
         const ptrdiff_t pitch = pyconv_band_pitch(size / sw, 3, sw, 1);
         BENCH_BYTES(BYTES(rows * sw * pitch),
-                    kernels->split(x, size, size, size, -1, rows, -1, sw, pitch, band), "%tdx%td/%td", rows,
-                    size, sw);
+                    kernels->split(1, x, 0, size, size, size, -1, rows, -1, sw, pitch, band, 0),
+                    "%tdx%td/%td", rows, size, sw);
+    }
+}
+
+static void BENCH_NAME(spread)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t channels = 64, rows = 8, cols = 18;
+    real *x = ARRAY(rows * cols * channels), *to = ARRAY(rows * cols * 8 * kernels->lanes);
+    for (ptrdiff_t group = 2; group <= 8; group *= 2) {
+        const pyconv_spread s = {.rows = rows,
+                                 .cols = cols,
+                                 .ih = rows,
+                                 .iw = cols,
+                                 .xs_h = cols * channels,
+                                 .xs_w = channels,
+                                 .icg = group,
+                                 .ocg = group,
+                                 .count = kernels->lanes};
+        BENCH_BYTES(BYTES(rows * cols * group * kernels->lanes), kernels->spread(&s, x, to),
+                    "%tdx%td, groups of %td", rows, cols, group);
     }
 }
 
@@ -170,7 +188,7 @@ static void BENCH_NAME(depthwise)(const KERNELS *kernels, bench_label label) {
     for (int i = 0; i < 4; i++) {
         const ptrdiff_t size = shapes[i][0], kernel = shapes[i][1], stride = shapes[i][2];
         const pyconv_band b = BENCH_NAME(band)(size, size, kernel, stride);
-        BENCH_FLOPS(2 * size * size * kernel * kernel, kernels->depthwise(&b, band, w, y, &e),
+        BENCH_FLOPS(2 * size * size * kernel * kernel, kernels->depthwise(&b, 1, band, 0, w, y, 0, &e),
                     "%tdx%td, %tdx%td/%td", size, size, kernel, kernel, stride);
     }
 }
@@ -182,7 +200,7 @@ static void BENCH_NAME(depthwise_nhwc)(const KERNELS *kernels, bench_label label
     const EPILOGUE e = {0};
     for (ptrdiff_t kernel = 3; kernel <= 7; kernel += 4) {
         const ptrdiff_t out = size - kernel + 1;
-        const pyconv_patches p = {.c = channels,
+        const pyconv_patches p = {.c = 1,
                                   .ih = 7,
                                   .iw = size,
                                   .kh = kernel,

@@ -13,6 +13,7 @@
 
 #include "check_depthwise_grad.tmpl.h"
 #include "check_direct.tmpl.h"
+#include "check_spread.tmpl.h"
 
 #include "check_wino.tmpl.h"
 

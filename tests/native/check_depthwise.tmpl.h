@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* split and depthwise, against their definitions. */
 
-static void CHECK_NAME(split_case)(const KERNELS *kernels, const char *isa, ptrdiff_t ih, ptrdiff_t iw,
-                                   ptrdiff_t h0, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t gap) {
-    const ptrdiff_t rows = ih + 3, pitch = (iw / sw + 20) / 16 * 16, xs_h = iw + gap;
-    guarded image = CHECK_NAME(numbers)(ih * xs_h - gap);
-    guarded out = guarded_new((size_t)(rows * sw * pitch) * sizeof(real));
+static void CHECK_NAME(split_case)(const KERNELS *kernels, const char *isa, ptrdiff_t planes, ptrdiff_t ih,
+                                   ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t gap) {
+    const ptrdiff_t rows = ih + 3, pitch = (iw / sw + 20) / 16 * 16, xs_h = iw + gap, xs_c = ih * xs_h + gap,
+                    band_c = rows * sw * pitch;
+    guarded image = CHECK_NAME(numbers)(planes * xs_c - 2 * gap);
+    guarded out = guarded_new((size_t)(planes * band_c) * sizeof(real));
     const real *x = (real *)image.data, *band = (real *)out.data;
-    kernels->split(x, xs_h, ih, iw, h0, rows, w0, sw, pitch, (real *)out.data);
+    kernels->split(planes, x, xs_c, xs_h, ih, iw, h0, rows, w0, sw, pitch, (real *)out.data, band_c);
     long wrong = 0;
-    for (ptrdiff_t r = 0; r < rows; r++)
+    for (ptrdiff_t r = 0; r < planes * rows; r++)
         for (ptrdiff_t u = 0; u < sw * pitch; u++) {
-            const ptrdiff_t h = h0 + r, w = w0 + u;
-            const double want = h >= 0 && h < ih && w >= 0 && w < iw ? (double)x[h * xs_h + w] : 0;
+            const ptrdiff_t c = r / rows, h = h0 + r % rows, w = w0 + u;
+            const double want = h >= 0 && h < ih && w >= 0 && w < iw ? (double)x[c * xs_c + h * xs_h + w] : 0;
             wrong += (double)band[(r * sw + u % sw) * pitch + u / sw] != want;
         }
     wrong += !guarded_free(image) + !guarded_free(out);
-    CHECK(wrong == 0, "%s split %tdx%td from %td,%td stride %td: %ld wrong", isa, ih, iw, h0, w0, sw, wrong);
+    CHECK(wrong == 0, "%s split %td of %tdx%td from %td,%td stride %td: %ld wrong", isa, planes, ih, iw, h0,
+          w0, sw, wrong);
 }
 
 static void CHECK_NAME(split)(const KERNELS *kernels, const char *isa) {
@@ -25,8 +27,8 @@ static void CHECK_NAME(split)(const KERNELS *kernels, const char *isa) {
     for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
         for (size_t j = 0; j < sizeof starts / sizeof *starts; j++)
             for (ptrdiff_t sw = 1; sw < 5; sw++)
-                CHECK_NAME(split_case)(kernels, isa, 3, widths[i], (ptrdiff_t)j - 3, starts[j], sw,
-                                       (ptrdiff_t)(i % 2));
+                CHECK_NAME(split_case)(kernels, isa, 1 + (ptrdiff_t)j % 3, 3, widths[i], (ptrdiff_t)j - 3,
+                                       starts[j], sw, (ptrdiff_t)(i % 2));
 }
 
 /* Element number u of the padded row r. */
@@ -34,43 +36,46 @@ static real *CHECK_NAME(in_band)(const pyconv_band *b, real *band, ptrdiff_t r, 
     return band + (r * b->sw + u % b->sw) * b->pitch + u / b->sw;
 }
 
-static void CHECK_NAME(depthwise_case)(const KERNELS *kernels, const char *isa, pyconv_band b, int flags) {
+static void CHECK_NAME(depthwise_case)(const KERNELS *kernels, const char *isa, pyconv_band b,
+                                       ptrdiff_t planes, int flags) {
     const ptrdiff_t rows = pyconv_band_rows(b.rows, b.kh, b.sh, b.dh), gap = 3;
     b.pitch = pyconv_band_pitch(b.cols, b.kw, b.sw, b.dw);
     b.ys_h = b.cols + gap;
     pyconv_band_relate(&b);
-    const ptrdiff_t y_count = b.rows * b.ys_h - gap;
-    guarded in = CHECK_NAME(numbers)(rows * b.sw * b.pitch + PYCONV_BAND_SLACK),
-            weights = CHECK_NAME(numbers)(b.kh * b.kw);
+    const ptrdiff_t plane = rows * b.sw * b.pitch, ys_c = b.rows * b.ys_h + gap,
+                    y_count = planes * ys_c - 2 * gap;
+    guarded in = CHECK_NAME(numbers)(planes * plane + PYCONV_BAND_SLACK),
+            weights = CHECK_NAME(numbers)(planes * b.kh * b.kw);
     guarded out = CHECK_NAME(numbers)(y_count), residual = CHECK_NAME(numbers)(y_count);
-    guarded bias = CHECK_NAME(numbers)(1);
+    guarded bias = CHECK_NAME(numbers)(planes);
     real *band = (real *)in.data, *w = (real *)weights.data, *y = (real *)out.data;
     *CHECK_NAME(in_band)(&b, band, 0, 0) = (real)NAN; /* in the window of output (0, 0) alone */
     real *old = malloc((size_t)y_count * sizeof(real));
     memcpy(old, y, (size_t)y_count * sizeof(real));
     const EPILOGUE e = {flags, -11, 13, (real *)bias.data, (real *)residual.data};
-    kernels->depthwise(&b, band, w, y, &e);
+    kernels->depthwise(&b, planes, band, plane, w, y, ys_c, &e);
     long wrong = 0;
     for (ptrdiff_t at = 0; at < y_count; at++) {
-        const ptrdiff_t r = at / b.ys_h, q = at % b.ys_h;
-        if (q >= b.cols) {
+        const ptrdiff_t c = at / ys_c, r = at % ys_c / b.ys_h, q = at % ys_c % b.ys_h;
+        if (r >= b.rows || q >= b.cols) {
             wrong += y[at] != old[at];
             continue;
         }
         double sum = 0;
         for (ptrdiff_t i = 0; i < b.kh; i++)
             for (ptrdiff_t j = 0; j < b.kw; j++)
-                sum += (double)w[i * b.kw + j] *
-                       (double)*CHECK_NAME(in_band)(&b, band, r * b.sh + i * b.dh, q * b.sw + j * b.dw);
-        const double want = CHECK_NAME(expected)(sum, &e, old, 0, 0, at);
+                sum += (double)w[(c * b.kh + i) * b.kw + j] *
+                       (double)*CHECK_NAME(in_band)(&b, band + c * plane, r * b.sh + i * b.dh,
+                                                    q * b.sw + j * b.dw);
+        const double want = CHECK_NAME(expected)(sum, &e, old, c, 0, at);
         wrong += isnan(want) ? !isnan(y[at]) : (double)y[at] != want;
     }
     free(old);
     wrong += !guarded_free(in) + !guarded_free(weights) + !guarded_free(out) + !guarded_free(residual) +
              !guarded_free(bias);
     CHECK(wrong == 0,
-          "%s depthwise %tdx%td kernel %tdx%td stride %td,%td dilation %td,%td flags=%d: %ld wrong", isa,
-          b.rows, b.cols, b.kh, b.kw, b.sh, b.sw, b.dh, b.dw, flags, wrong);
+          "%s depthwise %td of %tdx%td kernel %tdx%td stride %td,%td dilation %td,%td flags=%d: %ld wrong",
+          isa, planes, b.rows, b.cols, b.kh, b.kw, b.sh, b.sw, b.dh, b.dw, flags, wrong);
 }
 
 static void CHECK_NAME(depthwise)(const KERNELS *kernels, const char *isa) {
@@ -94,7 +99,7 @@ static void CHECK_NAME(depthwise)(const KERNELS *kernels, const char *isa) {
                                        .sw = k[3],
                                        .dh = k[4],
                                        .dw = k[5]};
-                CHECK_NAME(depthwise_case)(kernels, isa, b,
+                CHECK_NAME(depthwise_case)(kernels, isa, b, 1 + rows % 3,
                                            flags & (PYCONV_BIAS_ROW | PYCONV_RESIDUAL | PYCONV_CLAMP));
             }
 }
