@@ -52,7 +52,7 @@ cdef inline double im2col_seconds(const problem_t *p, int threads) noexcept nogi
     return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))
 
 
-cdef inline void _lower_row(const problem_t *p, const real *x, int64_t k, real *dst) noexcept nogil:
+cdef inline void lower_row(const problem_t *p, const real *x, int64_t k, real *dst) noexcept nogil:
     """col[k]: tap (i, j) of channel c for every output pixel."""
     cdef int64_t j = k % p.kw
     cdef int64_t i = k // p.kw % p.kh
@@ -83,7 +83,7 @@ cdef inline int _im2col(task_t *t, const real *weight) noexcept nogil:
             col = <const real *>t.workspace if lowered else x
             if lowered:
                 for r in prange(p.k, num_threads=t.threads, schedule="static"):
-                    _lower_row(p, x, r, <real *>t.workspace + r * pixels)
+                    lower_row(p, x, r, <real *>t.workspace + r * pixels)
             if p.layout == PYCONV_NCHW:
                 gemm(False, False, p.ocg, pixels, p.k, w, p.k, col, pixels, y, pixels)
             else:

@@ -27,9 +27,10 @@ from pyconv._algo_kn2row cimport *
 from pyconv._algo_kn2col cimport *
 from pyconv._algo_kn2row_acc cimport *
 from pyconv._algo_fft cimport *
+from pyconv._algo_strassen cimport *
 
 cdef enum:
-    ALGORITHMS = 19
+    ALGORITHMS = 20
 
 
 cdef inline void fill_table(algorithm_t *table) noexcept:
@@ -105,6 +106,9 @@ cdef inline void fill_table(algorithm_t *table) noexcept:
     table[18] = algorithm_t(
         b"fft", b"Mathieu, Henaff, LeCun 2014", PYCONV_STANDARD, PYCONV_IMAGE, False, fft_supports, fft_workspace,
         fft_packed, fft_pack, fft_run, fft_multiplications, fft_traffic, fft_seconds)
+    table[19] = algorithm_t(
+        b"strassen", b"Strassen 1969", PYCONV_FAST, PYCONV_IMAGE, False, strassen_supports, strassen_workspace,
+        strassen_packed, NULL, strassen_run, strassen_multiplications, strassen_traffic, strassen_seconds)
 
 
 # What one algorithm would need for one problem.
