@@ -21,6 +21,18 @@ import pyconv
 BEGIN, END = "<!-- accuracy:begin -->", "<!-- accuracy:end -->"
 CHANNELS = [3, 8, 16, 32, 64, 128, 256, 512]
 SEEDS = 3
+# What Winograd serves beside 3x3 of stride 1, beside im2col on the same layer.
+FORMS = [
+    ("winograd_f4k3", "1,{},28,28 -> 32 1x3 /1 p0,1"),
+    ("winograd_f4k3", "1,{},28,28 -> 32 3x3 /1 p2 d2"),
+    ("winograd_f4k3", "1,{},56,56 -> 32 5x5 /2 p2"),
+    ("winograd_f4k3", "1,{},59,59 -> 32 11x11 /4 p0"),
+    ("winograd_f3k2", "1,{},28,28 -> 32 2x2 /1 p0"),
+    ("winograd_f3k4", "1,{},56,56 -> 32 7x7 /2 p3"),
+    ("winograd_f2k5", "1,{},28,28 -> 32 5x5 /1 p2"),
+    ("winograd_f2k5", "1,{},28,28 -> 32 1x5 /1 p0,2"),
+    ("winograd_f2k7", "1,{},28,28 -> 32 1x7 /1 p0,3"),
+]
 DATA = {
     "normal": lambda rng, shape: rng.standard_normal(shape),
     "positive": lambda rng, shape: np.maximum(rng.standard_normal(shape), 0),
@@ -38,15 +50,15 @@ def arguments():
     return parser.parse_args()
 
 
-def errors(layer, draw):
-    """{algorithm: relative L2 error}, the root mean square over SEEDS random images and weights."""
+def errors(layer, draw, names):
+    """{algorithm of names: relative L2 error}, the root mean square over SEEDS random images and weights."""
     squares = {}
     for seed in range(SEEDS):
         rng = np.random.default_rng(seed)
         x = draw(rng, layer.x_shape).astype(np.float32)
         weight = rng.standard_normal(layer.w_shape, dtype=np.float32)
         exact = reference.conv2d(layer, x, weight, np.zeros(layer.y_shape[1]))
-        for name in pyconv.algorithms():
+        for name in names:
             try:
                 y = pyconv.conv2d(
                     x,
@@ -64,14 +76,23 @@ def errors(layer, draw):
     return {name: float(np.sqrt(np.mean(values))) for name, values in squares.items()}
 
 
+def layer_errors(pattern, channels, draw, names):
+    return errors(shapes.parse("layer " + pattern.format(channels)), draw, names)
+
+
+def ratio(column, name):
+    return f"{column[name] / column['im2col']:.2f}x" if name in column else "-"
+
+
 def rows(pattern, draw):
     """Header and rows: one column for each number of channels."""
-    measured = [errors(shapes.parse("layer " + pattern.format(c)), draw) for c in CHANNELS]
+    measured = [layer_errors(pattern, c, draw, pyconv.algorithms()) for c in CHANNELS]
     first = ["im2col", *(f"{column['im2col']:.1e}" for column in measured)]
     others = [name for name in pyconv.algorithms() if name != "im2col" and any(name in c for c in measured)]
-    ratios = [
-        [name, *(f"{c[name] / c['im2col']:.2f}x" if name in c else "-" for c in measured)] for name in others
-    ]
+    ratios = [[name, *(ratio(column, name) for column in measured)] for name in others]
+    for name, form in FORMS:
+        columns = [layer_errors(form, c, draw, ("im2col", name)) for c in CHANNELS]
+        ratios.append([f"{name}, {form.split('> 32 ')[1]}", *(ratio(column, name) for column in columns)])
     return ["channels", *map(str, CHANNELS)], [first, *ratios]
 
 

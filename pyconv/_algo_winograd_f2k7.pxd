@@ -16,8 +16,8 @@ from pyconv._winograd_form cimport form_fits
 cdef inline const char *winograd_f2k7_supports(const problem_t *p) noexcept nogil:
     if not form_fits(p, 2, 7):
         return "it serves 1x7 and 7x1 kernels of stride 1"
-    if p.icg < 3:
-        return "it needs 3 channels per group: with fewer its error leaves the class 'standard'"
+    if p.icg < 4:
+        return "it needs 4 channels per group: with fewer its error leaves the class 'standard'"
     return NULL
 
 

@@ -246,10 +246,12 @@ def test_refused_when_every_output_must_keep_to_its_window(name):
         pyconv.plan((1, 8, 16, 16), normal((8, 8, 3, 3)), algorithm=name, accuracy="strict")
 
 
-@pytest.mark.parametrize("name", ["winograd_f4k3", "winograd_f6k3"])
-def test_refuses_few_channels(name):
+@pytest.mark.parametrize(
+    "name, kernel", [("winograd_f4k3", (3, 3)), ("winograd_f6k3", (3, 3)), ("winograd_f2k7", (1, 7))]
+)
+def test_refuses_few_channels(name, kernel):
     with pytest.raises(pyconv.UnsupportedError, match="needs 4 channels"):
-        pyconv.plan((1, 3, 16, 16), normal((8, 3, 3, 3)), algorithm=name, accuracy="fast")
+        pyconv.plan((1, 3, 16, 16), normal((8, 3, *kernel)), algorithm=name, accuracy="fast")
 
 
 @pytest.mark.parametrize("channels", [3, 4, 6])
