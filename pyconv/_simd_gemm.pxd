@@ -62,15 +62,19 @@ cdef inline double tile_cost(int64_t rows, int64_t columns, int64_t mr, int64_t 
     return (rows + tiles) * ceil_div(columns, nr // 2)
 
 
+cdef inline double turned_toll(const problem_t *p) noexcept nogil:
+    """Turning a full tile on its way to memory takes as long as some 12 steps of K; K is summed in blocks of about 512."""
+    return 1 + 12.0 / min(p.k, 512)
+
+
 cdef inline bint weights_broadcast(const problem_t *p) noexcept nogil:
-    """A turned store costs about a tenth."""
     cdef int64_t mr = tile_rows(p)
     cdef int64_t nr = tile_columns(p)
     cdef double weights = tile_cost(p.ocg, p.oh * p.ow, mr, nr)
     cdef double patches = tile_cost(p.oh * p.ow, p.ocg, mr, nr)
     if p.layout == PYCONV_NCHW:
-        return weights <= 1.1 * patches
-    return 1.1 * weights < patches
+        return weights <= turned_toll(p) * patches
+    return turned_toll(p) * weights < patches
 
 
 cdef inline double _idle(const blocks_t *b, int64_t pixel_units, int64_t filter_units, int64_t groups,
@@ -406,7 +410,7 @@ cdef inline double blocks_cycles(const problem_t *p, bint in_place) noexcept nog
     cdef double fma = p.rates.fma
     cdef bint weights = not in_place and weights_broadcast(p)
     cdef double packing = 0 if in_place else pixels * p.k / lanes * (3 if p.layout == PYCONV_NCHW else 6)
-    cdef double turned = 1.1 if weights == (p.layout == PYCONV_NHWC) else 1
+    cdef double turned = turned_toll(p) if weights == (p.layout == PYCONV_NHWC) else 1
     if weights:
         return turned * tile_cost(p.ocg, p.oh * p.ow, tile_rows(p), tile_columns(p)) * p.k / fma + packing
     return turned * tile_cost(p.oh * p.ow, p.ocg, tile_rows(p), tile_columns(p)) * p.k / fma + 1.5 * packing
