@@ -21,12 +21,12 @@ from libc.string cimport memcpy, memset
 from cython.parallel cimport prange
 
 from pyconv._types cimport *
-from pyconv._bands cimport BAND_RUNS, bands_t, cut_bands, windows_cycles
 from pyconv._blas cimport blas_reason, gemm
 from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport copy_seconds, gemm_seconds
 from pyconv._rows cimport gather_row, gather_taps, lowered_row, pack_hwio, pack_ohwi, weight_bytes
 from pyconv._simd_bands cimport run_bands
+from pyconv._simd_bands_cut cimport BAND_RUNS, bands_t, cut_bands, windows_cycles
 from pyconv._simd_gemm cimport core_seconds, pack_weights, packed_weights
 from pyconv._sizes cimport reach, times
 from pyconv._tail cimport finish_image, poll

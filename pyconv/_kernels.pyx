@@ -429,7 +429,7 @@ cdef class Plan:
             C-contiguous array of `output_shape` and `dtype` that overlaps no operand.
         workspace : buffer, optional
             Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`. Without it the call
-            allocates its own.
+            allocates its own; the process keeps one of at most 2 MB for the next call.
         residual : array_like, optional
             Of `output_shape`, added before the activation.
 

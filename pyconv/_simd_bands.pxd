@@ -18,10 +18,10 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
-from pyconv._bands cimport BAND_RUNS, band_lines, bands_t, span, weights_stream
 from pyconv._channels_last cimport copy_rectangle
 from pyconv._rows cimport lowered_row
 from pyconv._simd cimport ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, ceil_div, split_start
+from pyconv._simd_bands_cut cimport BAND_RUNS, band_lines, bands_t, span, weights_stream
 from pyconv._simd_gemm cimport last_flags, multiply
 from pyconv._sizes cimport reach
 from pyconv._tail cimport poll
