@@ -21,6 +21,14 @@ cdef inline int _depth(const problem_t *p) noexcept nogil:
     return recursion_depth(p.ocg, p.oh * p.ow, p.k)
 
 
+cdef inline size_t _temporaries(const problem_t *p, int depth) noexcept nogil:
+    """Elements; y is filters by pixels in NCHW, pixels by filters in NHWC."""
+    cdef int64_t pixels = p.oh * p.ow
+    if p.layout == PYCONV_NCHW:
+        return recursion_elements(p.ocg, pixels, p.k, depth)
+    return recursion_elements(pixels, p.ocg, p.k, depth)
+
+
 cdef inline const char *strassen_supports(const problem_t *p) noexcept nogil:
     if _depth(p) == 0:
         return "its matrices have a side of 1, so no quadrants"
@@ -30,7 +38,7 @@ cdef inline const char *strassen_supports(const problem_t *p) noexcept nogil:
 cdef inline size_t strassen_workspace(const problem_t *p, int threads) noexcept nogil:
     """The patches of im2col, and the temporaries of the recursion."""
     cdef size_t patches = aligned(im2col_workspace(p, threads))
-    return plus(patches, times(recursion_elements(p.ocg, p.oh * p.ow, p.k, _depth(p)), p.itemsize))
+    return plus(patches, times(_temporaries(p, _depth(p)), p.itemsize))
 
 
 cdef inline size_t strassen_packed(const problem_t *p) noexcept nogil:
@@ -44,7 +52,7 @@ cdef inline double strassen_multiplications(const problem_t *p) noexcept nogil:
 
 cdef inline double strassen_traffic(const problem_t *p) noexcept nogil:
     """im2col's, and the temporaries of the first level, written and read seven times."""
-    return im2col_traffic(p) + 14.0 * p.n * p.g * recursion_elements(p.ocg, p.oh * p.ow, p.k, 1) * p.itemsize
+    return im2col_traffic(p) + 14.0 * p.n * p.g * _temporaries(p, 1) * p.itemsize
 
 
 cdef inline double strassen_seconds(const problem_t *p, int threads) noexcept nogil:

@@ -3,7 +3,7 @@
 
 import numpy as np
 import pytest
-from helpers import integers, normal, reference, relative_error
+from helpers import Guarded, integers, normal, reference, relative_error
 
 import pyconv
 
@@ -49,6 +49,23 @@ def test_an_eighth_of_the_multiplications_is_saved():
     plan = pyconv.plan((3, 8, 6, 6), normal((4, 8, 3, 3)), algorithm="strassen", accuracy="fast")
     assert plan.multiplications == 3 * 7 * 2 * 8 * 36  # quadrants 2 x 8 of filters by pixels, 36 deep
     assert plan.workspace_bytes == 4 * (72 * 16 + 2 * 36 + 36 * 8)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("filters, channels", [(40, 6), (6, 40), (40, 40)])
+def test_fewer_pixels_than_filters_or_channels(filters, channels, layout):
+    """y is filters by pixels in NCHW, pixels by filters in NHWC, and its temporaries are so, too."""
+    x, w = integers((channels, 2, 4)), integers((filters, channels, 1, 1), seed=1)
+    exact = reference(x, w)
+    if layout == "NHWC":
+        x, exact = np.ascontiguousarray(x.transpose(1, 2, 0)), exact.transpose(1, 2, 0)
+    plan = pyconv.plan(x.shape, w, layout=layout, algorithm="strassen", accuracy="fast")
+    m, n, k = (filters, 8, channels) if layout == "NCHW" else (8, filters, channels)
+    patches = 0 if layout == "NCHW" else 4 * channels * 8
+    assert plan.workspace_bytes == patches + (m // 2 * max(k, n) // 2 + k // 2 * n // 2) * 4
+    workspace = Guarded(plan.workspace_bytes, np.uint8, 0xFF)
+    np.testing.assert_array_equal(plan(x, workspace=workspace.array), exact)
+    assert workspace.intact()
 
 
 def test_error_is_within_the_class():
