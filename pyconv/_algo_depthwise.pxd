@@ -38,7 +38,7 @@ cdef inline pieces_t cut_planes(const problem_t *p) noexcept nogil:
 cdef inline double _band_cycles(const problem_t *p) noexcept nogil:
     """
     Per image and channel: 4.5 cycles for each vector of a band, 4 for each of outputs, and the multiply-adds, with idle
-    lanes. Kernels that aren't 3, 5 or 7 high have too few sums under way where rows are short. Measured on a
+    lanes. Kernels that aren't 1, 3, 5 or 7 high have too few sums under way where rows are short. Measured on a
     Sapphire-Rapids-class core.
     """
     cdef pieces_t s = cut_planes(p)
@@ -46,7 +46,7 @@ cdef inline double _band_cycles(const problem_t *p) noexcept nogil:
     cdef double fma = p.rates.fma
     cdef double vectors = <double>s.down * s.across * s.rows * ceil_div(s.cols, lanes)
     cdef double band = <double>s.down * s.across * s.plane / lanes
-    cdef bint known = p.kh == 3 or p.kh == 5 or p.kh == 7
+    cdef bint known = p.kh == 1 or p.kh == 3 or p.kh == 5 or p.kh == 7
     cdef double waits = 0.1 if known else 2.0 / min(ceil_div(s.cols, lanes), 4)
     return 4.5 * band + vectors * p.ocg * (p.k * (1 + waits) / fma + 4)
 

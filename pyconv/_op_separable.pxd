@@ -43,7 +43,7 @@ cdef inline bint separable_init(separable_t *s, const plan_t *first, const plan_
     cdef int64_t rows = max(1, min(MID_BYTES, cache_bytes(2) // 4) // row_bytes)
     cdef problem_t part = second.problem
     if (p.layout != PYCONV_NHWC or first.algorithm.run != depthwise_run or second.algorithm.run != pointwise_run
-            or first.need.converted > 0 or first.need.padded > 0):
+            or p.ocg > 1 or first.need.converted > 0 or first.need.padded > 0):
         return False
     s.first, s.second = first, second
     s.threads = max(first.threads, second.threads)

@@ -102,6 +102,9 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const float *x,
                                const float *w, ptrdiff_t ws, float *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
                                const f32_epilogue *e) noexcept nogil
+        void (*grouped_nhwc)(const patches_t *p, ptrdiff_t ocg, ptrdiff_t skip, ptrdiff_t first, ptrdiff_t rows,
+                             ptrdiff_t channels, const float *x, const float *w, ptrdiff_t ws, float *y, ptrdiff_t ys_h,
+                             ptrdiff_t ys_w, const f32_epilogue *e) noexcept nogil
         void (*depthwise_grad)(ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t taps, const float *x, ptrdiff_t x_s,
                                const ptrdiff_t *offsets, const float *dy, ptrdiff_t dy_s, float *sums) noexcept nogil
         void (*wino_weights)(const wino_t *f, ptrdiff_t oc, ptrdiff_t ic, const float *w, float *packed) noexcept nogil
@@ -152,6 +155,9 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const double *x,
                                const double *w, ptrdiff_t ws, double *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
                                const f64_epilogue *e) noexcept nogil
+        void (*grouped_nhwc)(const patches_t *p, ptrdiff_t ocg, ptrdiff_t skip, ptrdiff_t first, ptrdiff_t rows,
+                             ptrdiff_t channels, const double *x, const double *w, ptrdiff_t ws, double *y, ptrdiff_t ys_h,
+                             ptrdiff_t ys_w, const f64_epilogue *e) noexcept nogil
         void (*depthwise_grad)(ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t taps, const double *x, ptrdiff_t x_s,
                                const ptrdiff_t *offsets, const double *dy, ptrdiff_t dy_s, double *sums) noexcept nogil
         void (*wino_weights)(const wino_t *f, ptrdiff_t oc, ptrdiff_t ic, const double *w, double *packed) noexcept nogil

@@ -177,6 +177,7 @@ INLINE void NAME(depthwise_any)(const int R, const int C, const NAME(depthwise_t
             NAME(depthwise_any)(R, 1, task, x, y, residual, left);                                           \
     }
 
+EACH_HEIGHT(DEPTHWISE_KNOWN, 1, 1)
 EACH_HEIGHT(DEPTHWISE_KNOWN, 3, 1)
 EACH_HEIGHT(DEPTHWISE_KNOWN, 3, 2)
 EACH_HEIGHT(DEPTHWISE_KNOWN, 5, 1)
@@ -190,12 +191,13 @@ static void NAME(depthwise)(const pyconv_band *b, ptrdiff_t planes, const real *
                             const real *w, real *y, ptrdiff_t ys_c, const EPILOGUE *e) {
     typedef void instance(const NAME(depthwise_task) * task, const real *x, real *y, const real *residual);
 #define DEPTHWISE_ENTRY(KH, classes, R) NAME(depthwise_##KH##_##classes##_##R),
-    static instance *const known[3][2][NAME(depthwise_height)] = {
+    static instance *const known[4][2][NAME(depthwise_height)] = {
+        {{EACH_HEIGHT(DEPTHWISE_ENTRY, 1, 1)}, {EACH_HEIGHT(DEPTHWISE_ENTRY, 1, 1)}},
         {{EACH_HEIGHT(DEPTHWISE_ENTRY, 3, 1)}, {EACH_HEIGHT(DEPTHWISE_ENTRY, 3, 2)}},
         {{EACH_HEIGHT(DEPTHWISE_ENTRY, 5, 1)}, {EACH_HEIGHT(DEPTHWISE_ENTRY, 5, 2)}},
         {{EACH_HEIGHT(DEPTHWISE_ENTRY, 7, 1)}, {EACH_HEIGHT(DEPTHWISE_ENTRY, 7, 2)}}};
     const ptrdiff_t row = b->sw * b->pitch, kh = b->kh;
-    const int is_known = (kh == 3 || kh == 5 || kh == 7) && b->classes <= 2;
+    const int is_known = (kh == 1 || kh == 3 || kh == 5 || kh == 7) && b->classes <= 2;
     NAME(depthwise_task)
     task = {.b = b,
             .e = e,
@@ -213,7 +215,7 @@ static void NAME(depthwise)(const pyconv_band *b, ptrdiff_t planes, const real *
                 height = left >= 2 * NAME(depthwise_height) || left <= NAME(depthwise_height)
                              ? left < NAME(depthwise_height) ? left : NAME(depthwise_height)
                              : (left + 1) / 2;
-                f = known[(kh - 3) / 2][b->classes - 1][height - 1];
+                f = known[kh / 2][b->classes - 1][height - 1];
             } else {
                 height = left >= 4 && kh >= 4 * b->classes ? 4 : 1;
                 f = height == 4 ? NAME(depthwise_any_4) : NAME(depthwise_any_1);

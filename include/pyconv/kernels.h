@@ -60,6 +60,10 @@
        (const pyconv_patches *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const pyconv_##T *x,   \
         const pyconv_##T *w, ptrdiff_t ws, pyconv_##T *y, ptrdiff_t ys_h, ptrdiff_t ys_w,                    \
         const pyconv_##T##_epilogue *e))                                                                     \
+    OP(T, isa, grouped_nhwc, void,                                                                           \
+       (const pyconv_patches *p, ptrdiff_t ocg, ptrdiff_t skip, ptrdiff_t first, ptrdiff_t rows,             \
+        ptrdiff_t channels, const pyconv_##T *x, const pyconv_##T *w, ptrdiff_t ws, pyconv_##T *y,           \
+        ptrdiff_t ys_h, ptrdiff_t ys_w, const pyconv_##T##_epilogue *e))                                     \
     OP(T, isa, depthwise_grad, void,                                                                         \
        (ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t taps, const pyconv_##T *x, ptrdiff_t x_s,            \
         const ptrdiff_t *offsets, const pyconv_##T *dy, ptrdiff_t dy_s, pyconv_##T *sums))                   \

@@ -146,6 +146,9 @@ INLINE vec v_permute(vec v, NAME(indices) index) {
     return (vec)_mm512_permutexvar_pd((__m512i)index, (__m512d)v);
 #elif PYCONV_LEVEL == PYCONV_ISA_avx2 && PYCONV_IS_F32
     return (vec)_mm256_permutevar8x32_ps((__m256)v, (__m256i)index);
+#elif PYCONV_LEVEL == PYCONV_ISA_avx2
+    const NAME(indices) halves = 2 * index + ((2 * index + 1) << 32);
+    return (vec)_mm256_permutevar8x32_ps((__m256)v, (__m256i)halves);
 #else
     vec to = v;
     for (int l = 0; l < V; l++)

@@ -220,6 +220,31 @@ static void BENCH_NAME(depthwise_nhwc)(const KERNELS *kernels, bench_label label
     }
 }
 
+static void BENCH_NAME(grouped_nhwc)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t channels = kernels->lanes, size = 34, out = size - 2;
+    real *x = ARRAY(3 * size * channels), *w = ARRAY(9 * channels * channels), *y = ARRAY(size * channels);
+    real *sink = ARRAY(kernels->lanes);
+    const EPILOGUE e = {0};
+    for (ptrdiff_t group = 2; group <= channels; group *= 2) {
+        const pyconv_patches p = {.c = group,
+                                  .ih = 3,
+                                  .iw = size,
+                                  .kh = 3,
+                                  .kw = 3,
+                                  .sh = 1,
+                                  .sw = 1,
+                                  .dh = 1,
+                                  .dw = 1,
+                                  .oh = 1,
+                                  .ow = out,
+                                  .xs_h = size * channels,
+                                  .xs_w = channels};
+        BENCH_FLOPS(2 * out * 9 * group * channels,
+                    kernels->grouped_nhwc(&p, group, 0, 0, 1, channels, x, w, channels, y, 0, channels, &e),
+                    "%td of %td, groups of %td, 3x3", out, channels, group);
+    }
+}
+
 static void BENCH_NAME(direct)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t m = 4, channels = 4, k = channels * 9, rows = 8;
     real *band = ARRAY(16 * 1024), *w = ARRAY(k * m), *y = ARRAY(m * rows * 56),
