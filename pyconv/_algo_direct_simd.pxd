@@ -79,7 +79,7 @@ cdef inline double direct_simd_seconds(const problem_t *p, int threads) noexcept
     cdef double band = <double>p.n * p.ic * s.down * s.across * s.plane / lanes
     cdef double cycles = vectors * (p.oc * (p.k / fma + 2) + panels * (0.3 * p.k + 6)) + 150.0 * p.n * p.g + 4.5 * band
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
-    return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes)) / threads + (2e-7 if threads == 1 else 1e-6)
+    return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes)) / threads
 
 
 cdef inline void _tap_offsets(const problem_t *p, const pieces_t *s, ptrdiff_t *offsets) noexcept nogil:

@@ -46,9 +46,11 @@ cdef inline double im2col_traffic(const problem_t *p) noexcept nogil:
 
 cdef inline double im2col_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double pixels = <double>p.oh * p.ow
-    cdef double lowering = copy_seconds(&p.rates, 0 if im2col_workspace(p, threads) == 0 else pixels * p.k, p.itemsize)
+    cdef double lowering = 0
+    if im2col_workspace(p, threads) > 0:
+        lowering = copy_seconds(&p.rates, <double>p.k * p.oh, pixels * p.k, p.layout == PYCONV_NHWC)
     if p.layout == PYCONV_NHWC:
-        lowering *= 4     # gathers across channels
+        return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads))
     return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))
 
 

@@ -53,15 +53,12 @@ cdef inline double im2row_traffic(const problem_t *p) noexcept nogil:
 
 cdef inline double im2row_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double pixels = <double>p.oh * p.ow
-    cdef double lowering = copy_seconds(&p.rates, 0 if _in_place(p) else pixels * p.k, p.itemsize)
-    cdef double products
-    if p.layout == PYCONV_NCHW:
-        lowering *= 4     # gathers across channels
+    cdef double lowering = copy_seconds(&p.rates, pixels * p.kh, pixels * p.k, p.layout == PYCONV_NCHW)
     if _in_place(p):
-        products = p.g * gemm_seconds(&p.rates, p.n * pixels, p.ocg, p.k, p.itemsize, threads)
-    else:
-        products = p.n * p.g * gemm_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads)
-    return p.n * p.g * lowering / threads + products
+        return p.g * gemm_seconds(&p.rates, p.n * pixels, p.ocg, p.k, p.itemsize, threads)
+    if p.layout == PYCONV_NHWC:
+        return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads))
+    return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))
 
 
 cdef inline void _lower_pixel(const problem_t *p, const real *x, int64_t pixel, real *dst) noexcept nogil:

@@ -49,9 +49,9 @@ cdef inline double kn2row_traffic(const problem_t *p) noexcept nogil:
 
 
 cdef inline double kn2row_seconds(const problem_t *p, int threads) noexcept nogil:
-    # In NHWC, gathers across planes.
-    cdef double slow = 4 if p.layout == PYCONV_NHWC else 1
-    cdef double adding = slow * copy_seconds(&p.rates, <double>p.kh * p.kw * p.ocg * p.oh * p.ow, p.itemsize)
+    cdef double rows = <double>p.kh * p.kw * p.oh * (p.ocg if p.layout == PYCONV_NCHW else 1)
+    cdef double sums = <double>p.kh * p.kw * p.oh * p.ow * p.ocg
+    cdef double adding = copy_seconds(&p.rates, rows, sums, p.layout == PYCONV_NHWC)
     cdef double product = gemm_seconds(&p.rates, <double>p.kh * p.kw * p.ocg, <double>p.ih * p.iw, p.icg, p.itemsize, threads)
     return p.n * p.g * (adding / threads + product)
 

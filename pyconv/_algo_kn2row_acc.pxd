@@ -63,8 +63,14 @@ cdef inline double kn2row_acc_multiplications(const problem_t *p) noexcept nogil
 cdef inline double kn2row_acc_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double rows = _block_rows(p) if p.sh == 1 else 1
     cdef double calls = <double>p.kw * _tap_rows(p) / rows
-    cdef double adding = copy_seconds(&p.rates, <double>p.kw * p.ocg * p.oh * (p.ow + p.iw), p.itemsize)
-    return p.n * p.g * (adding / threads + calls * gemm_seconds(&p.rates, p.ocg, rows * p.iw, p.icg, p.itemsize, threads))
+    cdef double lines = <double>p.kw * p.oh * (p.ocg if p.layout == PYCONV_NCHW else 1)
+    cdef double adding = copy_seconds(&p.rates, lines, <double>p.kw * p.ocg * p.oh * p.ow, False)
+    cdef double product
+    if p.layout == PYCONV_NCHW:
+        product = gemm_seconds(&p.rates, p.ocg, rows * p.iw, p.icg, p.itemsize, threads)
+    else:
+        product = gemm_seconds(&p.rates, rows * p.iw, p.ocg, p.icg, p.itemsize, threads)
+    return p.n * p.g * (adding / threads + calls * product)
 
 
 cdef inline void _multiply_row(const problem_t *p, int64_t r, int64_t rows, int64_t i, const real *x, const real *w,

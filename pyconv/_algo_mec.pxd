@@ -92,7 +92,7 @@ cdef inline double mec_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef bint a = mec_solution_a(p)
     cdef double calls = p.oh if a else p.n * p.oh
     cdef double columns = p.n * p.ow if a else p.ow
-    cdef double lowering = copy_seconds(&p.rates, <double>_lowered(p), p.itemsize)
+    cdef double lowering = copy_seconds(&p.rates, <double>p.n * p.ih * p.ow, <double>_lowered(p), False)
     if _on_core(p):
         return p.g * lowering / threads + core_seconds(p, windows_cycles(p), threads)
     return p.g * (lowering / threads + calls * gemm_seconds(&p.rates, p.ocg, columns, p.k, p.itemsize, threads))

@@ -9,6 +9,8 @@ Measured by `python -m pyconv calibrate`; shipped_rates() otherwise.
 
 from libc.stdint cimport int64_t
 
+from pyconv._simd cimport cache_bytes
+
 cdef extern from *:
     """
     typedef struct {
@@ -52,8 +54,8 @@ cdef inline rates_t shipped_rates(bint tuned, int widest) noexcept nogil:
     r.clock = 3.1e9
     r.fma = 2 if tuned else 0.5
     r.l2, r.l3, r.memory = 60e9, 25e9, 13e9
-    r.blas = 0.55 * 4 * widest * r.clock
-    r.blas_call = 600e-9
+    r.blas = 0.75 * 4 * widest * r.clock
+    r.blas_call = 100e-9
     r.scalar = 1.3e9
     r.fork = 2e-6
     return r
@@ -61,23 +63,22 @@ cdef inline rates_t shipped_rates(bint tuned, int widest) noexcept nogil:
 
 cdef inline double gemm_seconds(const rates_t *r, double m, double n, double k, size_t itemsize, int threads) noexcept nogil:
     """
-    2*m*n*k / rate + call, where rate falls with each dimension that is short: OpenBLAS packs both operands anew.
-
-    Half the rate is reached at m or n = 12 and k = 24.
+    2*m*n*k / rate + call, where rate falls with each dimension that is short: OpenBLAS packs both operands anew and
+    passes over the result. Half the rate is reached at m = 4, n = 10 or k = 7.
     """
-    return 2 * m * n * k * itemsize / 4 / (r.blas * threads) * (1 + 12 / m) * (1 + 12 / n) * (1 + 24 / k) + r.blas_call
+    return 2 * m * n * k * itemsize / 4 / (r.blas * threads) * (1 + 4 / m + 10 / n + 7 / k) + r.blas_call
 
 
 cdef inline double stream_seconds(const rates_t *r, double bytes) noexcept nogil:
-    """So many bytes of images and weights pass once; they stand beyond L2, in the last level of cache if they fit."""
-    return bytes / (r.l3 if bytes < last_cache_bytes() else r.memory)
+    """So many bytes of images and weights pass once, from the innermost level of cache beyond L1 that holds them."""
+    return bytes / (r.l2 if bytes < cache_bytes(2) else r.l3 if bytes < last_cache_bytes() else r.memory)
 
 
-cdef inline double copy_seconds(const rates_t *r, double elements, size_t itemsize) noexcept nogil:
-    """Writing so many elements, rows of a few at a time, and reading them again; a quarter of l3 was measured."""
-    return 8 * stream_seconds(r, elements * itemsize)
+cdef inline double copy_seconds(const rates_t *r, double rows, double elements, bint gathers) noexcept nogil:
+    """Elements copied or added up in so many rows, neighbours to neighbours or gathered one by one."""
+    return (20 * rows + (1.7 if gathers else 0.35) * elements) / r.clock
 
 
 cdef inline double pack_seconds(const rates_t *r, double bytes) noexcept nogil:
     """Packed weights of so many bytes, into fresh memory: 3 to 10 GB/s were measured, Winograd's being the slowest."""
-    return 6 * stream_seconds(r, bytes)
+    return 6 * bytes / r.l3

@@ -398,30 +398,52 @@ cdef inline int run_blocks(task_t *t, const blocks_t *b, const real *tag) noexce
     return PYCONV_STATUS_OK
 
 
-cdef inline double blocks_cycles(const problem_t *p, bint in_place) noexcept nogil:
+cdef inline double _packing_cycles(const problem_t *p, int64_t width) noexcept nogil:
     """
-    Steps of the tiles and the packing, per image and group, on one thread.
+    Of the patches of one image and group, in panels of `width` pixels.
 
-    Measured on a Sapphire-Rapids-class core: packing one vector takes 3 cycles from NCHW and 6
-    from NHWC, half as many again into panels of mr.
+    NCHW: for each tap, pieces of rows that end with the panel or the image row, and their vectors in every channel; taps
+    that no vector load serves go one by one. NHWC: blocks of V pixels by V reals turned, for each run of a window;
+    windows that the padding cuts are filled one real at a time. Measured on a Sapphire-Rapids-class core.
     """
     cdef int64_t lanes = tile_columns(p) // 2
     cdef double pixels = <double>p.oh * p.ow
-    cdef double fma = p.rates.fma
+    cdef double taps = p.kh * p.kw
+    cdef int64_t panels = ceil_div(p.oh * p.ow, width)
+    cdef double pieces, vectors, blocks, runs, run, cut
+    cdef bint whole_rows
+    if p.layout == PYCONV_NCHW:
+        pieces = panels if (taps == 1 and p.sh == 1 and p.sw == 1 and p.ow == p.iw) else panels + p.oh
+        vectors = max(pieces, pixels / lanes)
+        if p.sw == 1 or p.sw == 2 or p.sw == 4:
+            return taps * (30 * pieces + (4 if p.sw == 1 else 5) * vectors * p.icg)
+        return taps * (30 * pieces + 1.5 * pixels * p.icg)
+    whole_rows = p.icg < lanes and p.icg == p.ic and p.dw == 1
+    run = p.kw * p.icg if whole_rows else p.icg
+    runs = p.kh if whole_rows else taps
+    blocks = panels * ceil_div(width, lanes)
+    cut = min(1.0, 1.5 * lanes / p.ow) if whole_rows and p.pw0 + p.pw1 > 0 else 0
+    return blocks * runs * (40 + lanes * (7.0 * ceil_div(<int64_t>run, lanes) + run * cut))
+
+
+cdef inline double blocks_cycles(const problem_t *p, bint in_place) noexcept nogil:
+    """
+    Per image and group, on one thread: steps of the tiles, 80 cycles to begin and store a tile, 250 to store it turned, and
+    the packing. Measured on a Sapphire-Rapids-class core.
+    """
+    cdef int64_t mr = tile_rows(p)
+    cdef int64_t nr = tile_columns(p)
+    cdef int64_t pixels = p.oh * p.ow
     cdef bint weights = not in_place and weights_broadcast(p)
-    cdef double packing = 0 if in_place else pixels * p.k / lanes * (3 if p.layout == PYCONV_NCHW else 6)
-    cdef double turned = turned_toll(p) if weights == (p.layout == PYCONV_NHWC) else 1
-    if weights:
-        return turned * tile_cost(p.ocg, p.oh * p.ow, tile_rows(p), tile_columns(p)) * p.k / fma + packing
-    return turned * tile_cost(p.oh * p.ow, p.ocg, tile_rows(p), tile_columns(p)) * p.k / fma + 1.5 * packing
+    cdef int64_t rows = p.ocg if weights else pixels
+    cdef int64_t columns = pixels if weights else p.ocg
+    cdef double tiles = <double>ceil_div(rows, mr) * ceil_div(columns, nr)
+    cdef double stores = tiles * (250 if weights == (p.layout == PYCONV_NHWC) else 80)
+    cdef double packing = 0 if in_place else _packing_cycles(p, nr if weights else mr)
+    return tile_cost(rows, columns, mr, nr) * p.k / p.rates.fma + stores + packing
 
 
 cdef inline double core_seconds(const problem_t *p, double cycles, int threads) noexcept nogil:
-    """
-    cycles per image and group at 0.95 of the speed of the core's kernels, 1500 more to set one of many groups up, and the
-    bytes that pass.
-    """
-    if p.g > 1:
-        cycles += 1500
+    """cycles per image and group, and the bytes that pass."""
     cdef double bytes = <double>p.itemsize * (p.n * (p.xn + p.yn) + p.oc * p.k)
-    return p.n * p.g * cycles / 0.95 / threads / p.rates.clock + stream_seconds(&p.rates, bytes) + 5e-7
+    return p.n * p.g * cycles / threads / p.rates.clock + stream_seconds(&p.rates, bytes)
