@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The ordered table of algorithms, what each needs, whether it may serve, and the choice: a pure function."""
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
 from pyconv._types cimport *
@@ -173,9 +174,9 @@ cdef inline double traffic(const algorithm_t *a, const problem_t *p, const needs
 
 
 cdef inline double seconds(const algorithm_t *a, const problem_t *p, const needs_t *need, int threads) noexcept nogil:
-    """The prediction, those copies included."""
+    """The prediction, with those copies and a microsecond to call a plan."""
     cdef double copies = traffic(a, p, need) - a.traffic(&need.inner)
-    return a.seconds(&need.inner, threads) + stream_seconds(&p.rates, copies) / threads
+    return a.seconds(&need.inner, threads) + stream_seconds(&p.rates, copies) / threads + 1e-6
 
 
 cdef inline int choose(const algorithm_t *table, const problem_t *p, const pyconv_conv2d_t *d, int threads,
@@ -189,8 +190,8 @@ cdef inline int choose(const algorithm_t *table, const problem_t *p, const pycon
     cdef int best = 0
     cdef needs_t need
     cdef double trial
-    cdef double least = table[0].seconds(p, threads)
-    for i in range(1, ALGORITHMS):
+    cdef double least = INFINITY
+    for i in range(ALGORITHMS):
         need = needs(&table[i], p, d, threads, borrow)
         if need.status == PYCONV_STATUS_OK:
             trial = seconds(&table[i], p, &need, threads)

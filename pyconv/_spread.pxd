@@ -99,7 +99,7 @@ cdef inline double spread_seconds(const problem_t *p, int threads) noexcept nogi
         moves = 1 if p.sw > 1 or p.dw > 1 else 1.3 / min(p.kw, 3)
     cdef bint one = ceil_div(s.lanes, p.ocg) * p.icg <= s.lanes
     cdef double cycles = vectors * (p.k * (1 + moves) / fma / 0.8 + 6) + spread * (4 if one else 2 * s.lanes)
-    return (cycles / p.rates.clock + stream_seconds(&p.rates, <double>p.n * (p.xn + p.yn) * p.itemsize)) / threads + 1e-6
+    return (cycles / p.rates.clock + stream_seconds(&p.rates, <double>p.n * (p.xn + p.yn) * p.itemsize)) / threads
 
 
 cdef inline void _fill(const task_t *t, const rectangles_t *s, const real *x, int64_t row, int64_t col, int64_t rows,

@@ -244,7 +244,7 @@ cdef inline double winograd_seconds(const problem_t *p, int m, int r, int thread
     if p.icg * p.sh * p.sw < FEWEST:
         return INFINITY
     return (cut_winograd(p, m, threads).cycles / 0.95 / p.rates.clock
-            + stream_seconds(&p.rates, <double>p.itemsize * p.n * (p.xn + p.yn)) + 1e-6)
+            + stream_seconds(&p.rates, <double>p.itemsize * p.n * (p.xn + p.yn)))
 
 
 # Tiles of one block: images, rows and columns of tiles, from .. to.
