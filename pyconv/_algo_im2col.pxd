@@ -13,8 +13,8 @@ from cython.parallel cimport prange
 from pyconv._types cimport *
 from pyconv._blas cimport blas_reason, gemm
 from pyconv._problem cimport direct_traffic
-from pyconv._rates cimport copy_seconds, gemm_seconds
-from pyconv._rows cimport gather_row
+from pyconv._rates cimport gemm_seconds
+from pyconv._rows cimport gather_row, moving_seconds
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image, poll
 
@@ -48,7 +48,8 @@ cdef inline double im2col_seconds(const problem_t *p, int threads) noexcept nogi
     cdef double pixels = <double>p.oh * p.ow
     cdef double lowering = 0
     if im2col_workspace(p, threads) > 0:
-        lowering = copy_seconds(&p.rates, <double>p.k * p.oh, pixels * p.k, p.layout == PYCONV_NHWC)
+        lowering = moving_seconds(p, <double>p.k * p.oh, pixels * p.k, p.layout == PYCONV_NHWC,
+                                  im2col_workspace(p, threads))
     if p.layout == PYCONV_NHWC:
         return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads))
     return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))

@@ -14,8 +14,8 @@ from pyconv._types cimport *
 from pyconv._algo_im2col cimport is_pointwise
 from pyconv._blas cimport blas_reason, gemm
 from pyconv._problem cimport direct_traffic
-from pyconv._rates cimport copy_seconds, gemm_seconds
-from pyconv._rows cimport gather_taps, pack_ohwi, weight_bytes
+from pyconv._rates cimport gemm_seconds
+from pyconv._rows cimport gather_taps, moving_seconds, pack_ohwi, weight_bytes
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image, poll
 
@@ -53,9 +53,11 @@ cdef inline double im2row_traffic(const problem_t *p) noexcept nogil:
 
 cdef inline double im2row_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double pixels = <double>p.oh * p.ow
-    cdef double lowering = copy_seconds(&p.rates, pixels * p.kh, pixels * p.k, p.layout == PYCONV_NCHW)
+    cdef double lowering = moving_seconds(p, pixels * p.kh, pixels * p.k, p.layout == PYCONV_NCHW,
+                                          im2row_workspace(p, threads))
     if _in_place(p):
-        return p.g * gemm_seconds(&p.rates, p.n * pixels, p.ocg, p.k, p.itemsize, threads)
+        return p.g * (p.n * moving_seconds(p, 0, 0, False, 0) / threads
+                      + gemm_seconds(&p.rates, p.n * pixels, p.ocg, p.k, p.itemsize, threads))
     if p.layout == PYCONV_NHWC:
         return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads))
     return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))

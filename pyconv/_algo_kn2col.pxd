@@ -11,7 +11,8 @@ from pyconv._types cimport *
 from pyconv._algo_kn2row cimport kn2row_multiplications, kn2row_workspace, shift_group
 from pyconv._blas cimport blas_reason, gemm
 from pyconv._kn2 cimport pack_taps, tap_weights
-from pyconv._rates cimport copy_seconds, gemm_seconds
+from pyconv._rates cimport gemm_seconds
+from pyconv._rows cimport moving_seconds
 from pyconv._tail cimport finish_image, poll
 
 
@@ -40,7 +41,7 @@ cdef inline double kn2col_multiplications(const problem_t *p) noexcept nogil:
 cdef inline double kn2col_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double rows = <double>p.kh * p.kw * p.oh * (p.ocg if p.layout == PYCONV_NCHW else 1)
     cdef double sums = <double>p.kh * p.kw * p.oh * p.ow * p.ocg
-    cdef double adding = copy_seconds(&p.rates, rows, sums, p.layout == PYCONV_NCHW)
+    cdef double adding = moving_seconds(p, rows, sums, p.layout == PYCONV_NCHW, kn2col_workspace(p, threads))
     cdef double product = gemm_seconds(&p.rates, <double>p.ih * p.iw, <double>p.kh * p.kw * p.ocg, p.icg, p.itemsize, threads)
     return p.n * p.g * (adding / threads + product)
 

@@ -15,7 +15,8 @@ from pyconv._types cimport *
 from pyconv._blas cimport blas_reason, gemm
 from pyconv._kn2 cimport add_shifted, pack_taps, tap_weights
 from pyconv._problem cimport direct_traffic
-from pyconv._rates cimport copy_seconds, gemm_seconds
+from pyconv._rates cimport gemm_seconds
+from pyconv._rows cimport moving_seconds
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image, poll
 
@@ -51,7 +52,7 @@ cdef inline double kn2row_traffic(const problem_t *p) noexcept nogil:
 cdef inline double kn2row_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double rows = <double>p.kh * p.kw * p.oh * (p.ocg if p.layout == PYCONV_NCHW else 1)
     cdef double sums = <double>p.kh * p.kw * p.oh * p.ow * p.ocg
-    cdef double adding = copy_seconds(&p.rates, rows, sums, p.layout == PYCONV_NHWC)
+    cdef double adding = moving_seconds(p, rows, sums, p.layout == PYCONV_NHWC, kn2row_workspace(p, threads))
     cdef double product = gemm_seconds(&p.rates, <double>p.kh * p.kw * p.ocg, <double>p.ih * p.iw, p.icg, p.itemsize, threads)
     return p.n * p.g * (adding / threads + product)
 

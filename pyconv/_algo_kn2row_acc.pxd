@@ -15,7 +15,8 @@ from cython.parallel cimport prange
 from pyconv._types cimport *
 from pyconv._blas cimport blas_reason, gemm_add
 from pyconv._kn2 cimport add_shifted, pack_taps, tap_weights
-from pyconv._rates cimport copy_seconds, gemm_seconds
+from pyconv._rates cimport gemm_seconds
+from pyconv._rows cimport moving_seconds
 from pyconv._sizes cimport reach, times
 from pyconv._tail cimport finish_image, poll
 
@@ -64,7 +65,7 @@ cdef inline double kn2row_acc_seconds(const problem_t *p, int threads) noexcept 
     cdef double rows = _block_rows(p) if p.sh == 1 else 1
     cdef double calls = <double>p.kw * _tap_rows(p) / rows
     cdef double lines = <double>p.kw * p.oh * (p.ocg if p.layout == PYCONV_NCHW else 1)
-    cdef double adding = copy_seconds(&p.rates, lines, <double>p.kw * p.ocg * p.oh * p.ow, False)
+    cdef double adding = moving_seconds(p, lines, <double>p.kw * p.ocg * p.oh * p.ow, False, 0)
     cdef double product
     if p.layout == PYCONV_NCHW:
         product = gemm_seconds(&p.rates, p.ocg, rows * p.iw, p.icg, p.itemsize, threads)

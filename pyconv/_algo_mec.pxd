@@ -23,8 +23,8 @@ from cython.parallel cimport prange
 from pyconv._types cimport *
 from pyconv._blas cimport blas_reason, gemm
 from pyconv._problem cimport direct_traffic
-from pyconv._rates cimport copy_seconds, gemm_seconds
-from pyconv._rows cimport gather_row, gather_taps, lowered_row, pack_hwio, pack_ohwi, weight_bytes
+from pyconv._rates cimport gemm_seconds
+from pyconv._rows cimport gather_row, gather_taps, lowered_row, moving_seconds, pack_hwio, pack_ohwi, weight_bytes
 from pyconv._simd_bands cimport run_bands
 from pyconv._simd_bands_cut cimport BAND_RUNS, bands_t, cut_bands, windows_cycles
 from pyconv._simd_gemm cimport core_seconds, pack_weights, packed_weights
@@ -92,7 +92,8 @@ cdef inline double mec_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef bint a = mec_solution_a(p)
     cdef double calls = p.oh if a else p.n * p.oh
     cdef double columns = p.n * p.ow if a else p.ow
-    cdef double lowering = copy_seconds(&p.rates, <double>p.n * p.ih * p.ow, <double>_lowered(p), False)
+    cdef double lowering = moving_seconds(p, <double>p.n * p.ih * p.ow, <double>_lowered(p), p.layout == PYCONV_NCHW,
+                                          mec_workspace(p, threads))
     if _on_core(p):
         return p.g * lowering / threads + core_seconds(p, windows_cycles(p), threads)
     return p.g * (lowering / threads + calls * gemm_seconds(&p.rates, p.ocg, columns, p.k, p.itemsize, threads))

@@ -11,7 +11,7 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._algo_im2col cimport im2col_supports, im2col_traffic, im2col_workspace, lower_row
-from pyconv._rates cimport copy_seconds
+from pyconv._rows cimport moving_seconds
 from pyconv._sizes cimport aligned, plus, times
 from pyconv._strassen cimport *
 from pyconv._tail cimport finish_image
@@ -56,9 +56,8 @@ cdef inline double strassen_traffic(const problem_t *p) noexcept nogil:
 
 
 cdef inline double strassen_seconds(const problem_t *p, int threads) noexcept nogil:
-    cdef double lowering = copy_seconds(&p.rates, im2col_workspace(p, threads) / p.itemsize, p.itemsize)
-    if p.layout == PYCONV_NHWC:
-        lowering *= 4     # gathers across channels
+    cdef double lowering = moving_seconds(p, <double>p.k * p.oh, <double>p.k * p.oh * p.ow, p.layout == PYCONV_NHWC,
+                                          im2col_workspace(p, threads))
     return p.n * p.g * (lowering / threads + recursion_seconds(&p.rates, p.ocg, p.oh * p.ow, p.k, _depth(p), p.itemsize, threads))
 
 

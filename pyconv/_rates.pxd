@@ -54,8 +54,8 @@ cdef inline rates_t shipped_rates(bint tuned, int widest) noexcept nogil:
     r.clock = 3.1e9
     r.fma = 2 if tuned else 0.5
     r.l2, r.l3, r.memory = 60e9, 25e9, 13e9
-    r.blas = 0.75 * 4 * widest * r.clock
-    r.blas_call = 100e-9
+    r.blas = 0.6 * 4 * widest * r.clock
+    r.blas_call = 300e-9
     r.scalar = 1.3e9
     r.fork = 2e-6
     return r
@@ -72,11 +72,6 @@ cdef inline double gemm_seconds(const rates_t *r, double m, double n, double k, 
 cdef inline double stream_seconds(const rates_t *r, double bytes) noexcept nogil:
     """So many bytes of images and weights pass once, from the innermost level of cache beyond L1 that holds them."""
     return bytes / (r.l2 if bytes < cache_bytes(2) else r.l3 if bytes < last_cache_bytes() else r.memory)
-
-
-cdef inline double copy_seconds(const rates_t *r, double rows, double elements, bint gathers) noexcept nogil:
-    """Elements copied or added up in so many rows, neighbours to neighbours or gathered one by one."""
-    return (20 * rows + (1.7 if gathers else 0.35) * elements) / r.clock
 
 
 cdef inline double pack_seconds(const rates_t *r, double bytes) noexcept nogil:
