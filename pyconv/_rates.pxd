@@ -61,17 +61,19 @@ cdef inline rates_t shipped_rates(bint tuned, int widest) noexcept nogil:
     return r
 
 
-cdef inline double gemm_seconds(const rates_t *r, double m, double n, double k, size_t itemsize, int threads) noexcept nogil:
-    """
-    2*m*n*k / rate + call, where rate falls with each dimension that is short: OpenBLAS packs both operands anew and
-    passes over the result. Half the rate is reached at m = 4, n = 10 or k = 7.
-    """
-    return 2 * m * n * k * itemsize / 4 / (r.blas * threads) * (1 + 4 / m + 10 / n + 7 / k) + r.blas_call
-
-
 cdef inline double stream_seconds(const rates_t *r, double bytes) noexcept nogil:
     """So many bytes of images and weights pass once, from the innermost level of cache beyond L1 that holds them."""
     return bytes / (r.l2 if bytes < cache_bytes(2) else r.l3 if bytes < last_cache_bytes() else r.memory)
+
+
+cdef inline double gemm_seconds(const rates_t *r, double m, double n, double k, size_t itemsize, int threads) noexcept nogil:
+    """
+    2*m*n*k / rate + call, where rate falls with each dimension that is short: OpenBLAS packs both operands anew and
+    passes over the result. Half the rate is reached at m = 4, n = 10 or k = 7. Operands beyond L2 arrive besides.
+    """
+    cdef double bytes = (m * k + n * k + m * n) * itemsize
+    cdef double arriving = stream_seconds(r, bytes) if bytes > cache_bytes(2) else 0
+    return arriving + 2 * m * n * k * itemsize / 4 / (r.blas * threads) * (1 + 4 / m + 10 / n + 7 / k) + r.blas_call
 
 
 cdef inline double pack_seconds(const rates_t *r, double bytes) noexcept nogil:
