@@ -73,7 +73,7 @@ cdef inline double gemm_seconds(const rates_t *r, double m, double n, double k, 
     """
     cdef double bytes = (m * k + n * k + m * n) * itemsize
     cdef double arriving = stream_seconds(r, bytes) if bytes > cache_bytes(2) else 0
-    return arriving + 2 * m * n * k * itemsize / 4 / (r.blas * threads) * (1 + 4 / m + 10 / n + 7 / k) + r.blas_call
+    return arriving + 2 * m * n * k * itemsize / 4 / (r.blas * threads) * (1 + 4 / m) * (1 + 10 / n) * (1 + 7 / k) + r.blas_call
 
 
 cdef inline double pack_seconds(const rates_t *r, double bytes) noexcept nogil:
