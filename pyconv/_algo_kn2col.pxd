@@ -10,13 +10,16 @@ from libc.stdint cimport int64_t
 from pyconv._types cimport *
 from pyconv._algo_kn2row cimport kn2row_multiplications, kn2row_workspace, shift_group
 from pyconv._blas cimport blas_reason, gemm
-from pyconv._kn2 cimport pack_taps, tap_weights
+from pyconv._kn2 cimport kn2_reason, pack_taps, tap_weights
 from pyconv._rates cimport gemm_seconds
 from pyconv._rows cimport moving_seconds
 from pyconv._tail cimport finish_image, poll
 
 
 cdef inline const char *kn2col_supports(const problem_t *p) noexcept nogil:
+    cdef const char *reason = kn2_reason(p)
+    if reason != NULL:
+        return reason
     return blas_reason(p.ih * p.iw, p.kh * p.kw * p.ocg, p.icg, p.ic, p.icg, p.kh * p.kw * p.ocg)
 
 

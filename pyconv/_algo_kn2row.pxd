@@ -13,7 +13,7 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._blas cimport blas_reason, gemm
-from pyconv._kn2 cimport add_shifted, pack_taps, tap_weights
+from pyconv._kn2 cimport add_shifted, kn2_reason, pack_taps, tap_weights
 from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport gemm_seconds
 from pyconv._rows cimport moving_seconds
@@ -22,6 +22,9 @@ from pyconv._tail cimport finish_image, poll
 
 
 cdef inline const char *kn2row_supports(const problem_t *p) noexcept nogil:
+    cdef const char *reason = kn2_reason(p)
+    if reason != NULL:
+        return reason
     return blas_reason(p.kh * p.kw * p.ocg, p.ih * p.iw, p.icg, p.ic, p.icg, p.ih * p.iw)
 
 

@@ -141,7 +141,7 @@ REFUSED = {
     "threads": ("BAD_THREADS", {"threads": -1}),
     "unsupported": ("UNSUPPORTED", {"algorithm": c_api.algorithm(b"depthwise")}),
     "bound": ("OVER_BUDGET", {"algorithm": c_api.algorithm(b"im2col"), "max_workspace": 100}),
-    "accuracy": ("UNDER_ACCURACY", {"algorithm": c_api.algorithm(b"winograd_f4k3"), "accuracy": 0}),
+    "accuracy": ("UNDER_ACCURACY", {"algorithm": c_api.algorithm(b"winograd_f2k3"), "accuracy": 0}),
 }  # fmt: skip
 
 
