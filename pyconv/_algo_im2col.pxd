@@ -46,7 +46,7 @@ cdef inline double im2col_traffic(const problem_t *p) noexcept nogil:
 
 cdef inline double im2col_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double pixels = <double>p.oh * p.ow
-    cdef double lowering = 0
+    cdef double lowering = moving_seconds(p, 0, 0, False, 0)
     if im2col_workspace(p, threads) > 0:
         lowering = moving_seconds(p, <double>p.k * p.oh, pixels * p.k, p.layout == PYCONV_NHWC,
                                   im2col_workspace(p, threads))

@@ -6,6 +6,7 @@ from libc.string cimport memcpy, memset
 from cython.parallel cimport prange
 
 from pyconv._types cimport *
+from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport cache_bytes
 from pyconv._sizes cimport reach, times
 
@@ -132,10 +133,13 @@ cdef inline double moving_seconds(const problem_t *p, double rows, double elemen
     Of one image and group around its product by BLAS: so many elements, in so many rows, are copied to a buffer or added
     up from it, neighbours to neighbours or gathered one by one.
 
-    Measured on a Sapphire-Rapids-class core. A buffer beyond L2 moves at a quarter of the rate of copying; in NHWC each
-    pixel of one of several groups is a cache line of its own, to be read and written.
+    Measured on a Sapphire-Rapids-class core. The image passes once and the result, which bias and activation read and write
+    again, three times; a buffer beyond L2 moves at a quarter of the rate of copying; in NHWC each pixel of one of several
+    groups is a cache line of its own, to be read and written.
     """
+    cdef double bytes = <double>p.n * (p.xn + 3 * p.yn) * p.itemsize
     cdef double seconds = (20 * rows + (1.7 if gathers else 0.35) * elements) / p.rates.clock
+    seconds += stream_seconds(&p.rates, bytes) / (max(p.n, 1) * p.g)
     if buffer > cache_bytes(2):
         seconds += 8 * buffer / p.rates.l3
     if p.layout == PYCONV_NHWC and p.g > 1:
