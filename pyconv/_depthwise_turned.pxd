@@ -46,8 +46,8 @@ cdef inline double turned_cycles(const problem_t *p) noexcept nogil:
     cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
     cdef double turned = s.count * <double>min(p.ih, (s.rows - 1) * p.sh + (p.kh - 1) * p.dh + 1) * p.iw
     cdef double taps = p.k * min(1.0, <double>p.ih / (p.oh * p.sh + 0.5 * (p.kh - 1) * p.dh))
-    cdef double fma = p.rates.fma
-    return (7.5 * turned + p.oh * p.ow * (taps * 1.1 / fma + 12.5)) / lanes
+    cdef double vectors = ceil_div(p.ic, lanes) / <double>p.ic      # a channel's part of them: 1 where it is alone
+    return (7.5 * turned + p.oh * p.ow * (taps * 1.1 / p.rates.fma + 12.5)) * vectors
 
 
 cdef inline void _turn(const problem_t *p, int64_t rows, int64_t cols, const real *src, int64_t src_s, real *to,
