@@ -67,7 +67,8 @@ cdef inline void direct_simd_pack(const problem_t *p, const void *weight, void *
 cdef inline double direct_simd_seconds(const problem_t *p, int threads) noexcept nogil:
     """
     Multiply-adds and the stores; for each panel of filters 6 cycles and the loads that hide badly; 150 cycles per group and
-    image, 4.5 for each vector of a band; the bytes that pass. Measured on a Sapphire-Rapids-class core.
+    image, 4.5 for each vector of a band; half the time of the bytes that pass, the other half hides. Measured on a
+    Sapphire-Rapids-class core.
     """
     if p.layout == PYCONV_NHWC:
         return spread_seconds(p, threads)
@@ -79,7 +80,7 @@ cdef inline double direct_simd_seconds(const problem_t *p, int threads) noexcept
     cdef double band = <double>p.n * p.ic * s.down * s.across * s.plane / lanes
     cdef double cycles = vectors * (p.oc * (p.k / fma + 2) + panels * (0.3 * p.k + 6)) + 150.0 * p.n * p.g + 4.5 * band
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
-    return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes)) / threads
+    return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes) / 2) / threads
 
 
 cdef inline void _tap_offsets(const problem_t *p, const pieces_t *s, ptrdiff_t *offsets) noexcept nogil:
