@@ -39,12 +39,14 @@ def check(*command):
 
 def test_kernels(tmp_path):
     cc = compiler(shlex.split(sysconfig.get_config_var("CC") or "cc")[0])
-    assert "scalar" in check(build(tmp_path, cc, "-O2"))
+    # -O1 takes half the time to compile; the extension, tested elsewhere, is -O3.
+    assert "scalar" in check(build(tmp_path, cc, "-O1"))
 
 
+@pytest.mark.slow
 def test_kernels_on_aarch64(tmp_path):
     cc, emulator = compiler("aarch64-linux-gnu-gcc"), compiler("qemu-aarch64")
-    assert check(emulator, build(tmp_path, cc, "-O2", "-static")) == ["scalar", "neon"]
+    assert check(emulator, build(tmp_path, cc, "-O1", "-static")) == ["scalar", "neon"]
 
 
 SANITIZED = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
