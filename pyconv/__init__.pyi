@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from typing_extensions import Unpack
 
+from . import cost as cost
+
 __version__: str
 
 _Pair = int | Sequence[int]
