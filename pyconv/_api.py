@@ -1,100 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The functions that people call: arguments into integers, arrays into plans."""
-
-import math
-import operator
+"""conv2d and plan: arrays and arguments into plans."""
 
 import numpy as np
 
-from ._config import parse_bytes, parse_threads, parse_word, settings
-from ._kernels import ACCURACIES, ALGORITHM_NAMES, LAYOUTS, PADDING_MODES, Plan, as_array
+from ._arguments import INF, checked_shape, clip_bounds, integer, pair, parse_word, sides
+from ._config import accuracy_code, thread_count, workspace_bound
+from ._kernels import ALGORITHM_NAMES, LAYOUTS, PADDING_MODES, Plan, as_array
 
-INF = math.inf
 ALGORITHM_CODES = {"auto": -1} | {name: code for code, name in enumerate(ALGORITHM_NAMES)}
-ACTIVATIONS = {None: (-INF, INF), "relu": (0.0, INF), "relu6": (0.0, 6.0)}
-
-
-def _integer(value, name):
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be made of ints, is {value!r}") from None
-
-
-def _pair(value, name):
-    """``2`` or ``(2, 1)`` as (rows, columns)."""
-    if type(value) is int:
-        return value, value
-    if isinstance(value, (tuple, list)):
-        if len(value) != 2:
-            raise ValueError(f"{name} must be an int or a pair, has {len(value)} values")
-        return _integer(value[0], name), _integer(value[1], name)
-    if isinstance(value, np.ndarray) and value.ndim:
-        return _pair(value.tolist(), name)
-    value = _integer(value, name)
-    return value, value
-
-
-def _same(size, kernel, stride, dilation, at_end):
-    """Padding (before, after) that gives ceil(size / stride) outputs; `at_end` says where an odd one goes."""
-    outputs = -(-size // max(stride, 1))
-    total = max((outputs - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
-    small = total // 2
-    return (small, total - small) if at_end else (total - small, small)
-
-
-def _padding(value, image, kernel, stride, dilation):
-    """Every form of padding as (top, bottom, left, right)."""
-    if type(value) is int:
-        return value, value, value, value
-    if isinstance(value, str):
-        if value == "valid":
-            return 0, 0, 0, 0
-        if value in ("same", "same_lower"):
-            sides = [
-                _same(*axis, value == "same") for axis in zip(image, kernel, stride, dilation, strict=True)
-            ]
-            return *sides[0], *sides[1]
-        if value == "full":
-            ph, pw = ((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
-            return ph, ph, pw, pw
-        raise ValueError(
-            "padding must be an int, a pair, ((top, bottom), (left, right)), 'valid', 'same', 'same_lower' "
-            f"or 'full', is {value!r}"
-        )
-    if isinstance(value, (tuple, list)):
-        if len(value) != 2:
-            raise ValueError(
-                f"padding must be an int, a pair or ((top, bottom), (left, right)), is {value!r}"
-            )
-        return *_pair(value[0], "padding"), *_pair(value[1], "padding")
-    if isinstance(value, np.ndarray) and value.ndim:
-        return _padding(value.tolist(), image, kernel, stride, dilation)
-    value = _integer(value, "padding")
-    return value, value, value, value
-
-
-def _activation(value):
-    """An activation as the interval (lo, hi) it clips to."""
-    if isinstance(value, (tuple, list)):
-        if len(value) != 3 or value[0] != "clip":
-            raise ValueError(f"activation must be None, 'relu', 'relu6' or ('clip', lo, hi), is {value!r}")
-        try:
-            return float(value[1]), float(value[2])
-        except OverflowError:
-            raise ValueError(
-                f"the bounds of ('clip', lo, hi) do not fit a float, are {value[1:]!r}"
-            ) from None
-        except (TypeError, ValueError):
-            raise TypeError(f"the bounds of ('clip', lo, hi) must be numbers, are {value[1:]!r}") from None
-    if value is not None and not isinstance(value, str):
-        raise TypeError(f"activation must be None, a str or a tuple, is {type(value).__name__}")
-    try:
-        return ACTIVATIONS[value]
-    except KeyError:
-        raise ValueError(
-            f"activation must be None, 'relu', 'relu6' or ('clip', lo, hi), is {value!r}"
-        ) from None
 
 
 def integers(
@@ -120,17 +33,16 @@ def integers(
             f"weight must have 4 dimensions (filters, channels / groups, rows, columns), has shape {wshape}"
         )
     layout = parse_word(layout, LAYOUTS, "layout")
-    stride = _pair(stride, "stride")
-    dilation = _pair(dilation, "dilation")
+    stride = pair(stride, "stride")
+    dilation = pair(dilation, "dilation")
     if type(padding) is int:
         padding = (padding, padding, padding, padding)
     else:
         image = shape[-2:] if layout == LAYOUTS["NCHW"] else shape[-3:-1]
-        padding = _padding(padding, image, wshape[2:], stride, dilation)
+        padding = sides(padding, image, wshape[2:], stride, dilation)
     if type(groups) is not int:
-        groups = _integer(groups, "groups")
-    lo, hi = (-INF, INF) if activation is None else _activation(activation)
-    defaults = settings.get()
+        groups = integer(groups, "groups")
+    lo, hi = (-INF, INF) if activation is None else clip_bounds(activation)
     return (
         layout,
         stride,
@@ -141,9 +53,9 @@ def integers(
         lo,
         hi,
         parse_word(algorithm, ALGORITHM_CODES, "algorithm"),
-        parse_word(defaults["accuracy"] if accuracy is None else accuracy, ACCURACIES, "accuracy"),
-        defaults["max_workspace"] if max_workspace is None else parse_bytes(max_workspace),
-        defaults["threads"] if threads is None else parse_threads(threads),
+        accuracy_code(accuracy),
+        workspace_bound(max_workspace),
+        thread_count(threads),
     )
 
 
@@ -151,17 +63,6 @@ def _make_plan(shape, dtype, weight, bias, borrow, *arguments):
     if type(weight) is not np.ndarray:
         weight = as_array(weight, "weight")
     return Plan(shape, dtype, weight, bias, *integers(shape, weight.shape, *arguments), borrow)
-
-
-def checked_shape(value, name):
-    """A tuple of sizes."""
-    try:
-        shape = tuple(operator.index(size) for size in value)
-    except TypeError:
-        raise TypeError(f"{name} must be a tuple of ints, is {value!r}") from None
-    if min(shape, default=0) < 0:
-        raise ValueError(f"{name} must not be negative, is {shape}")
-    return shape
 
 
 def conv2d(

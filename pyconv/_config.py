@@ -3,63 +3,27 @@
 
 import contextlib
 import contextvars
-import operator
-import re
 
+from ._arguments import parse_bytes, parse_threads, parse_word
 from ._kernels import ACCURACIES
-
-UNITS = {
-    "": 1,
-    "k": 10**3,
-    "m": 10**6,
-    "g": 10**9,
-    "t": 10**12,
-    "ki": 2**10,
-    "mi": 2**20,
-    "gi": 2**30,
-    "ti": 2**40,
-}
 
 DEFAULTS = {"threads": None, "max_workspace": None, "accuracy": "standard"}
 settings = contextvars.ContextVar("pyconv.config", default=DEFAULTS)
 
 
-def parse_bytes(value):
-    """Bytes as an int: ``1000``, ``"64MB"``, ``"1.5 GiB"``."""
-    if isinstance(value, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", value.lower())
-        if not match or match[2] not in UNITS:
-            raise ValueError(
-                f"max_workspace must be bytes or a text such as '64MB' or '1.5GiB', is {value!r}"
-            )
-        return int(float(match[1]) * UNITS[match[2]])
-    try:
-        size = operator.index(value)
-    except TypeError:
-        raise TypeError(f"max_workspace must be an int, a text or None, is {type(value).__name__}") from None
-    if size < 0:
-        raise ValueError(f"max_workspace must not be negative, is {size}")
-    return size
+def workspace_bound(value):
+    """`max_workspace` of a call in bytes; by default that of the block, None without a bound."""
+    return settings.get()["max_workspace"] if value is None else parse_bytes(value)
 
 
-def parse_threads(value):
-    try:
-        threads = operator.index(value)
-    except TypeError:
-        raise TypeError(f"threads must be an int or None, is {type(value).__name__}") from None
-    if threads < 1:
-        raise ValueError(f"threads must be positive, is {threads}")
-    return threads
+def thread_count(value):
+    """`threads` of a call; by default that of the block, None for OpenMP's own number."""
+    return settings.get()["threads"] if value is None else parse_threads(value)
 
 
-def parse_word(value, words, name):
-    """The code of a word in one of the enumerations."""
-    try:
-        return words[value]
-    except (KeyError, TypeError):
-        if not isinstance(value, str):
-            raise TypeError(f"{name} must be a str, is {type(value).__name__}") from None
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, words))}, is {value!r}") from None
+def accuracy_code(value):
+    """`accuracy` of a call; by default that of the block."""
+    return parse_word(settings.get()["accuracy"] if value is None else value, ACCURACIES, "accuracy")
 
 
 @contextlib.contextmanager

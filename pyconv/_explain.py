@@ -7,7 +7,8 @@ import time
 
 import numpy as np
 
-from ._api import checked_shape, integers, plan
+from ._api import integers, plan
+from ._arguments import checked_shape
 from ._kernels import explain_rows
 
 COLUMNS = (

@@ -6,17 +6,11 @@ import operator
 
 import numpy as np
 
-from ._api import checked_shape, integers, plan
-from ._config import parse_bytes, settings
-from ._kernels import (
-    DTYPES,
-    UnsupportedError,
-    as_array,
-    check_out,
-    fresh_workspace,
-    refuse_overlap,
-    take_workspace,
-)
+from ._api import integers, plan
+from ._arguments import checked_shape
+from ._composed import ComposedPlan, aligned_bytes
+from ._config import workspace_bound
+from ._kernels import DTYPES, UnsupportedError, as_array
 
 
 class Factorization:
@@ -106,7 +100,7 @@ class Factorization:
         )
         _, (sh, sw), (top, bottom, left, right), (dh, dw), *_ = words
         shared = {"layout": layout, "padding_mode": padding_mode, "accuracy": accuracy, "threads": threads}
-        budget = settings.get()["max_workspace"] if max_workspace is None else parse_bytes(max_workspace)
+        budget = workspace_bound(max_workspace)
         rows = {"stride": (sh, 1), "padding": ((top, bottom), (0, 0)), "dilation": (dh, 1)}
         columns = {"stride": (1, sw), "padding": ((0, 0), (left, right)), "dilation": (1, dw)}
         rows |= {"groups": self.groups, **shared}
@@ -123,7 +117,7 @@ class Factorization:
     __repr__ = __str__
 
 
-class FactorizedPlan:
+class FactorizedPlan(ComposedPlan):
     """
     Two plans, one after the other; see `pyconv.Plan`.
 
@@ -142,48 +136,53 @@ class FactorizedPlan:
         self.vertical = plan(shape, factors.vertical, max_workspace=budget and budget // 2, **rows)
         between = self.vertical.output_shape
         self.dtype = self.vertical.dtype
-        self._between = -(-math.prod(between) * self.dtype.itemsize // 64) * 64
+        size = aligned_bytes(between, self.dtype)
         if budget is not None:
-            budget -= self._between + self.vertical.workspace_bytes + self.vertical.packed_bytes
+            budget -= size + self.vertical.workspace_bytes + self.vertical.packed_bytes
             if budget < 0:
                 raise UnsupportedError(
                     f"two convolutions of x {shape} need {-budget} bytes more than max_workspace allows: "
-                    f"{self._between} are the image between them"
+                    f"{size} are the image between them"
                 )
         self.horizontal = plan(between, factors.horizontal, bias, max_workspace=budget, **columns)
         self.input_shape, self.output_shape = shape, self.horizontal.output_shape
         both = self.vertical, self.horizontal
-        self.workspace_bytes = self._between + max(each.workspace_bytes for each in both)
+        self.workspace_bytes = size + max(each.workspace_bytes for each in both)
         self.packed_bytes = sum(each.packed_bytes for each in both)
         self.multiplications = sum(each.multiplications for each in both)
         self.original_multiplications = math.prod(self.output_shape) * math.prod(factors.shape[1:])
-
-    def new_workspace(self):
-        """A fresh buffer for one call at a time: uint8, aligned to 64 bytes, `workspace_bytes` long."""
-        return fresh_workspace(self.workspace_bytes)
 
     def __call__(self, x, out=None, workspace=None, residual=None):
         """
         Convolve x twice.
 
-        Parameters, Returns, Raises: as `pyconv.Plan`.
+        Parameters
+        ----------
+        x : array_like
+            Of `input_shape` and `dtype`.
+        out : ndarray, optional
+            C-contiguous array of `output_shape` and `dtype` that overlaps no operand.
+        workspace : buffer, optional
+            Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
+        residual : array_like, optional
+            Of `output_shape`, added before the activation.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of `output_shape`.
+
+        Raises
+        ------
+        TypeError, ValueError, MemoryError
+            As in `pyconv.Plan`.
         """
         x = as_array(x, "x")
         operands = (("x", x), ("residual", None if residual is None else as_array(residual, "residual")))
-        if out is None:
-            out = np.empty(self.output_shape, self.dtype)
-        else:
-            check_out(out, self.dtype, self.output_shape)
-            refuse_overlap(out, "out", operands)
-        if workspace is None:
-            workspace = self.new_workspace()
-        else:
-            workspace = take_workspace(workspace, self.workspace_bytes, (("out", out), *operands))
-        between = workspace[: math.prod(self.vertical.output_shape) * self.dtype.itemsize]
-        between = between.view(self.dtype).reshape(self.vertical.output_shape)
-        scratch = workspace[self._between :]
-        self.vertical(x, between, scratch)
-        return self.horizontal(between, out, scratch, residual)
+        out, workspace = self._buffers(out, workspace, operands)
+        between, rest = self._between(workspace, self.vertical.output_shape)
+        self.vertical(x, between, rest)
+        return self.horizontal(between, out, rest, residual)
 
     def __str__(self):
         return (

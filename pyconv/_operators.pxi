@@ -2,6 +2,7 @@
 # The part of the extension that operators other than conv2d call; arrays come checked.
 
 from libc.math cimport INFINITY
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from pyconv._op_backward_weight cimport gradient_init, gradient_run, gradient_t
 from pyconv._op_separable cimport separable_init, separable_run, separable_t, separable_workspace
@@ -99,26 +100,18 @@ cdef class WeightGradientPlan:
         cdef cnp.ndarray given_dy = check_array(dy, "dy", self.typenum, self.dy_shape, "the plan")
         cdef cnp.ndarray a, b, dw, block
         cdef int status
-        if out is None:
-            out = np.empty(self.output_shape, self.dtype)
-        else:
-            check_out(out, self.dtype, self.output_shape)
-            refuse_overlap(out, "out", (("x", given), ("dy", given_dy)))
-        if workspace is None:
-            block = fresh_workspace(self.gradient.workspace)
-        else:
-            block = take_workspace(workspace, self.gradient.workspace, (("out", out), ("x", given), ("dy", given_dy)))
-        dw = out
+        dw, block = take_buffers(out, self.output_shape, self.dtype, workspace, self.gradient.workspace,
+                                 (("x", given), ("dy", given_dy)))
         if self.gradient.p.n == 0:
             dw.fill(0)
-            return out
+            return dw
         a, b = as_operand(given, "x"), as_operand(given_dy, "dy")
         with nogil:
             status = gradient_run(&self.gradient, cnp.PyArray_DATA(a), cnp.PyArray_DATA(b), cnp.PyArray_DATA(dw),
                                   cnp.PyArray_DATA(block), interrupted)
         if status == PYCONV_STATUS_INTERRUPTED:
             raise_pending()
-        return out
+        return dw
 
     def new_workspace(self):
         """A fresh buffer for one call at a time: uint8, aligned to 64 bytes, exactly `workspace_bytes` long."""

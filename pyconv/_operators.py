@@ -4,7 +4,7 @@
 import numpy as np
 
 from ._api import conv2d, plan
-from ._config import parse_word
+from ._arguments import parse_word
 from ._kernels import as_array, check_out, refuse_overlap
 
 AXIS_1D = {

@@ -1,27 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """separable_conv2d: depthwise, then pointwise, fused where blocks of rows stay in the cache."""
 
-import math
-
-import numpy as np
-
 from ._api import plan
-from ._config import parse_bytes, parse_word, settings
-from ._kernels import (
-    LAYOUTS,
-    FusedPair,
-    UnsupportedError,
-    as_array,
-    as_operand,
-    check_array,
-    check_out,
-    fresh_workspace,
-    refuse_overlap,
-    take_workspace,
-)
+from ._arguments import parse_word
+from ._composed import ComposedPlan, aligned_bytes
+from ._config import workspace_bound
+from ._kernels import LAYOUTS, FusedPair, UnsupportedError, as_array, as_operand, check_array
 
 
-class SeparablePlan:
+class SeparablePlan(ComposedPlan):
     """
     A separable convolution made ready for one input shape: packed weights of both its parts.
 
@@ -45,7 +32,7 @@ class SeparablePlan:
 
     def __init__(self, x_shape, weights, biases, depthwise, pointwise, max_workspace, limits):
         """`depthwise` and `pointwise` are keywords of `plan` for the two, `limits` for both."""
-        budget = settings.get()["max_workspace"] if max_workspace is None else parse_bytes(max_workspace)
+        budget = workspace_bound(max_workspace)
 
         def prepare(most):
             first = plan(x_shape, weights[0], biases[0], **depthwise, max_workspace=most, **limits)
@@ -55,8 +42,7 @@ class SeparablePlan:
             return first, second, FusedPair(first, second)
 
         self._first, self._second, self._pair = prepare(budget)
-        middle = math.prod(self._first.output_shape) * self._first.dtype.itemsize
-        self._middle = -(-middle // 64) * 64
+        self._middle = aligned_bytes(self._first.output_shape, self._first.dtype)
         if budget is not None and self._bytes() > budget:
             if budget < self._middle:
                 raise UnsupportedError(
@@ -109,28 +95,14 @@ class SeparablePlan:
         if residual is not None:
             residual = check_array(residual, "residual", self.dtype.num, self.output_shape, "the plan")
         operands = (("x", x), ("residual", residual))
-        if out is None:
-            out = np.empty(self.output_shape, self.dtype)
-        else:
-            check_out(out, self.dtype, self.output_shape)
-            refuse_overlap(out, "out", operands)
-        if workspace is None:
-            workspace = fresh_workspace(self.workspace_bytes)
-        else:
-            workspace = take_workspace(workspace, self.workspace_bytes, (("out", out), *operands))
+        out, workspace = self._buffers(out, workspace, operands)
         if self.fused:
             residual = None if residual is None else as_operand(residual, "residual")
             self._pair.run(as_operand(x, "x"), residual, out, workspace)
             return out
-        shape = self._first.output_shape
-        middle = workspace[: math.prod(shape) * self.dtype.itemsize].view(self.dtype).reshape(shape)
-        rest = workspace[self._middle : self.workspace_bytes]
+        middle, rest = self._between(workspace, self._first.output_shape)
         self._first(x, middle, rest)
         return self._second(middle, out, rest, residual)
-
-    def new_workspace(self):
-        """A fresh buffer for one call at a time: uint8, aligned to 64, exactly `workspace_bytes` long."""
-        return fresh_workspace(self.workspace_bytes)
 
     def __repr__(self):
         how = "fused" if self.fused else "one after the other"

@@ -1,256 +1,227 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""
-Transposed convolution without a zero in between: one convolution of stride 1 for each phase of the stride.
+"""conv_transpose2d: its arguments, checked, into a plan."""
 
-y[o, i*sh + r*dh - ph, j*sw + s*dw - pw] += x[c, i, j] * weight[c, o, r, s]
-
-Outputs a, a + sh, a + 2*sh, ... of an axis are reached by the taps r with r*dh = a + ph modulo sh alone,
-which stand sh/gcd(sh, dh) apart: a correlation of x with these taps, turned round, dilated by dh/gcd(sh, dh).
-"""
-
-import math
-from collections import defaultdict
-from itertools import product
-from typing import NamedTuple
-
-import numpy as np
-
-from ._api import _activation, plan
-from ._config import parse_bytes, settings
-from ._kernels import (
-    UnsupportedError,
-    as_operand,
-    check_array,
-    check_out,
-    copy_array,
-    fresh_workspace,
-    refuse_overlap,
-    take_workspace,
-)
-
-FEW_FILTERS = 32  # per group: then phases share one convolution, which fills its tiles better
+from ._arguments import checked_shape, integer, pair, parse_word, sides
+from ._kernels import LAYOUTS, as_array, check_array
+from ._phases import TransposedPlan
 
 
-class Phase(NamedTuple):
-    """Outputs first, first + stride, ... of one axis, `count` of them, as a convolution of stride 1."""
-
-    first: int
-    count: int
-    taps: slice  # of the kernel, turned round
-    length: int  # taps
-    dilation: int
-    before: int  # padding; where negative, the convolution makes so many outputs too many
-    after: int
+def image_sizes(shape, name, layout):
+    """The shape of images, their channels and (rows, columns)."""
+    shape = checked_shape(shape, name)
+    if len(shape) < 3:
+        raise ValueError(f"{name} must have at least 3 sizes (channels, rows, columns), is {shape}")
+    return shape, *((shape[-3], shape[-2:]) if layout == "NCHW" else (shape[-1], shape[-3:-1]))
 
 
-def phases(size, outputs, kernel, stride, dilation, padding):
-    """The phases of one axis that have taps: `size` inputs, `padding` before the first."""
-    common = math.gcd(stride, dilation)
-    step = stride // common
-    found = []
-    for tap in range(min(step, kernel)):
-        first = (tap * dilation - padding) % stride
-        if first >= outputs:
-            continue
-        count = (outputs - first - 1) // stride + 1
-        length = (kernel - tap - 1) // step + 1
-        reach = (length - 1) * (dilation // common)
-        base = (first + padding - tap * dilation) // stride
-        last = tap + (length - 1) * step
-        taps = slice(last, tap - step if tap >= step else None, -step)
-        found.append(Phase(first, count, taps, length, dilation // common, reach - base, count + base - size))
-    return found
-
-
-class Job(NamedTuple):
-    """One convolution and the phases (rows, columns) whose filters it holds, in this order in each group."""
-
-    plan: object
-    parts: list
-
-
-class TransposedPlan:
-    """
-    A transposed convolution made ready for one input shape: packed weights for each phase of the stride.
-
-    Made by `pyconv.plan_conv_transpose2d`. Immutable, so that threads may share it; each concurrent call
-    needs a workspace of its own.
-
-    Attributes
-    ----------
-    input_shape, output_shape : tuple of int
-    dtype : numpy.dtype
-        Of input, weights and output.
-    workspace_bytes : int
-        Exact size of the workspace of a call, in bytes.
-    packed_bytes : int
-        Bytes of packed weights.
-    multiplications : int
-    """
-
-    def __init__(
-        self, x_shape, image, weight, bias, stride, before, dilation, groups, layout, activation, limits
-    ):
-        """`image` is the size of the result, `before` its padding above and left; all have been checked."""
-        ic, ocg, kh, kw = weight.shape
-        oc = ocg * groups
-        self._nchw = layout == "NCHW"
-        self._groups, self._ocg, self._stride = groups, ocg, stride
-        self.dtype = weight.dtype.newbyteorder("=")
-        self.input_shape = tuple(x_shape)
-        size = x_shape[-2:] if self._nchw else x_shape[-3:-1]
-        self.output_shape = (*x_shape[:-3], *self._in_layout(oc, *image))
-        axes = [phases(*a) for a in zip(size, image, (kh, kw), stride, dilation, before, strict=True)]
-        shared = defaultdict(list)
-        for rows, columns in product(*axes):
-            share = ocg <= FEW_FILTERS
-            key = (rows.length, columns.length) if share else (rows.first, columns.first)
-            shared[key].append((rows, columns))
-        self._direct = stride == (1, 1) and all(
-            p.before >= 0 and p.after >= 0 for parts in shared.values() for p in parts[0]
+def checked_geometry(weight, channels, stride, dilation, groups, whose):
+    """stride, dilation and groups; `channels` are those that meet the filters of weight."""
+    if weight.ndim != 4 or min(weight.shape) < 1:
+        raise ValueError(
+            "weight must have 4 dimensions (filters, channels / groups, rows, columns), all positive, "
+            f"has shape {weight.shape}"
         )
-        self._constant = self._untouched(axes, image, bias, activation)
+    stride, dilation, groups = pair(stride, "stride"), pair(dilation, "dilation"), integer(groups, "groups")
+    if min(stride) < 1:
+        raise ValueError(f"stride must be positive, is {stride}")
+    if min(dilation) < 1:
+        raise ValueError(f"dilation must be positive (1 means none), is {dilation}")
+    if groups < 1:
+        raise ValueError(f"groups must be positive, is {groups}")
+    if weight.shape[0] != channels:
+        raise ValueError(f"weight has {weight.shape[0]} filters, {whose} has {channels} channels")
+    if channels % groups:
+        raise ValueError(f"{channels} channels of {whose} do not divide by groups={groups}")
+    return stride, dilation, groups
 
-        budget = limits["max_workspace"]
-        budget = settings.get()["max_workspace"] if budget is None else parse_bytes(budget)
-        results = [self._result_bytes(parts, size) for parts in shared.values()]
-        self._result = 0 if self._direct else max(results, default=0)
-        if budget is not None:
-            if budget < self._result:
-                raise UnsupportedError(
-                    f"a transposed convolution of x {self.input_shape} to {self.output_shape} needs "
-                    f"{self._result} bytes of workspace for one phase, max_workspace allows {budget}"
-                )
-            budget = (budget - self._result) // max(len(shared), 1)
-        # filters[g * ocg + o][c] = weight[g * icg + c][o]
-        filters = weight.reshape(groups, ic // groups, ocg, kh, kw).swapaxes(1, 2)
-        self._jobs = []
-        for parts in shared.values():
-            kernels = [filters[..., rows.taps, columns.taps] for rows, columns in parts]
-            kernel = np.stack(kernels, 1)
-            several = bias if bias is None else np.stack([bias.reshape(groups, ocg)] * len(parts), 1).ravel()
-            prepared = plan(
-                self.input_shape,
-                kernel.reshape(groups * len(parts) * ocg, *kernel.shape[3:]),
-                several,
-                padding=self._padding(parts),
-                dilation=tuple(axis.dilation for axis in parts[0]),
-                groups=groups,
-                layout=layout,
-                activation=activation,
-                **{**limits, "max_workspace": budget},
+
+def _result_size(size, kernel, stride, padding, output_padding, dilation):
+    """(rows, columns) of the result, and what is cut off above and left of it."""
+    extra = pair(output_padding, "output_padding")
+    for added, s, d in zip(extra, stride, dilation, strict=True):
+        if not 0 <= added < max(s, d):
+            raise ValueError(
+                "output_padding must be less than stride or dilation, and not negative: "
+                f"is {extra} for stride {stride}, dilation {dilation}"
             )
-            self._jobs.append(Job(prepared, parts))
-        self._plan_workspace = max((job.plan.workspace_bytes for job in self._jobs), default=0)
-        self.workspace_bytes = self._result + self._plan_workspace
-        self.packed_bytes = sum(job.plan.packed_bytes for job in self._jobs)
-        self.multiplications = sum(job.plan.multiplications for job in self._jobs)
-
-    def _in_layout(self, channels, rows, columns):
-        return (channels, rows, columns) if self._nchw else (rows, columns, channels)
-
-    def _padding(self, parts):
-        """What the phases that share a convolution need together."""
-        return tuple(
-            (max(0, *(part[axis].before for part in parts)), max(0, *(part[axis].after for part in parts)))
-            for axis in (0, 1)
+    enlarged = tuple(i * s for i, s in zip(size, stride, strict=True))
+    top, bottom, left, right = sides(padding, enlarged, kernel, stride, dilation)
+    if min(top, bottom, left, right) < 0:
+        raise ValueError(f"padding must not be negative, is (({top}, {bottom}), ({left}, {right}))")
+    if padding in ("same", "same_lower"):
+        if any(extra):
+            raise ValueError(
+                f"padding {padding!r} settles the size of the output: output_padding {extra} is too much"
+            )
+        result = enlarged
+    else:
+        result = tuple(
+            (i - 1) * s + d * (k - 1) + 1 + e - p
+            for i, s, d, k, e, p in zip(
+                size, stride, dilation, kernel, extra, (top + bottom, left + right), strict=True
+            )
         )
+    if min(result) < 1:
+        raise ValueError(
+            f"no output is left: x of {size[0]}x{size[1]}, kernel {kernel}, stride {stride}, dilation "
+            f"{dilation}, padding (({top}, {bottom}), ({left}, {right})) make {result[0]}x{result[1]}"
+        )
+    return result, (top, left)
 
-    def _result_bytes(self, parts, size):
-        """Of one convolution, to a multiple of 64."""
-        outputs = [
-            inputs + sum(padding) - (axis.length - 1) * axis.dilation
-            for inputs, padding, axis in zip(size, self._padding(parts), parts[0], strict=True)
-        ]
-        batch = math.prod(self.input_shape[:-3])
-        count = batch * self._groups * len(parts) * self._ocg * math.prod(outputs)
-        return -(-count * self.dtype.itemsize // 64) * 64
 
-    def _untouched(self, axes, image, bias, activation):
-        """What outputs without any tap hold, shaped for the result, or None where there are none."""
-        if len(axes[0]) * len(axes[1]) == math.prod(map(min, self._stride, image)):
-            return None
-        lo, hi = _activation(activation)
-        oc = self._groups * self._ocg
-        constant = np.zeros(oc, self.dtype) if bias is None else bias
-        return np.clip(constant, lo, hi).astype(self.dtype).reshape(self._in_layout(oc, 1, 1))
+def plan_conv_transpose2d(
+    x_shape,
+    weight,
+    bias=None,
+    *,
+    stride=1,
+    padding=0,
+    output_padding=0,
+    dilation=1,
+    groups=1,
+    layout="NCHW",
+    activation=None,
+    algorithm="auto",
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+):
+    """
+    Pack the weights for many calls of `conv_transpose2d` on one input shape.
 
-    def __call__(self, x, out=None, workspace=None):
-        """
-        Convolve x.
+    Parameters
+    ----------
+    x_shape : tuple of int
+        Shape of the inputs to come; their dtype is that of `weight`.
+    weight, bias, stride, padding, output_padding, dilation, groups, layout, activation
+        As in `conv_transpose2d`.
+    algorithm, max_workspace, accuracy, threads
+        As in `conv_transpose2d`.
 
-        Parameters
-        ----------
-        x : array_like
-            Of `input_shape` and `dtype`.
-        out : ndarray, optional
-            C-contiguous array of `output_shape` and `dtype` that does not overlap x.
-        workspace : buffer, optional
-            Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
+    Returns
+    -------
+    TransposedPlan
+        Call it: ``y = plan(x, out=None, workspace=None)``.
 
-        Returns
-        -------
-        ndarray
-            `out`, or a new array of `output_shape`.
+    Raises
+    ------
+    TypeError, ValueError, UnsupportedError, MemoryError
+        As in `conv_transpose2d`.
+    """
+    parse_word(layout, LAYOUTS, "layout")
+    weight = as_array(weight, "weight")
+    x_shape, channels, size = image_sizes(x_shape, "x", layout)
+    stride, dilation, groups = checked_geometry(weight, channels, stride, dilation, groups, "x")
+    image, before = _result_size(size, weight.shape[2:], stride, padding, output_padding, dilation)
+    if bias is not None:
+        bias = check_array(bias, "bias", weight.dtype.num, (weight.shape[1] * groups,), "weight")
+    limits = {
+        "algorithm": algorithm,
+        "max_workspace": max_workspace,
+        "accuracy": accuracy,
+        "threads": threads,
+    }
+    return TransposedPlan(
+        x_shape, image, weight, bias, stride, before, dilation, groups, layout, activation, limits
+    )
 
-        Raises
-        ------
-        TypeError, ValueError, MemoryError
-            As in `pyconv.Plan`.
-        """
-        x = check_array(x, "x", self.dtype.num, self.input_shape, "the plan")
-        if out is None:
-            try:
-                out = np.empty(self.output_shape, self.dtype)
-            except (MemoryError, ValueError):
-                size = math.prod(self.output_shape) * self.dtype.itemsize
-                raise MemoryError(
-                    f"cannot allocate {size} bytes for an output of shape {self.output_shape}"
-                ) from None
-        else:
-            check_out(out, self.dtype, self.output_shape)
-            refuse_overlap(out, "out", (("x", x),))
-        if workspace is None:
-            workspace = fresh_workspace(self.workspace_bytes)
-        else:
-            workspace = take_workspace(workspace, self.workspace_bytes, (("out", out), ("x", x)))
-        if self._constant is not None:
-            out[...] = self._constant
-        x = as_operand(x, "x")
-        rest = workspace[self._result : self.workspace_bytes]
-        for job in self._jobs:
-            if self._direct:
-                job.plan(x, out, rest)
-                continue
-            shape = job.plan.output_shape
-            result = workspace[: math.prod(shape) * self.dtype.itemsize].view(self.dtype).reshape(shape)
-            job.plan(x, result, rest)
-            self._spread(job, result, out)
-        return out
 
-    def new_workspace(self):
-        """A fresh buffer for one call at a time: uint8, aligned to 64, exactly `workspace_bytes` long."""
-        return fresh_workspace(self.workspace_bytes)
+def conv_transpose2d(
+    x,
+    weight,
+    bias=None,
+    *,
+    stride=1,
+    padding=0,
+    output_padding=0,
+    dilation=1,
+    groups=1,
+    layout="NCHW",
+    activation=None,
+    algorithm="auto",
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+    out=None,
+    workspace=None,
+):
+    """
+    Transposed convolution: each pixel of `x` paints the kernel, scaled, into the output.
 
-    def _spread(self, job, result, out):
-        """Puts the phases of one convolution where they belong in the output."""
-        batch, parts = math.prod(self.input_shape[:-3]), len(job.parts)
-        sh, sw = self._stride
-        if self._nchw:
-            result = result.reshape(batch, self._groups, parts, self._ocg, *result.shape[-2:])
-            out = out.reshape(batch, self._groups, self._ocg, *out.shape[-2:])
-        else:
-            result = result.reshape(batch, *result.shape[-3:-1], self._groups, parts, self._ocg)
-            out = out.reshape(batch, *out.shape[-3:-1], self._groups, self._ocg)
-        (above, _), (left, _) = self._padding(job.parts)
-        for i, (rows, columns) in enumerate(job.parts):
-            h = slice(above - rows.before, above - rows.before + rows.count)
-            w = slice(left - columns.before, left - columns.before + columns.count)
-            if self._nchw:
-                part, target = result[:, :, i, :, h, w], out[..., rows.first :: sh, columns.first :: sw]
-            else:
-                part, target = result[:, h, w, :, i], out[:, rows.first :: sh, columns.first :: sw]
-            copy_array(part, target, job.plan.threads)
+    It is the gradient of `conv2d` with respect to its input, and is computed as one `conv2d` of stride 1 for
+    each phase of the stride; no zeros are inserted.
 
-    def __repr__(self):
-        return f"<pyconv.TransposedPlan {self.dtype} {self.input_shape} -> {self.output_shape}>"
+    Parameters
+    ----------
+    x : array_like
+        Images of shape ``(N, C, H, W)``, or ``(N, H, W, C)`` with ``layout="NHWC"``; without a batch, or with
+        further leading dimensions, as in `conv2d`.
+    weight : array_like
+        Shape ``(C, K / groups, R, S)`` in both layouts, as PyTorch has it.
+    bias : array_like, optional
+        Shape ``(K,)``.
+    stride, dilation : int or (int, int)
+        Rows, columns: distances between the paintings of neighbouring pixels, and between the taps of one.
+    padding : int, (int, int), ((int, int), (int, int)) or str
+        Rows and columns cut off the border of the result. ``"valid"`` cuts none, ``"full"`` all where the
+        kernel hangs over, ``"same"`` and ``"same_lower"`` leave ``stride`` times the size of `x`.
+    output_padding : int or (int, int)
+        Rows and columns added at the end of the result, fewer than stride or dilation.
+    groups : int
+        As in `conv2d`.
+    layout : {"NCHW", "NHWC"}
+        Of `x` and the result.
+    activation : None, "relu", "relu6" or ("clip", lo, hi)
+        Applied last.
+    algorithm, max_workspace, accuracy, threads
+        As in `conv2d`, for each of the convolutions; `max_workspace` bounds all together.
+    out : ndarray, optional
+        C-contiguous, of the shape and dtype of the result, not overlapping `x`.
+    workspace : buffer, optional
+        Writable, aligned to 64 bytes, as long as the plan's `workspace_bytes`.
+
+    Returns
+    -------
+    ndarray
+        ``(N, K, OH, OW)`` or ``(N, OH, OW, K)``, where
+        ``OH = (H - 1) * stride - top - bottom + dilation * (R - 1) + output_padding + 1``.
+
+    Raises
+    ------
+    TypeError, ValueError, UnsupportedError, MemoryError
+        As in `conv2d`.
+
+    See Also
+    --------
+    plan_conv_transpose2d : packs the weights once, for many calls.
+
+    References
+    ----------
+    Zeiler, Krishnan, Taylor, Fergus, *Deconvolutional Networks*, 2010; for the phases Shi et al., *Is the
+    deconvolution layer the same as a convolutional layer?*, 2016.
+
+    Examples
+    --------
+    >>> import numpy as np, pyconv
+    >>> x = np.ones((1, 1, 2, 2), np.float32)
+    >>> pyconv.conv_transpose2d(x, np.ones((1, 1, 2, 2), np.float32), stride=2).shape
+    (1, 1, 4, 4)
+    """
+    x = as_array(x, "x")
+    prepared = plan_conv_transpose2d(
+        x.shape,
+        weight,
+        bias,
+        stride=stride,
+        padding=padding,
+        output_padding=output_padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        activation=activation,
+        algorithm=algorithm,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+    )
+    return prepared(x, out, workspace)

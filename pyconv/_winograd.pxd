@@ -228,7 +228,6 @@ cdef inline double winograd_multiplications(const problem_t *p, int m, int r) no
     cdef form_t f
     if not form_fits(p, m, r):
         return NAN
-        return 0
     f = winograd_form(p, m)
     return <double>p.n * f.dh * f.dw * ceil_div(f.oh, f.tile.mh) * ceil_div(f.ow, f.tile.mw) * total_depth(p, &f) * p.oc
 

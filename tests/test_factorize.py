@@ -120,7 +120,7 @@ def test_the_workspace_is_enough_and_no_more_is_touched():
 def test_the_budget_bounds_the_pair(budget):
     pair = pyconv.factorize(normal((16, 16, 3, 3)), 4)
     plan = pair.plan((1, 16, 24, 24), padding=1, max_workspace=budget)
-    assert plan.workspace_bytes + plan.packed_bytes <= pyconv._config.parse_bytes(budget)
+    assert plan.workspace_bytes + plan.packed_bytes <= pyconv._arguments.parse_bytes(budget)
     with pytest.raises(pyconv.UnsupportedError, match=r"9216 are the image between"):
         pair.plan((1, 16, 24, 24), padding=1, max_workspace=5000)
 

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The kernels and the rates in use, and what this extension was built with.
+
+import os
+
+from pyconv cimport _rates, _simd
+from pyconv._rates cimport last_cache_bytes, shipped_rates
+from pyconv._simd cimport ISA_COUNT, cache_bytes, isa_level, isa_name, select_kernels
+from pyconv._threads cimport OPENMP, available_threads
+
+cdef extern from *:
+    """
+    #ifdef __VERSION__
+    #define PYCONV_COMPILER __VERSION__
+    #else
+    #define PYCONV_COMPILER "unknown"
+    #endif
+    #if defined(__clang__)
+    #define PYCONV_COMPILER_NAME "Clang"
+    #elif defined(__GNUC__)
+    #define PYCONV_COMPILER_NAME "GCC"
+    #else
+    #define PYCONV_COMPILER_NAME "C"
+    #endif
+    """
+    const char *PYCONV_COMPILER
+    const char *PYCONV_COMPILER_NAME
+
+
+def set_isa(str name=None):
+    """
+    Use the kernels of an instruction set, or of the best below it that this machine runs, for the plans made from now on.
+
+    A hook for tests; callers set the environment variable ``PYCONV_ISA`` before the import.
+
+    Parameters
+    ----------
+    name : {"scalar", "neon", "avx2", "avx512"}, optional
+        By default the best.
+
+    Returns
+    -------
+    str
+        The instruction set now in use.
+
+    Raises
+    ------
+    ValueError
+        For a name that is none of these.
+    """
+    level = ISA_COUNT - 1
+    if name is not None:
+        level = isa_level(name.encode())
+        if level < 0:
+            names = ", ".join(isa_name(i).decode() for i in range(ISA_COUNT))
+            raise ValueError(f"the instruction set must be one of {names}, is {name!r}")
+    _simd.kernels = select_kernels(level)
+    set_rates()
+    return _simd.kernels.isa.decode()
+
+
+def rates():
+    """The constants of the cost model in use, as a dict; see `_rates.pxd`."""
+    return <dict>_rates.rates
+
+
+def set_rates(dict given=None):
+    """Use these rates, or those shipped for the instruction set in use, for the plans made from now on."""
+    if given is None:
+        _rates.rates = shipped_rates(_simd.kernels.level > 0, select_kernels(ISA_COUNT - 1).f32.lanes)
+    else:
+        _rates.rates = given
+
+
+def lanes():
+    """float32 lanes of a vector of the instruction set in use."""
+    return _simd.kernels.f32.lanes
+
+
+def cache_sizes():
+    """Bytes of the second and the last level of cache, as far as the system tells."""
+    return cache_bytes(2), last_cache_bytes()
+
+
+def build_info():
+    """What this extension was built with, and what it would run on now."""
+    best = select_kernels(ISA_COUNT - 1)
+    return {
+        "compiler": f"{PYCONV_COMPILER_NAME.decode()} {PYCONV_COMPILER.decode()}",
+        "instruction sets": [isa_name(i).decode() for i in range(best.level + 1) if select_kernels(i).level == i],
+        "instruction set in use": _simd.kernels.isa.decode(),
+        "tile": f"{_simd.kernels.f32.mr}x{_simd.kernels.f32.nr} float32, {_simd.kernels.f64.mr}x{_simd.kernels.f64.nr} float64",
+        "openmp": OPENMP,
+        "threads": available_threads(),
+    }
+
+
+set_isa(os.environ.get("PYCONV_ISA") or None)
