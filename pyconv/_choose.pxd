@@ -78,12 +78,10 @@ cdef inline void fill_table(algorithm_t *table) noexcept:
         winograd_f6k3_traffic, winograd_f6k3_seconds)
     table[11] = algorithm_t(
         b"kn2row", b"Vasudevan, Anderson, Gregg 2017", PYCONV_STRICT, PYCONV_WINDOW, False, kn2row_supports, kn2row_workspace,
-        kn2row_packed, kn2row_pack, kn2row_run, kn2row_multiplications, kn2row_traffic,
-        kn2row_seconds)
+        kn2row_packed, kn2row_pack, kn2row_run, kn2row_multiplications, kn2row_traffic, kn2row_seconds)
     table[12] = algorithm_t(
         b"kn2col", b"Vasudevan, Anderson, Gregg 2017", PYCONV_STRICT, PYCONV_WINDOW, False, kn2col_supports, kn2col_workspace,
-        kn2col_packed, kn2col_pack, kn2col_run, kn2col_multiplications, kn2row_traffic,
-        kn2col_seconds)
+        kn2col_packed, kn2col_pack, kn2col_run, kn2col_multiplications, kn2col_traffic, kn2col_seconds)
     table[13] = algorithm_t(
         b"kn2row_acc", b"Anderson et al. 2017", PYCONV_STRICT, PYCONV_WINDOW, False, kn2row_acc_supports, kn2row_acc_workspace,
         kn2row_acc_packed, kn2row_acc_pack, kn2row_acc_run, kn2row_acc_multiplications, direct_traffic,
