@@ -14,6 +14,7 @@ from cython.parallel cimport prange, threadid
 from pyconv._types cimport *
 from pyconv._depthwise_turned cimport BLOCK, cut_strips, run_turned, turned_cycles
 from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_planes, tail_flags
+from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._rows cimport pack_hwio, weight_bytes
 from pyconv._simd cimport (
@@ -21,7 +22,6 @@ from pyconv._simd cimport (
 )
 from pyconv._spread cimport cut_rectangles, pack_spread, run_spread, spread_seconds
 from pyconv._sizes cimport times
-from pyconv._tail cimport poll
 
 cdef enum:
     LARGEST_BAND = 1 << 20    # bytes per thread
@@ -181,7 +181,7 @@ cdef inline int _depthwise_nchw(task_t *t, const real *tag) noexcept nogil:
     cdef int64_t blocks = ceil_div(p.ic, block)
     cdef int64_t count = p.n * blocks * pieces
     cdef double flops = 2.0 * p.n * p.yn * p.k / count
-    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef int64_t first = 0
     cdef int64_t last, i
     while first < count:
@@ -239,7 +239,7 @@ cdef inline int _depthwise_nhwc(task_t *t, const real *tag) noexcept nogil:
     cdef int64_t strips = max(1, min(p.oh, max(p.oh * p.ow * block // 65536, ceil_div(4 * t.threads, p.n * blocks))))
     cdef int64_t count = p.n * blocks * strips
     cdef double flops = 2.0 * p.n * p.yn * p.k / count
-    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef int64_t first = 0
     cdef int64_t last, i, c, row
     while first < count:

@@ -11,9 +11,10 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._half cimport element, half, load, store
+from pyconv._poll cimport poll
 from pyconv._problem cimport direct_multiplications
 from pyconv._rows cimport padded_source
-from pyconv._tail cimport finished, poll
+from pyconv._tail cimport finished
 
 
 cdef inline const char *direct_supports(const problem_t *p) noexcept nogil:

@@ -14,13 +14,13 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_planes, tail_flags
+from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._rows cimport weight_bytes
 from pyconv._simd cimport band_t, ceil_div, f32_epilogue, f64_epilogue, split_start
 from pyconv._simd_gemm cimport pack_weights, packed_weights, tile_rows
 from pyconv._spread cimport cut_rectangles, pack_spread, run_spread, spread_seconds
 from pyconv._sizes cimport aligned, plus, times
-from pyconv._tail cimport poll
 
 cdef enum:
     MOST_CHANNELS = 16        # per group; with more, blocking K as implicit_gemm does is faster
@@ -139,7 +139,7 @@ cdef inline int _direct_nchw(task_t *t, const real *tag) noexcept nogil:
     # Parts of the filters copy the same band anew, so they are for images too small to give every thread a piece.
     cdef int64_t parts = 1 if tasks >= 2 * t.threads or t.threads == 1 else min(2 * t.threads, ceil_div(p.ocg, tile_rows(p)))
     cdef double flops = 2.0 * p.n * p.yn * p.k / (tasks * parts)
-    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef char *bands = t.workspace + _offset_bytes(p)
     cdef int64_t first = 0
     cdef int64_t last, i

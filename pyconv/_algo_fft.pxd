@@ -16,10 +16,10 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._fft cimport *
+from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport ceil_div, split_start
 from pyconv._sizes cimport plus, times
-from pyconv._tail cimport poll
 
 
 cdef inline const char *fft_supports(const problem_t *p) noexcept nogil:
@@ -181,7 +181,7 @@ cdef inline int _fft(task_t *t, const real *packed) noexcept nogil:
     # Parts of the filters transform the same channels anew, so they are for images too small to give every thread a job.
     cdef int64_t parts = 1 if jobs >= t.threads else min(t.threads, ceil_div(p.ocg, FILTERS))
     cdef double flops = 2.0 * p.n * p.yn * p.k / (jobs * parts)
-    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef int64_t first = 0
     cdef int64_t last, i
     jobs *= parts

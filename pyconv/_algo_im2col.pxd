@@ -12,11 +12,12 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._blas cimport blas_reason, gemm
+from pyconv._poll cimport poll
 from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport gemm_seconds
 from pyconv._rows cimport gather_row, moving_seconds
 from pyconv._sizes cimport times
-from pyconv._tail cimport finish_image, poll
+from pyconv._tail cimport finish_image
 
 
 cdef inline bint is_pointwise(const problem_t *p) noexcept nogil:

@@ -13,11 +13,12 @@ from cython.parallel cimport prange
 from pyconv._types cimport *
 from pyconv._algo_im2col cimport is_pointwise
 from pyconv._blas cimport blas_reason, gemm
+from pyconv._poll cimport poll
 from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport gemm_seconds
 from pyconv._rows cimport gather_taps, moving_seconds, pack_ohwi, weight_bytes
 from pyconv._sizes cimport times
-from pyconv._tail cimport finish_image, poll
+from pyconv._tail cimport finish_image
 
 
 cdef inline bint _in_place(const problem_t *p) noexcept nogil:

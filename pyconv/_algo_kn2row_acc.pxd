@@ -15,10 +15,11 @@ from cython.parallel cimport prange
 from pyconv._types cimport *
 from pyconv._blas cimport blas_reason, gemm_add
 from pyconv._kn2 cimport add_shifted, pack_taps, tap_weights
+from pyconv._poll cimport poll
 from pyconv._rates cimport gemm_seconds
 from pyconv._rows cimport moving_seconds
 from pyconv._sizes cimport reach, times
-from pyconv._tail cimport finish_image, poll
+from pyconv._tail cimport finish_image
 
 cdef enum:
     BLOCK_BYTES = 1 << 19     # of z: within the second cache level, and still long GEMMs

@@ -22,6 +22,7 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._blas cimport blas_reason, gemm
+from pyconv._poll cimport poll
 from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport gemm_seconds
 from pyconv._rows cimport gather_row, gather_taps, lowered_row, moving_seconds, pack_hwio, pack_ohwi, weight_bytes
@@ -29,7 +30,7 @@ from pyconv._simd_bands cimport run_bands
 from pyconv._simd_bands_cut cimport BAND_RUNS, bands_t, cut_bands, windows_cycles
 from pyconv._simd_gemm cimport core_seconds, pack_weights, packed_weights
 from pyconv._sizes cimport reach, times
-from pyconv._tail cimport finish_image, poll
+from pyconv._tail cimport finish_image
 
 cdef enum:
     # Widest output row that solution A serves; wider rows fill the GEMM by themselves (the paper's T on a CPU).

@@ -12,8 +12,8 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._band cimport tail_flags
+from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport BIAS_COLUMN, BIAS_ROW, RESIDUAL, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start
-from pyconv._tail cimport poll
 
 cdef enum:
     BLOCK = 16                # channels: a cache line of float32
@@ -112,7 +112,7 @@ cdef inline int run_turned(task_t *t, const real *tag) noexcept nogil:
     cdef int64_t blocks = ceil_div(p.oc, BLOCK)
     cdef int64_t count = p.n * blocks * s.count
     cdef double flops = 2.0 * p.n * p.yn * p.k / count
-    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef int64_t first = 0
     cdef int64_t last, i
     while first < count:

@@ -12,10 +12,11 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._blas cimport gemm
+from pyconv._poll cimport poll
 from pyconv._problem cimport direct_traffic
 from pyconv._rows cimport moving_seconds, weight_bytes
 from pyconv._sizes cimport reach, times
-from pyconv._tail cimport finish_image, poll
+from pyconv._tail cimport finish_image
 
 cdef enum:
     TAPS = 256                # added one after another; with 961 the error was 1.6 times im2col's, beyond the class

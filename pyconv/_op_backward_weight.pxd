@@ -19,10 +19,10 @@ from pyconv._channels_last cimport copy_rectangle
 from pyconv._op_backward_depthwise cimport BUNDLE, add_rows, bundles_serve, turn_bundle
 from pyconv._half cimport half, narrow, widen
 from pyconv._plan cimport plan_threads
+from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport ACCUMULATE, ceil_div, split_start
 from pyconv._simd_gemm cimport tile_columns, tile_rows
 from pyconv._sizes cimport aligned, plus, times
-from pyconv._tail cimport poll
 from pyconv._threads cimport available_threads, forked_serial, note_parallel
 
 cdef enum:
@@ -285,7 +285,7 @@ cdef inline int _groups(const gradient_t *s, task_t *t, const real *x, const rea
     cdef const problem_t *p = &s.p
     cdef int64_t count = ceil_div(p.g, max(s.bundle, 1))
     cdef double flops = 2.0 * p.n * p.yn * p.k / count
-    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef int64_t first = 0
     cdef int64_t last, i
     while first < count:

@@ -17,10 +17,10 @@ from pyconv._types cimport *
 from pyconv._algo_depthwise cimport _channel_block, _patches, _pixel_rows, depthwise_run
 from pyconv._algo_pointwise cimport pointwise_run
 from pyconv._plan cimport plan_t
+from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport cache_bytes, ceil_div, patches_t, split_start
 from pyconv._simd_gemm cimport _patches_task, blocks_t, cut
 from pyconv._sizes cimport aligned, times
-from pyconv._tail cimport poll
 from pyconv._threads cimport available_threads, forked_serial, note_parallel
 
 cdef enum:
@@ -85,7 +85,7 @@ cdef inline int _separable(const separable_t *s, task_t *first, task_t *second, 
     cdef patches_t shape = _patches(p)
     cdef int64_t count = p.n * s.row_parts
     cdef double flops = 2.0 * p.n * (p.yn * p.k + second.p.yn * second.p.k) / count
-    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * first.threads
+    cdef int64_t chunk = tasks_between_polls(first, flops)
     cdef int64_t at = 0
     cdef int64_t last, i
     while at < count:

@@ -6,7 +6,6 @@ cdef extern from "pyconv/cpu.h" nogil:
     const int ISA_COUNT "PYCONV_ISA_COUNT"
     const char *isa_name "pyconv_isa_name"(int level)
     int isa_level "pyconv_isa_level"(const char *name)
-    bint cpu_supports "pyconv_cpu_supports"(int level)
 
 cdef extern from "pyconv/types.h" nogil:
     enum:

@@ -19,12 +19,12 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._channels_last cimport copy_rectangle
+from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rows cimport lowered_row
 from pyconv._simd cimport ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, ceil_div, split_start
 from pyconv._simd_bands_cut cimport BAND_RUNS, band_lines, bands_t, span, weights_stream
 from pyconv._simd_gemm cimport last_flags, multiply
 from pyconv._sizes cimport reach
-from pyconv._tail cimport poll
 
 
 cdef inline void _fill_band(const problem_t *p, const bands_t *b, const real *x, int64_t row, int64_t column,
@@ -180,7 +180,7 @@ cdef inline int run_bands(task_t *t, const bands_t *b, int64_t first_group, int6
     cdef ptrdiff_t offsets[BAND_RUNS]
     cdef int64_t tasks = p.n * b.filter_parts * b.apart * b.row_parts * b.column_parts      # of a group
     cdef double flops = 2.0 * p.n * p.yn * p.k / (tasks * p.g)
-    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef int64_t first = first_group * tasks
     cdef int64_t end = first + groups * tasks
     cdef int64_t last, i

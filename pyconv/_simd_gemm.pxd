@@ -17,13 +17,13 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
+from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport (
     ACCUMULATE, BIAS_COLUMN, BIAS_ROW, CLAMP, RESIDUAL, TRANSPOSED, ahead_part, ahead_t, cache_bytes, ceil_div,
     f32_epilogue, f64_epilogue, patches_t, split_start,
 )
 from pyconv._sizes cimport times
-from pyconv._tail cimport poll
 
 cdef enum:
     PATCH_BYTES = 196608      # of patches that meet one unit of filters before the next: they stay in L2
@@ -377,7 +377,7 @@ cdef inline int run_blocks(task_t *t, const blocks_t *b, const real *tag) noexce
     cdef patches_t shape
     cdef int64_t tasks = b.images * p.g * b.pixel_parts * b.filter_parts
     cdef double flops = 2.0 * p.n * p.yn * p.k / tasks
-    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef int64_t first = 0
     cdef int64_t last, i
     shape.c, shape.ih, shape.iw = p.icg, p.ih, p.iw

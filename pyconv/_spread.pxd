@@ -14,12 +14,12 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._band cimport tail_flags
+from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport (
     BIAS_COLUMN, BIAS_ROW, band_rows, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start, spread_t,
 )
 from pyconv._sizes cimport aligned, times
-from pyconv._tail cimport poll
 
 # How an output image is cut into rectangles.
 ctypedef struct rectangles_t:
@@ -174,7 +174,7 @@ cdef inline int run_spread(task_t *t, const real *tag) noexcept nogil:
     cdef rectangles_t s = cut_rectangles(p)
     cdef int64_t count = p.n * s.down * s.across * s.blocks
     cdef double flops = 2.0 * p.n * p.yn * p.k / count
-    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef int64_t first = 0
     cdef int64_t last, i
     while first < count:

@@ -15,9 +15,9 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._blas cimport gemm, gemm_add
+from pyconv._poll cimport poll
 from pyconv._rates cimport gemm_seconds, rates_t, stream_seconds
 from pyconv._sizes cimport plus, times
-from pyconv._tail cimport poll
 
 cdef enum:
     # Smallest side of the quadrants of a further level. Squares of 1024, 2048, 3072 took 1.19, 1.10, 1.02 of BLAS's time at

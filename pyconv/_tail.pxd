@@ -47,12 +47,3 @@ cdef inline void finish_image(const task_t *t, int64_t image, const real *bias) 
         last = split_start(rows, t.threads, part + 1)
         _finish_rows[real](t, image * p.yn + first * count, last - first, count,
                            NULL if bias == NULL else bias + (first if planes else 0), planes)
-
-
-cdef inline bint poll(task_t *t, double flops) noexcept nogil:
-    """Between blocks: whether the caller wants to stop. Asks once in some 5e8 flops, since asking may take the GIL."""
-    t.work += flops
-    if t.interrupted == NULL or t.work < 5e8:
-        return False
-    t.work = 0
-    return t.interrupted()

@@ -19,11 +19,11 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._channels_last cimport copy_lattice
+from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start, wino_t
 from pyconv._simd_gemm cimport tile_columns, tile_rows
 from pyconv._sizes cimport aligned, times
-from pyconv._tail cimport poll
 from pyconv._winograd_form cimport form_fits, form_t, total_depth, winograd_form
 
 cdef enum:
@@ -439,7 +439,7 @@ cdef inline int _winograd(task_t *t, int m, int r, const real *tag) noexcept nog
     cdef winograd_t w = cut_winograd(p, m, t.slots)
     cdef int64_t tasks = w.image_parts * w.row_parts * w.col_parts * w.filter_parts * p.g
     cdef double flops = 2 * winograd_multiplications(p, m, r) / tasks
-    cdef int64_t chunk = max(<int64_t>(5e8 / flops), 1) * t.threads
+    cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef int64_t first = 0
     cdef int64_t last, i
     while first < tasks:
