@@ -17,8 +17,8 @@ from pyconv._blas cimport blas_reason, gemm_add
 from pyconv._kn2 cimport add_shifted, pack_taps, tap_weights
 from pyconv._poll cimport poll
 from pyconv._rates cimport gemm_seconds
-from pyconv._rows cimport moving_seconds
-from pyconv._sizes cimport reach, times
+from pyconv._rows cimport moving_seconds, reach
+from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
 
 cdef enum:

@@ -22,14 +22,15 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._blas cimport blas_reason, gemm
+from pyconv._channels_last cimport turn_rows
 from pyconv._poll cimport poll
 from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport gemm_seconds
-from pyconv._rows cimport gather_row, gather_taps, lowered_row, moving_seconds, pack_hwio, pack_ohwi, weight_bytes
+from pyconv._rows cimport gather_row, gather_taps, lowered_row, moving_seconds, pack_hwio, pack_ohwi, reach, weight_bytes
 from pyconv._simd_bands cimport run_bands
 from pyconv._simd_bands_cut cimport BAND_RUNS, bands_t, cut_bands, windows_cycles
 from pyconv._simd_gemm cimport core_seconds, pack_weights, packed_weights
-from pyconv._sizes cimport reach, times
+from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
 
 cdef enum:
@@ -66,22 +67,20 @@ cdef inline size_t mec_packed(const problem_t *p) noexcept nogil:
     return packed_weights(p, False) if _on_core(p) else weight_bytes(p)
 
 
-cdef inline void mec_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
+cdef inline void _pack(const problem_t *p, const real *weight, real *packed) noexcept nogil:
     if _on_core(p):
-        if p.dtype == PYCONV_F32:
-            pack_weights(p, <const float *>weight, False, True, <float *>packed)
-        else:
-            pack_weights(p, <const double *>weight, False, True, <double *>packed)
-    elif p.dtype == PYCONV_F32:
-        if p.layout == PYCONV_NHWC:
-            pack_hwio(p, <const float *>weight, <float *>packed)
-        else:
-            pack_ohwi(p, <const float *>weight, <float *>packed)
+        pack_weights(p, weight, False, True, packed)
+    elif p.layout == PYCONV_NHWC:
+        pack_hwio(p, weight, packed)
     else:
-        if p.layout == PYCONV_NHWC:
-            pack_hwio(p, <const double *>weight, <double *>packed)
-        else:
-            pack_ohwi(p, <const double *>weight, <double *>packed)
+        pack_ohwi(p, weight, packed)
+
+
+cdef inline void mec_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
+    if p.dtype == PYCONV_F32:
+        _pack(p, <const float *>weight, <float *>packed)
+    else:
+        _pack(p, <const double *>weight, <double *>packed)
 
 
 cdef inline double mec_traffic(const problem_t *p) noexcept nogil:
@@ -127,12 +126,8 @@ cdef inline void _lower_turned(const problem_t *p, const real *x, int64_t row, r
             memset(dst + q * step, 0, p.icg * sizeof(real))
         for q in range(last, p.ow):
             memset(dst + q * step, 0, p.icg * sizeof(real))
-        if first == last:
-            continue
-        if real is float:
-            p.kernels.f32.transpose_rows(p.icg, last - first, src, p.xc, dst + first * step, step)
-        else:
-            p.kernels.f64.transpose_rows(p.icg, last - first, src, p.xc, dst + first * step, step)
+        if first < last:
+            turn_rows(p, p.icg, last - first, src, p.xc, dst + first * step, step)
 
 
 cdef inline int _mec_on_core(task_t *t, const real *tag) noexcept nogil:

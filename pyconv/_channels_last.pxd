@@ -1,11 +1,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A rectangle or lattice of an image with its channels side by side, and zeros where it reaches beyond the image."""
+"""
+Planes turned channels-last: a rectangle or lattice of an image with its channels side by side, and zeros where it reaches
+beyond the image.
+"""
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from pyconv._types cimport *
-from pyconv._sizes cimport reach
+from pyconv._rows cimport reach
+
+
+cdef inline void turn_rows(const problem_t *p, int64_t rows, int64_t cols, const real *src, int64_t from_s, real *to,
+                           int64_t to_s) noexcept nogil:
+    """to[cols][rows] = src[rows][cols]"""
+    if real is float:
+        p.kernels.f32.transpose_rows(rows, cols, src, from_s, to, to_s)
+    else:
+        p.kernels.f64.transpose_rows(rows, cols, src, from_s, to, to_s)
 
 
 cdef inline void _copy(real *to, const real *src, int64_t count) noexcept nogil:
@@ -42,10 +54,8 @@ cdef inline void _copy_row(const problem_t *p, const real *src, int64_t channels
         for c in range(channels):        # rows of a plane: planes may be powers of two apart
             for w in range(count):
                 to[w * pixel + c] = src[c * p.xc + w * step]
-    elif real is float:
-        p.kernels.f32.transpose_rows(channels, count, src, p.xc, to, pixel)
     else:
-        p.kernels.f64.transpose_rows(channels, count, src, p.xc, to, pixel)
+        turn_rows(p, channels, count, src, p.xc, to, pixel)
 
 
 cdef inline void copy_lattice(const problem_t *p, const real *x, int64_t channels, int64_t h0, int64_t height, int64_t step_h,

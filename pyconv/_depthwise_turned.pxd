@@ -12,6 +12,7 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._band cimport tail_flags
+from pyconv._channels_last cimport turn_rows
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport BIAS_COLUMN, BIAS_ROW, RESIDUAL, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start
 
@@ -48,15 +49,6 @@ cdef inline double turned_cycles(const problem_t *p) noexcept nogil:
     cdef double taps = p.k * min(1.0, <double>p.ih / (p.oh * p.sh + 0.5 * (p.kh - 1) * p.dh))
     cdef double vectors = ceil_div(p.ic, lanes) / <double>p.ic      # a channel's part of them: 1 where it is alone
     return (7.5 * turned + p.oh * p.ow * (taps * 1.1 / p.rates.fma + 12.5)) * vectors
-
-
-cdef inline void _turn(const problem_t *p, int64_t rows, int64_t cols, const real *src, int64_t src_s, real *to,
-                       int64_t to_s) noexcept nogil:
-    """to[cols][rows] = src[rows][cols]"""
-    if real is float:
-        p.kernels.f32.transpose_rows(rows, cols, src, src_s, to, to_s)
-    else:
-        p.kernels.f64.transpose_rows(rows, cols, src, src_s, to, to_s)
 
 
 cdef inline void _turned_rows(const task_t *t, const patches_t *s, int64_t rows, int64_t c, int64_t channels, const real *x,
@@ -98,11 +90,11 @@ cdef inline void _strip(const task_t *t, const strips_t *s, int64_t image, int64
     shape.kh, shape.kw, shape.sh, shape.sw, shape.dh, shape.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
     shape.ph, shape.pw, shape.oh, shape.ow = first - start, p.pw0, rows, p.ow
     shape.xs_c, shape.xs_h, shape.xs_w = 1, p.iw * BLOCK, BLOCK
-    _turn(p, channels, (last - first) * p.iw, <const real *>t.x + image * p.xn + c * p.xc + first * p.xh, p.xc, x, BLOCK)
+    turn_rows(p, channels, (last - first) * p.iw, <const real *>t.x + image * p.xn + c * p.xc + first * p.xh, p.xc, x, BLOCK)
     if t.residual != NULL:
-        _turn(p, channels, rows * p.ow, <const real *>t.residual + at, p.yc, y, BLOCK)
+        turn_rows(p, channels, rows * p.ow, <const real *>t.residual + at, p.yc, y, BLOCK)
     _turned_rows(t, &shape, rows, c, channels, x, y)
-    _turn(p, rows * p.ow, channels, <const real *>y, BLOCK, <real *>t.y + at, p.yc)
+    turn_rows(p, rows * p.ow, channels, <const real *>y, BLOCK, <real *>t.y + at, p.yc)
 
 
 cdef inline int run_turned(task_t *t, const real *tag) noexcept nogil:

@@ -8,8 +8,8 @@ from libc.string cimport memcpy, memset
 from pyconv._types cimport *
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport FFT_FROM_ROWS, FFT_TO_ROWS, cache_bytes, ceil_div, fft_radix, split_start
-from pyconv._sizes cimport reach
-from pyconv._tail cimport finished, has_tail
+from pyconv._rows cimport reach
+from pyconv._tail cimport finish_rows, finished, has_tail
 
 cdef enum:
     SIZES = 12
@@ -210,12 +210,8 @@ cdef inline void store_tile(const task_t *t, const tiles_t *s, int64_t tile, int
         residual = <const real *>t.residual + at + r * p.yh if t.residual != NULL else NULL
         if p.yw == 1:
             memcpy(y, src, cols * sizeof(real))
-            if not has_tail(t):
-                pass
-            elif real is float:
-                p.kernels.f32.epilogue_rows(1, cols, y, cols, bias, True, residual, cols, <float>p.lo, <float>p.hi)
-            else:
-                p.kernels.f64.epilogue_rows(1, cols, y, cols, bias, True, residual, cols, p.lo, p.hi)
+            if has_tail(t):
+                finish_rows(t, at + r * p.yh, 1, cols, bias, True)
         else:
             for q in range(cols):
                 v = src[q]

@@ -14,8 +14,8 @@ from pyconv._types cimport *
 from pyconv._blas cimport gemm
 from pyconv._poll cimport poll
 from pyconv._problem cimport direct_traffic
-from pyconv._rows cimport moving_seconds, weight_bytes
-from pyconv._sizes cimport reach, times
+from pyconv._rows cimport moving_seconds, reach, weight_bytes
+from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
 
 cdef enum:

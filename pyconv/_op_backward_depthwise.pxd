@@ -40,12 +40,3 @@ cdef inline void add_rows(const problem_t *p, int64_t channels, int64_t images, 
                 p.kernels.f32.depthwise_grad(channels, columns, taps, x, p.sw * pixel, offsets, scale, dy_pixel, sums)
             else:
                 p.kernels.f64.depthwise_grad(channels, columns, taps, x, p.sw * pixel, offsets, scale, dy_pixel, sums)
-
-
-cdef inline void turn_bundle(const problem_t *p, int64_t channels, const real *sums, real *dw) noexcept nogil:
-    """dw[channels][taps] = sums[taps][channels]"""
-    cdef int64_t taps = p.kh * p.kw
-    if real is float:
-        p.kernels.f32.transpose_rows(taps, channels, sums, channels, dw, taps)
-    else:
-        p.kernels.f64.transpose_rows(taps, channels, sums, channels, dw, taps)

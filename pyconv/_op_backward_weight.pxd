@@ -15,15 +15,15 @@ from libc.string cimport memcpy, memset
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
-from pyconv._channels_last cimport copy_rectangle
-from pyconv._op_backward_depthwise cimport BUNDLE, add_rows, bundles_serve, turn_bundle
+from pyconv._channels_last cimport copy_rectangle, turn_rows
+from pyconv._op_backward_depthwise cimport BUNDLE, add_rows, bundles_serve
 from pyconv._half cimport half, narrow, widen
 from pyconv._plan cimport plan_threads
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport ACCUMULATE, ceil_div, split_start
 from pyconv._simd_gemm cimport tile_columns, tile_rows
 from pyconv._sizes cimport aligned, plus, times
-from pyconv._threads cimport available_threads, forked_serial, note_parallel
+from pyconv._threads cimport run_threads
 
 cdef enum:
     BLOCK_PIXELS = 384        # a tile of dw is fetched and stored once in so many steps
@@ -162,10 +162,7 @@ cdef inline void _pack_filters(const gradient_t *s, const block_t *b, const real
         for r in range(b.row, b.row + b.rows):
             src = dy + image * p.yn + r * p.yh + b.column * p.yw
             if p.layout == PYCONV_NCHW:
-                if real is float:
-                    p.kernels.f32.transpose_rows(m, b.columns, src, p.yc, dst, m)
-                else:
-                    p.kernels.f64.transpose_rows(m, b.columns, src, p.yc, dst, m)
+                turn_rows(p, m, b.columns, src, p.yc, dst, m)
             else:
                 for q in range(b.columns):
                     memcpy(dst + q * m, src + q * p.yw, m * sizeof(real))
@@ -209,10 +206,7 @@ cdef inline void turn_filters(const problem_t *p, int64_t first, int64_t last, c
     cdef int64_t o
     cdef int64_t taps = p.kh * p.kw
     for o in range(first, last):
-        if real is float:
-            p.kernels.f32.transpose_rows(taps, p.icg, sums + o * p.k, p.icg, dw + o * p.k, taps)
-        else:
-            p.kernels.f64.transpose_rows(taps, p.icg, sums + o * p.k, p.icg, dw + o * p.k, taps)
+        turn_rows(p, taps, p.icg, sums + o * p.k, p.icg, dw + o * p.k, taps)
 
 
 cdef inline const real *_band_of(const gradient_t *s, const block_t *b, const real *x, const real *band) noexcept nogil:
@@ -272,7 +266,7 @@ cdef inline void _one_group(const gradient_t *s, const real *x, const real *dy, 
     if s.bundle > 0:
         _bundle(s, x, dy, count, sums + at, band, outputs)
         if sums != dw:
-            turn_bundle(p, count, sums + at, dw + at)
+            turn_rows(p, p.k, count, sums + at, count, dw + at, p.k)
     else:
         _group(s, x, dy, sums + at, band, outputs)
         if sums != dw:
@@ -348,12 +342,8 @@ cdef inline int gradient_run(const gradient_t *s, const void *x, const void *dy,
     t.workspace = <char *>workspace
     t.interrupted = interrupted
     t.work = 0
-    t.slots = t.threads = s.threads
-    if forked_serial:
-        t.threads = 1
-    elif s.follow_openmp and t.threads > 1:
-        t.threads = min(t.threads, available_threads())
-    note_parallel(t.threads)
+    t.slots = s.threads
+    t.threads = run_threads(s.threads, s.follow_openmp)
     if p.dtype == PYCONV_F64:
         return _gradient(s, &t, <const double *>x, <const double *>dy, <double *>dw)
     if not s.from_half:

@@ -21,7 +21,7 @@ from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport cache_bytes, ceil_div, patches_t, split_start
 from pyconv._simd_gemm cimport _patches_task, blocks_t, cut
 from pyconv._sizes cimport aligned, times
-from pyconv._threads cimport available_threads, forked_serial, note_parallel
+from pyconv._threads cimport run_threads
 
 cdef enum:
     MID_BYTES = 262144        # of rows between the two, beside the weights in L2
@@ -111,12 +111,8 @@ cdef inline int separable_run(const separable_t *s, const void *x, const void *r
     first.workspace = <char *>workspace
     first.interrupted = interrupted
     first.work = 0
-    first.slots = first.threads = s.threads
-    if forked_serial:
-        first.threads = 1
-    elif s.first.follow_openmp and first.threads > 1:
-        first.threads = min(first.threads, available_threads())
-    note_parallel(first.threads)
+    first.slots = s.threads
+    first.threads = run_threads(s.threads, s.first.follow_openmp)
     if first.p.dtype == PYCONV_F32:
         return _separable(s, &first, &second, <const float *>NULL)
     return _separable(s, &first, &second, <const double *>NULL)

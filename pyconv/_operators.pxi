@@ -8,7 +8,7 @@ from pyconv._op_backward_weight cimport gradient_init, gradient_run, gradient_t
 from pyconv._op_separable cimport separable_init, separable_run, separable_t, separable_workspace
 from pyconv._op_transpose cimport copy_strided, copy_t
 from pyconv._problem cimport problem_init
-from pyconv._threads cimport forked_serial, note_parallel
+from pyconv._threads cimport run_threads
 
 
 def copy_array(cnp.ndarray src, cnp.ndarray dst, int threads):
@@ -23,8 +23,7 @@ def copy_array(cnp.ndarray src, cnp.ndarray dst, int threads):
         c.from_[i] = cnp.PyArray_STRIDE(src, i) // size
         c.to[i] = cnp.PyArray_STRIDE(dst, i) // size
     with nogil:
-        threads = 1 if forked_serial else threads
-        note_parallel(threads)
+        threads = run_threads(threads, False)
         if size == 2:
             copy_strided(&c, <const uint16_t *>a, <uint16_t *>b, threads)
         elif size == 4:

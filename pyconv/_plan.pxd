@@ -11,7 +11,7 @@ from pyconv._half cimport half, narrow, widen
 from pyconv._problem cimport direct_multiplications, problem_init
 from pyconv._rows cimport pad_images
 from pyconv._sizes cimport aligned, plus, times
-from pyconv._threads cimport available_threads, forked_serial, note_parallel
+from pyconv._threads cimport available_threads, forked_serial, run_threads
 
 # Weights of several MB are read from front to back: large pages spare a walk of the page table every 64 cache lines.
 cdef extern from *:
@@ -147,12 +147,8 @@ cdef inline int plan_run(const plan_t *plan, const void *x, const void *residual
     t.y = y
     t.workspace = <char *>workspace
     t.interrupted = interrupted
-    t.slots = t.threads = plan.threads
-    if forked_serial:
-        t.threads = 1
-    elif plan.follow_openmp and t.threads > 1:
-        t.threads = min(t.threads, available_threads())
-    note_parallel(t.threads)
+    t.slots = plan.threads
+    t.threads = run_threads(plan.threads, plan.follow_openmp)
     if plan.need.converted > 0:
         widen(<const half *>x, <float *>t.workspace, p.n * p.xn, t.threads)
         t.x = t.workspace

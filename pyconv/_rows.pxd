@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Moving rows of an image: gathers with zero padding, the four padding modes, orders of the weights."""
+"""Moving rows of an image: which outputs a tap reaches, gathers with zeros, the padding modes; orders of the weights."""
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
@@ -8,7 +8,24 @@ from cython.parallel cimport prange
 from pyconv._types cimport *
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport cache_bytes
-from pyconv._sizes cimport reach, times
+from pyconv._sizes cimport times
+
+
+cdef inline void reach(int64_t outputs, int64_t inputs, int64_t stride, int64_t offset,
+                       int64_t *first, int64_t *last) noexcept nogil:
+    """Outputs first <= q < last whose input q*stride + offset lies in [0, inputs)."""
+    cdef int64_t lo = 0
+    cdef int64_t hi = 0
+    if offset < 0:
+        lo = (-offset + stride - 1) // stride
+    if inputs > offset:
+        hi = (inputs - offset - 1) // stride + 1
+    if hi > outputs:
+        hi = outputs
+    if lo > hi:
+        lo = hi
+    first[0] = lo
+    last[0] = hi
 
 
 cdef inline void gather_row(const problem_t *p, const real *row, int64_t tap, real *dst, int64_t step) noexcept nogil:

@@ -20,11 +20,10 @@ from cython.parallel cimport prange, threadid
 from pyconv._types cimport *
 from pyconv._channels_last cimport copy_rectangle
 from pyconv._poll cimport poll, tasks_between_polls
-from pyconv._rows cimport lowered_row
+from pyconv._rows cimport lowered_row, reach
 from pyconv._simd cimport ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, ceil_div, split_start
 from pyconv._simd_bands_cut cimport BAND_RUNS, band_lines, bands_t, span, weights_stream
 from pyconv._simd_gemm cimport last_flags, multiply
-from pyconv._sizes cimport reach
 
 
 cdef inline void _fill_band(const problem_t *p, const bands_t *b, const real *x, int64_t row, int64_t column,

@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Arithmetic on sizes in bytes that saturates instead of wrapping, and the range of outputs a tap can reach."""
-
-from libc.stdint cimport int64_t
+"""Arithmetic on sizes in bytes that saturates instead of wrapping."""
 
 cdef extern from *:
     """
@@ -23,20 +21,3 @@ cdef extern from *:
 cdef inline size_t aligned(size_t size) noexcept nogil:
     """The next multiple of 64."""
     return plus(size, 63) & ~<size_t>63 if size < TOO_LARGE - 63 else TOO_LARGE
-
-
-cdef inline void reach(int64_t outputs, int64_t inputs, int64_t stride, int64_t offset,
-                       int64_t *first, int64_t *last) noexcept nogil:
-    """Outputs first <= q < last whose input q*stride + offset lies in [0, inputs)."""
-    cdef int64_t lo = 0
-    cdef int64_t hi = 0
-    if offset < 0:
-        lo = (-offset + stride - 1) // stride
-    if inputs > offset:
-        hi = (inputs - offset - 1) // stride + 1
-    if hi > outputs:
-        hi = outputs
-    if lo > hi:
-        lo = hi
-    first[0] = lo
-    last[0] = hi

@@ -18,8 +18,8 @@ cdef inline real finished(real v, real lo, real hi) noexcept nogil:
     return lo if v < lo else hi if v > hi else v
 
 
-cdef inline void _finish_rows(const task_t *t, int64_t at, int64_t rows, int64_t count, const real *bias,
-                              bint planes) noexcept nogil:
+cdef inline void finish_rows(const task_t *t, int64_t at, int64_t rows, int64_t count, const real *bias,
+                             bint planes) noexcept nogil:
     """rows of `count` elements from offset `at`: bias[rows] where rows are channel planes, else bias[count]."""
     cdef const problem_t *p = t.p
     cdef real *y = <real *>t.y + at
@@ -40,10 +40,10 @@ cdef inline void finish_image(const task_t *t, int64_t image, const real *bias) 
     if not has_tail(t):
         return
     if t.threads == 1:
-        _finish_rows[real](t, image * p.yn, rows, count, bias, planes)
+        finish_rows[real](t, image * p.yn, rows, count, bias, planes)
         return
     for part in prange(t.threads, num_threads=t.threads, schedule="static"):
         first = split_start(rows, t.threads, part)
         last = split_start(rows, t.threads, part + 1)
-        _finish_rows[real](t, image * p.yn + first * count, last - first, count,
-                           NULL if bias == NULL else bias + (first if planes else 0), planes)
+        finish_rows[real](t, image * p.yn + first * count, last - first, count,
+                          NULL if bias == NULL else bias + (first if planes else 0), planes)

@@ -46,3 +46,12 @@ cdef extern from *:
     int watch_forks "pyconv_watch_forks"() noexcept nogil
     int available_threads "pyconv_available_threads"() noexcept nogil
     void note_parallel "pyconv_note_parallel"(int threads) noexcept nogil
+
+
+cdef inline int run_threads(int planned, bint follow_openmp) noexcept nogil:
+    """Of the threads planned those that a run may use: one in a forked child, and no more than OpenMP's limit of the day."""
+    cdef int threads = 1 if forked_serial else planned
+    if follow_openmp and threads > 1:
+        threads = min(threads, available_threads())
+    note_parallel(threads)
+    return threads
