@@ -25,12 +25,13 @@ ACTIVATIONS = {None: (-INF, INF), "relu": (0.0, INF), "relu6": (0.0, 6.0)}
 def parse_bytes(value):
     """Bytes as an int: ``1000``, ``"64MB"``, ``"1.5 GiB"``."""
     if isinstance(value, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?i?)b?\s*", value.lower())
-        if not match or match[2] not in UNITS:
+        match = re.fullmatch(r"\s*(\d+)(?:\.(\d+))?\s*([kmgt]?i?)b?\s*", value.lower())
+        if not match or match[3] not in UNITS:
             raise ValueError(
                 f"max_workspace must be bytes or a text such as '64MB' or '1.5GiB', is {value!r}"
             )
-        return int(float(match[1]) * UNITS[match[2]])
+        whole, fraction, unit = match.groups(default="")
+        return int(whole + fraction) * UNITS[unit] // 10 ** len(fraction)
     try:
         size = operator.index(value)
     except TypeError:
@@ -126,6 +127,8 @@ def clip_bounds(value):
         if len(value) != 3 or value[0] != "clip":
             raise ValueError(f"activation must be None, 'relu', 'relu6' or ('clip', lo, hi), is {value!r}")
         try:
+            if isinstance(value[1], str) or isinstance(value[2], str):
+                raise TypeError
             return float(value[1]), float(value[2])
         except OverflowError:
             raise ValueError(

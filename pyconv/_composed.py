@@ -3,7 +3,7 @@
 
 import math
 
-from ._kernels import fresh_workspace, take_buffers
+from ._kernels import as_array, fresh_workspace, take_buffers
 
 
 def aligned_bytes(shape, dtype):
@@ -27,13 +27,20 @@ class ComposedPlan:
     multiplications : int
     """
 
+    _operands = ()  # names and arrays, besides those of a call, that out and workspace may not overlap
+
+    def once(self, operands, *arguments):
+        """The only call of a plan made for it, where `operands`, by name, are still the caller's own."""
+        self._operands = tuple((name, as_array(a, name)) for name, a in operands.items() if a is not None)
+        return self(*arguments)
+
     def new_workspace(self):
         """A fresh buffer for one call at a time: uint8, aligned to 64, exactly `workspace_bytes` long."""
         return fresh_workspace(self.workspace_bytes)
 
     def _buffers(self, out, workspace, operands):
         """Both as `Plan` takes them; the names and arrays of operands must not overlap them."""
-        size = self.workspace_bytes
+        size, operands = self.workspace_bytes, (*self._operands, *operands)
         out, workspace = take_buffers(out, self.output_shape, self.dtype, workspace, size, operands)
         return out, workspace[:size]
 

@@ -2,12 +2,11 @@
 """Filters of R rows and S columns as R x 1 filters followed by 1 x S ones, by singular values."""
 
 import math
-import operator
 
 import numpy as np
 
 from ._api import integers, plan
-from ._arguments import checked_shape
+from ._arguments import checked_shape, integer
 from ._composed import ComposedPlan, aligned_bytes
 from ._config import workspace_bound
 from ._kernels import DTYPES, UnsupportedError, as_array
@@ -241,8 +240,10 @@ def factorize(weight, rank=None, *, groups=1):
         raise TypeError(f"weight must be float32, float64 or float16, is {weight.dtype}")
     if weight.ndim != 4 or 0 in weight.shape:
         raise ValueError(f"weight must have 4 dimensions of at least 1, has shape {weight.shape}")
+    if not np.isfinite(weight).all():
+        raise ValueError("weight holds NaN or infinity, which has no singular values")
     k, c, r, s = weight.shape
-    groups = operator.index(groups)
+    groups = integer(groups, "groups")
     if groups < 1 or k % groups:
         raise ValueError(f"{k} filters of weight do not divide by groups={groups}")
     parts = k if c == 1 else groups
@@ -253,7 +254,7 @@ def factorize(weight, rank=None, *, groups=1):
     most = values.shape[-1]
     if rank is None:
         rank = _exact_rank(values, np.finfo(weight.dtype).eps)
-    rank = operator.index(rank)
+    rank = integer(rank, "rank")
     if not 1 <= rank <= most:
         raise ValueError(
             f"rank must be from 1 to {most} for weight {weight.shape} in {groups} groups, is {rank}"

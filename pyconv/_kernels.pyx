@@ -72,6 +72,7 @@ cdef class Plan:
     """
 
     cdef plan_t plan
+    cdef object __weakref__
     cdef readonly tuple input_shape
     cdef readonly tuple output_shape
     cdef readonly cnp.dtype dtype
@@ -129,6 +130,15 @@ cdef class Plan:
 
     def __dealloc__(self):
         plan_destroy(&self.plan)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        raise TypeError("a plan holds weights packed for this machine and can't be pickled: make it anew from the weights")
 
     cdef _refuse(self, int status, pyconv_conv2d_t *d):
         """Raises what status means, with the numbers."""

@@ -51,6 +51,7 @@ cdef class WeightGradientPlan:
 
     cdef gradient_t gradient
     cdef int typenum
+    cdef object __weakref__
     cdef readonly tuple x_shape
     cdef readonly tuple dy_shape
     cdef readonly tuple output_shape
@@ -111,6 +112,15 @@ cdef class WeightGradientPlan:
         if status == PYCONV_STATUS_INTERRUPTED:
             raise_pending()
         return dw
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        raise TypeError("a plan is cut for this machine and can't be pickled: make it anew")
 
     def new_workspace(self):
         """A fresh buffer for one call at a time: uint8, aligned to 64 bytes, exactly `workspace_bytes` long."""

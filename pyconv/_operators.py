@@ -90,7 +90,8 @@ def conv1d(
     x = _dimensions(x, "x", 2, 31, "channels, length")
     weight = _dimensions(weight, "weight", 3, 3, "filters, channels / groups, length")
     if not isinstance(padding, str):
-        sides = tuple(padding) if isinstance(padding, (tuple, list, np.ndarray)) else (padding,)
+        several = isinstance(padding, (tuple, list)) or (isinstance(padding, np.ndarray) and padding.ndim)
+        sides = tuple(padding) if several else (padding,)
         if len(sides) not in (1, 2):
             raise ValueError(f"padding must be an int, (left, right) or a word, is {padding!r}")
         padding = ((0, 0), (sides[0], sides[-1]))
@@ -240,6 +241,7 @@ def partial_conv2d(
     Chen et al., *Run, Don't Walk: Chasing Higher FLOPS for Faster Neural Networks*, 2023.
     """
     image = (slice(None),) * parse_word(layout, IMAGE_AXES, "layout")
+    in_place = out is not None and out is x
     x = _dimensions(x, "x", 3, 32, "channels, rows, columns")
     weight = _dimensions(weight, "weight", 4, 4, "channels, channels / groups, rows, columns")
     count, channels = weight.shape[0], x.shape[-1 - len(image)]
@@ -262,7 +264,6 @@ def partial_conv2d(
             f"padding must keep the size of the image, {padding!r} makes {prepared.output_shape} "
             f"of {prepared.input_shape}"
         )
-    in_place = out is x
     if out is None:
         out = np.empty(x.shape, prepared.dtype)
     else:

@@ -9,6 +9,7 @@ which stand sh/gcd(sh, dh) apart: a correlation of x with these taps, turned rou
 """
 
 import math
+import sys
 from collections import defaultdict
 from itertools import product
 from typing import NamedTuple
@@ -93,6 +94,11 @@ class TransposedPlan(ComposedPlan):
         self.input_shape = tuple(x_shape)
         size = x_shape[-2:] if self._nchw else x_shape[-3:-1]
         self.output_shape = (*x_shape[:-3], *self._in_layout(oc, *image))
+        if math.prod(max(size, 1) for size in self.output_shape) * self.dtype.itemsize > sys.maxsize:
+            raise ValueError(
+                f"the sizes overflow: x {self.input_shape}, weight {weight.shape}, stride {stride}, "
+                f"dilation {dilation} make {self.output_shape}"
+            )
         axes = [phases(*a) for a in zip(size, image, (kh, kw), stride, dilation, before, strict=True)]
         shared = defaultdict(list)
         for rows, columns in product(*axes):
@@ -164,7 +170,8 @@ class TransposedPlan(ComposedPlan):
         lo, hi = clip_bounds(activation)
         oc = self._groups * self._ocg
         constant = np.zeros(oc, self.dtype) if bias is None else bias
-        return np.clip(constant, lo, hi).astype(self.dtype).reshape(self._in_layout(oc, 1, 1))
+        with np.errstate(all="ignore"):  # bounds beyond float16 become infinities, as in a convolution
+            return np.clip(constant, lo, hi).astype(self.dtype).reshape(self._in_layout(oc, 1, 1))
 
     def __call__(self, x, out=None, workspace=None):
         """

@@ -2,7 +2,7 @@
 """separable_conv2d: depthwise, then pointwise, fused where blocks of rows stay in the cache."""
 
 from ._api import plan
-from ._arguments import parse_word
+from ._arguments import checked_shape, parse_word
 from ._composed import ComposedPlan, aligned_bytes
 from ._config import workspace_bound
 from ._kernels import LAYOUTS, FusedPair, UnsupportedError, as_array, as_operand, check_array
@@ -50,6 +50,12 @@ class SeparablePlan(ComposedPlan):
                     f"workspace between its parts, max_workspace allows {budget}"
                 )
             self._first, self._second, self._pair = prepare((budget - self._middle) // 2)
+        names, parts = ("depthwise_weight", "pointwise_weight"), (self._first, self._second)
+        self._operands = tuple(
+            (name, weight)
+            for name, weight, part in zip(names, weights, parts, strict=True)
+            if part.packed_bytes == 0
+        )
         self.fused = self._pair.serves
         self.dtype = self._first.dtype
         self.input_shape, self.output_shape = self._first.input_shape, self._second.output_shape
@@ -150,7 +156,7 @@ def plan_separable_conv2d(
         As in `separable_conv2d`.
     """
     nchw = parse_word(layout, LAYOUTS, "layout") == LAYOUTS["NCHW"]
-    x_shape = tuple(x_shape)
+    x_shape = checked_shape(x_shape, "x_shape")
     if len(x_shape) < 3:
         raise ValueError(f"x must have at least 3 dimensions (channels, rows, columns), has shape {x_shape}")
     matrix = as_array(pointwise_weight, "pointwise_weight")
@@ -173,6 +179,11 @@ def plan_separable_conv2d(
     if matrix.dtype.num != kernels.dtype.num:
         raise TypeError(
             f"pointwise_weight is {matrix.dtype}, depthwise_weight is {kernels.dtype}: dtypes must match"
+        )
+    if depthwise_bias is not None:
+        shape = kernels.shape[:1]
+        depthwise_bias = check_array(
+            depthwise_bias, "depthwise_bias", kernels.dtype.num, shape, "depthwise_weight"
         )
     depthwise = {
         "stride": stride,
@@ -283,4 +294,10 @@ def separable_conv2d(
         accuracy=accuracy,
         threads=threads,
     )
-    return prepared(x, out, workspace, residual)
+    operands = {
+        "depthwise_weight": depthwise_weight,
+        "pointwise_weight": pointwise_weight,
+        "depthwise_bias": depthwise_bias,
+        "bias": bias,
+    }
+    return prepared.once(operands, x, out, workspace, residual)

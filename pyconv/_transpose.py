@@ -48,7 +48,7 @@ def _result_size(size, kernel, stride, padding, output_padding, dilation):
     top, bottom, left, right = sides(padding, enlarged, kernel, stride, dilation)
     if min(top, bottom, left, right) < 0:
         raise ValueError(f"padding must not be negative, is (({top}, {bottom}), ({left}, {right}))")
-    if padding in ("same", "same_lower"):
+    if isinstance(padding, str) and padding in ("same", "same_lower"):
         if any(extra):
             raise ValueError(
                 f"padding {padding!r} settles the size of the output: output_padding {extra} is too much"
@@ -176,7 +176,7 @@ def conv_transpose2d(
     algorithm, max_workspace, accuracy, threads
         As in `conv2d`, for each of the convolutions; `max_workspace` bounds all together.
     out : ndarray, optional
-        C-contiguous, of the shape and dtype of the result, not overlapping `x`.
+        C-contiguous, of the shape and dtype of the result, overlapping no operand.
     workspace : buffer, optional
         Writable, aligned to 64 bytes, as long as the plan's `workspace_bytes`.
 
@@ -224,4 +224,4 @@ def conv_transpose2d(
         accuracy=accuracy,
         threads=threads,
     )
-    return prepared(x, out, workspace)
+    return prepared.once({"weight": weight, "bias": bias}, x, out, workspace)

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
+from ._arguments import integer
+
 __all__ = [
     "Cost",
     "Layer",
@@ -426,5 +428,5 @@ def _pair(value):
 
 def _positive(**sizes):
     for name, value in sizes.items():
-        if value < 1:
+        if integer(value, name) < 1:
             raise ValueError(f"{name} must be positive, is {value}")

@@ -161,6 +161,12 @@ def test_bad_sizes_are_refused(call, words):
         call()
 
 
+@pytest.mark.parametrize("size", [8.5, 8.0, "8", None])
+def test_sizes_are_ints(size):
+    with pytest.raises(TypeError, match=r"w must be .*int"):
+        cost.standard(8, size, 4, 4, 3)
+
+
 def test_examples_in_docstrings():
     results = doctest.testmod(cost)
     assert results.attempted > 5 and results.failed == 0

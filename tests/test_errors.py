@@ -88,6 +88,7 @@ def test_wrong_python_type_is_a_type_error(keywords):
 
 def test_clip_takes_numbers_only():
     refuses(TypeError, "clip a b", activation=("clip", "a", "b"))
+    refuses(TypeError, "clip 0 6", activation=("clip", "0", "6"))
 
 
 # Enumerations given as something other than text: either error is at home here, silence is not.

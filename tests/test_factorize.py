@@ -133,7 +133,9 @@ def test_the_budget_bounds_the_pair(budget):
         ((np.ones((2, 0, 3, 3)),), {}, ValueError, "at least 1"),
         ((np.ones((2, 2, 3, 5)), 0), {}, ValueError, "rank must be from 1 to 6 .* is 0"),
         ((np.ones((2, 1, 3, 5)), 4), {}, ValueError, "rank must be from 1 to 3 .* is 4"),
-        ((np.ones((2, 2, 3, 5)), 1.5), {}, TypeError, "float"),
+        ((np.ones((2, 2, 3, 5)), 1.5), {}, TypeError, "rank must be .*ints?, is 1.5"),
+        ((np.ones((2, 2, 3, 5)),), {"groups": "2"}, TypeError, "groups must be .*ints?, is '2'"),
+        ((np.full((2, 2, 3, 5), np.nan),), {}, ValueError, "NaN"),
         (
             (np.ones((3, 2, 3, 5)),),
             {"groups": 2},

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What every call promises, of the operators that run loops of their own: fork, Ctrl-C, shared plans."""
+"""What every call promises, of operators with loops of their own: fork, Ctrl-C, overlaps, shared plans."""
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from helpers import normal, run_python
+from helpers import aligned, normal, run_python
 
 import pyconv
 
@@ -85,3 +85,69 @@ def test_threads_share_plans():
         for found in pool.map(results, range(40)):
             for a, b in zip(found, expected, strict=True):
                 np.testing.assert_array_equal(a, b)
+
+
+# name: (call, shapes of the operands, shape of the result)
+CALLS = {
+    "conv_transpose2d": (
+        lambda a, **k: pyconv.conv_transpose2d(a["x"], a["weight"], a["bias"], stride=2, **k),
+        {"x": (1, 4, 6, 6), "weight": (4, 6, 2, 2), "bias": (6,)},
+        (1, 6, 12, 12),
+    ),
+    "conv2d_backward_input": (
+        lambda a, **k: pyconv.conv2d_backward_input((1, 4, 8, 8), a["weight"], a["dy"], **k),
+        {"weight": (6, 4, 3, 3), "dy": (1, 6, 6, 6)},
+        (1, 4, 8, 8),
+    ),
+    "conv2d_backward_weight": (
+        lambda a, **k: pyconv.conv2d_backward_weight(a["x"], (6, 4, 3, 3), a["dy"], **k),
+        {"x": (1, 4, 8, 8), "dy": (1, 6, 6, 6)},
+        (6, 4, 3, 3),
+    ),
+    "separable_conv2d": (
+        lambda a, **k: pyconv.separable_conv2d(
+            a["x"],
+            a["depthwise_weight"],
+            a["pointwise_weight"],
+            a["bias"],
+            depthwise_bias=a["depthwise_bias"],
+            residual=a["residual"],
+            layout="NHWC",
+            **k,
+        ),
+        {
+            "x": (1, 8, 8, 4),
+            "depthwise_weight": (4, 1, 3, 3),
+            "pointwise_weight": (6, 4),
+            "bias": (6,),
+            "depthwise_bias": (4,),
+            "residual": (1, 6, 6, 6),
+        },
+        (1, 6, 6, 6),
+    ),
+}
+
+
+@pytest.mark.parametrize("target", ["out", "workspace"])
+@pytest.mark.parametrize("name, victim", [(name, victim) for name in CALLS for victim in CALLS[name][1]])
+def test_out_and_workspace_may_not_overlap_an_operand(name, victim, target):
+    """Weights and biases are packed before anything is written, but they stay the caller's."""
+    call, shapes, result = CALLS[name]
+    arrays = {key: normal(shape, seed=i) for i, (key, shape) in enumerate(shapes.items())}
+    memory = aligned(1 << 20)
+    arrays[victim] = memory.view("f4")[: arrays[victim].size].reshape(shapes[victim])
+    arrays[victim][...] = 1
+    given = memory if target == "workspace" else memory.view("f4")[: np.prod(result)].reshape(result)
+    with pytest.raises(ValueError, match=f"{target} overlaps {victim} in memory"):
+        call(arrays, **{target: given})
+    assert (arrays[victim] == 1).all()
+
+
+def test_out_may_not_overlap_weights_that_a_separable_plan_reads_in_place():
+    matrix, memory = normal((6, 4)), np.ones(8 * 8 * 6, "f4")
+    kernels = memory[:36].reshape(4, 1, 3, 3)
+    plan = pyconv.plan_separable_conv2d((1, 4, 8, 8), kernels, matrix, padding=1, max_workspace=1024)
+    assert plan.packed_bytes == 0
+    with pytest.raises(ValueError, match="out overlaps depthwise_weight in memory"):
+        plan(normal((1, 4, 8, 8)), memory.reshape(1, 6, 8, 8))
+    assert (memory == 1).all()

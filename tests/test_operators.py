@@ -63,6 +63,14 @@ def test_conv1d_writes_out_and_adds_residual():
     np.testing.assert_array_equal(pyconv.conv1d(x, w, workspace=workspace, algorithm=row.algorithm), plain)
 
 
+def test_conv1d_takes_numpy_integers():
+    x, w = integers((2, 3, 20)), integers((4, 3, 5), seed=1)
+    expected = pyconv.conv1d(x, w, stride=2, padding=(1, 1), dilation=2)
+    for padding in (np.int64(1), np.array(1), np.array([1, 1])):
+        y = pyconv.conv1d(x, w, stride=np.array(2), padding=padding, dilation=np.uint8(2))
+        np.testing.assert_array_equal(y, expected)
+
+
 def test_conv1d_refuses():
     x, w = np.zeros((2, 3, 20), np.float32), np.zeros((4, 3, 5), np.float32)
     with pytest.raises(ValueError, match=r"weight must have 3 dimensions .* has shape \(4, 3\)"):
@@ -146,6 +154,17 @@ def test_partial(in_place, layout, dtype, lead, count):
         np.testing.assert_array_equal(
             pyconv.partial_conv2d(given_x, w, b, layout=layout, activation="relu"), out
         )
+
+
+def test_partial_in_place_of_a_subclass():
+    class Subclass(np.ndarray):
+        pass
+
+    x, w = integers((2, 4, 8, 8)), integers((3, 3, 3, 3), seed=1)
+    expected = pyconv.partial_conv2d(x, w)
+    x = x.view(Subclass)
+    assert pyconv.partial_conv2d(x, w, out=x) is x
+    np.testing.assert_array_equal(x, expected)
 
 
 def test_partial_takes_any_geometry_that_keeps_the_size():

@@ -174,6 +174,10 @@ def test_refuses():
         pyconv.separable_conv2d(x, kernels, matrix.astype("f8"))
     with pytest.raises(TypeError, match="x is float64, the plan is float32"):
         pyconv.separable_conv2d(x.astype("f8"), kernels, matrix)
+    with pytest.raises(ValueError, match=r"depthwise_bias has shape \(6,\), wanted \(4,\)"):
+        pyconv.separable_conv2d(x, kernels, matrix, depthwise_bias=np.zeros(6, np.float32))
+    with pytest.raises(TypeError, match="x_shape must be a tuple of ints, is 8"):
+        pyconv.plan_separable_conv2d(8, kernels, matrix)
     with pytest.raises(ValueError, match=r"bias has shape \(4,\), wanted \(6,\)"):
         pyconv.separable_conv2d(x, kernels, matrix, np.zeros(4, np.float32))
     with pytest.raises(ValueError, match=r"residual has shape \(2, 6, 8, 8\), wanted \(2, 6, 6, 6\)"):

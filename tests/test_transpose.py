@@ -260,5 +260,24 @@ def test_strides_of_any_length_cost_nothing():
     """Phases without a tap are filled, not convolved."""
     x, w = np.ones((1, 1, 1, 1), np.float32), np.ones((1, 1, 1, 1), np.float32)
     assert pyconv.conv_transpose2d(x, w, stride=2**39).shape == (1, 1, 1, 1)
-    with pytest.raises((MemoryError, ValueError)):
-        pyconv.conv_transpose2d(np.ones((1, 1, 2, 2), np.float32), w, stride=2**39)
+
+
+@pytest.mark.parametrize("stride", [2**39, 2**63, 10**30])
+def test_results_that_overflow_are_value_errors(stride):
+    w = np.ones((1, 1, 1, 1), np.float32)
+    for n in (0, 1):
+        with pytest.raises(ValueError, match=rf"overflow.*stride \({stride}, {stride}\)"):
+            pyconv.plan_conv_transpose2d((n, 1, 2, 2), w, stride=stride)
+
+
+def test_bounds_beyond_float16_warn_of_nothing():
+    x, w = np.ones((1, 1, 2, 2), np.float16), np.ones((1, 1, 1, 1), np.float16)
+    with np.errstate(all="raise"):
+        y = pyconv.conv_transpose2d(x, w, stride=2, activation=("clip", 70000, 80000))
+    assert (y == np.inf).all()
+
+
+def test_padding_as_an_array():
+    x, w = integers((1, 3, 6, 7)), integers((3, 2, 3, 3), seed=1)
+    y = pyconv.conv_transpose2d(x, w, padding=np.array([1, 2]))
+    np.testing.assert_array_equal(y, pyconv.conv_transpose2d(x, w, padding=(1, 2)))
