@@ -11,6 +11,9 @@ from libc.stdint cimport int64_t
 
 from pyconv._simd cimport cache_bytes
 
+cdef enum:
+    MAPPED = 32 << 20         # bytes; larger blocks glibc always takes from the system
+
 cdef extern from *:
     """
     typedef struct {
@@ -77,5 +80,8 @@ cdef inline double gemm_seconds(const rates_t *r, double m, double n, double k, 
 
 
 cdef inline double pack_seconds(const rates_t *r, double bytes) noexcept nogil:
-    """Packed weights of so many bytes, into fresh memory: 3 to 10 GB/s were measured, Winograd's being the slowest."""
-    return 6 * bytes / r.l3
+    """
+    Packed weights of so many bytes: 9 to 15 GB/s were measured, and 5 where they lie in memory that the system
+    hands out and takes back with each call, as the C library does with the largest blocks.
+    """
+    return (2 if bytes <= MAPPED else 5) * bytes / r.l3

@@ -6,6 +6,7 @@
 #include "wino_6.h"
 #include "wino_8.h"
 #include "wino_store.tmpl.h"
+#include "wino_weights.tmpl.h"
 
 /* d <- Bᵀ d */
 INLINE void NAME(wino_input_1d)(const int size, vec d[8]) {
@@ -27,42 +28,6 @@ INLINE void NAME(wino_output_1d)(const int size, const int m, const vec p[8], ve
         NAME(wino_output_8)(m, p, y);
     else
         y[0] = p[0];
-}
-
-/* packed[unit][i w + j][(a sw + b) ic + c][l] = (G g Gᵀ)[i][j] in double, rounded once; zero beyond oc.
- * g[k][n] = w[unit NR + l][c][k sh + a][n sw + b], zero beyond the kernel. */
-static void NAME(wino_weights)(const pyconv_wino *f, ptrdiff_t oc, ptrdiff_t ic, const real *w,
-                               real *packed) {
-    const int rh = f->h - f->mh + 1, rw = f->w - f->mw + 1;
-    const ptrdiff_t depth = f->sh * f->sw * ic;
-    double gh[8][8] = {{1}}, gw[8][8] = {{1}};
-    if (f->h > 1)
-        pyconv_wino_g(f->h, rh, gh);
-    if (f->w > 1)
-        pyconv_wino_g(f->w, rw, gw);
-    for (ptrdiff_t first = 0; first < oc; first += NR, packed += f->h * f->w * depth * NR)
-        for (ptrdiff_t d = 0; d < depth; d++) {
-            const ptrdiff_t c = d % ic, a = d / ic / f->sw, b = d / ic % f->sw;
-            double g[8][8][NR] = {0}, rows[8][8][NR] = {0};
-            for (ptrdiff_t l = 0; l < NR && first + l < oc; l++)
-                for (ptrdiff_t i = a; i < f->kh; i += f->sh)
-                    for (ptrdiff_t j = b; j < f->kw; j += f->sw)
-                        g[i / f->sh][j / f->sw][l] = w[(((first + l) * ic + c) * f->kh + i) * f->kw + j];
-            for (int i = 0; i < f->h; i++)
-                for (int n = 0; n < rw; n++)
-                    for (int k = 0; k < rh; k++)
-                        for (int l = 0; l < NR; l++)
-                            rows[i][n][l] += gh[i][k] * g[k][n][l];
-            for (int i = 0; i < f->h; i++)
-                for (int j = 0; j < f->w; j++) {
-                    double sum[NR] = {0};
-                    for (int n = 0; n < rw; n++)
-                        for (int l = 0; l < NR; l++)
-                            sum[l] += gw[j][n] * rows[i][n][l];
-                    for (int l = 0; l < NR; l++)
-                        packed[((i * f->w + j) * depth + d) * NR + l] = (real)sum[l];
-                }
-        }
 }
 
 /* v[i w + j][tile][c] = (Bᵀ d B)[i][j] for neighbouring tiles, whose pixels d are m columns apart.
