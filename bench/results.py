@@ -67,6 +67,12 @@ def ratio(record, peer=None, word=None, statistic="median"):
     return theirs[statistic] / ours[statistic] if theirs and ours else None
 
 
+def share_of_peak(result, record, statistic="median"):
+    """pyconv's flops per second by those of multiply-adds in the registers of as many threads; or None."""
+    peaks, ours = result["peaks"].get(str(record["threads"])), fastest(record, SUBJECT, None, statistic)
+    return record["flops"] / ours[statistic] / peaks["flops"] if peaks and ours else None
+
+
 def words(result):
     """What tells apart the variants of pyconv that were timed: layouts, algorithms, cold calls."""
     settings = result["settings"]

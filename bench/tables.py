@@ -16,9 +16,9 @@ def speed(value):
 
 
 def layer_rows(result, batch, threads, statistic="median"):
-    """Header and rows: GFLOP/s of each library's fastest variant, and the ratios, layer by layer."""
+    """Header and rows: each library's fastest GFLOP/s, share of the peak, ratios, layer by layer."""
     words, peers = results.words(result), results.peers(result)
-    columns = ["layer", *(f"{SUBJECT} {word}" for word in words), *peers, "spread", "ratio"]
+    columns = ["layer", *(f"{SUBJECT} {word}" for word in words), *peers, "of peak", "spread", "ratio"]
     columns += [f"ratio {word}" for word in words] if len(words) > 1 else []
     rows = []
     for record in results.select(result, batch=batch, threads=threads):
@@ -28,7 +28,8 @@ def layer_rows(result, batch, threads, statistic="median"):
         spread = max((entry["spread"] for entry in entries if entry), default=None)
         ratios = [results.ratio(record, None, word, statistic) for word in [None, *words]]
         ratios = ratios if len(words) > 1 else ratios[:1]
-        rows.append([record["name"], *map(speed, speeds), number(spread, ".0%"), *map(number, ratios)])
+        shares = [number(results.share_of_peak(result, record, statistic), ".0%"), number(spread, ".0%")]
+        rows.append([record["name"], *map(speed, speeds), *shares, *map(number, ratios)])
     return columns, rows
 
 

@@ -204,6 +204,9 @@ def test_questions_to_a_result():
     assert results.settings(made) == [(1, 1)]
     assert results.peers(made) == ["torch"]
     assert results.words(made) == ["nchw", "nhwc"]
+    assert results.share_of_peak(made, first) is None
+    made["peaks"]["1"] = {"flops": first["flops"] * 2e3}
+    assert results.share_of_peak(made, first) == pytest.approx(0.5)
     assert results.wrong(made) == []
     second["wrong"] = {"torch nchw": "far", "pyconv nhwc auto": "farther"}
     assert results.wrong(made) == [("b", "pyconv nhwc auto", "farther")]
