@@ -18,7 +18,8 @@ from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._rows cimport weight_bytes
 from pyconv._simd cimport band_t, ceil_div, f32_epilogue, f64_epilogue, split_start
-from pyconv._simd_gemm cimport pack_weights, packed_weights, tile_rows
+from pyconv._simd_gemm cimport pack_weights, packed_weights
+from pyconv._simd_gemm_cut cimport tile_rows
 from pyconv._spread cimport cut_rectangles, pack_spread, run_spread, spread_seconds
 from pyconv._sizes cimport aligned, plus, times
 

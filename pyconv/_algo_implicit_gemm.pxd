@@ -9,9 +9,8 @@ image (`_simd_bands`); elsewhere patches are packed into a panel per thread (`_s
 from pyconv._types cimport *
 from pyconv._simd_bands cimport run_bands
 from pyconv._simd_bands_cut cimport bands_cycles, bands_serve, bands_t, cut_bands
-from pyconv._simd_gemm cimport (
-    blocks_cycles, blocks_t, core_seconds, cut, pack_weights, packed_weights, run_blocks, weights_broadcast,
-)
+from pyconv._simd_gemm cimport pack_weights, packed_weights, run_blocks
+from pyconv._simd_gemm_cut cimport blocks_cycles, blocks_t, core_seconds, cut, weights_broadcast
 from pyconv._sizes cimport times
 
 

@@ -29,7 +29,8 @@ from pyconv._rates cimport gemm_seconds
 from pyconv._rows cimport gather_row, gather_taps, lowered_row, moving_seconds, pack_hwio, pack_ohwi, reach, weight_bytes
 from pyconv._simd_bands cimport run_bands
 from pyconv._simd_bands_cut cimport BAND_RUNS, bands_t, cut_bands, windows_cycles
-from pyconv._simd_gemm cimport core_seconds, pack_weights, packed_weights
+from pyconv._simd_gemm cimport pack_weights, packed_weights
+from pyconv._simd_gemm_cut cimport core_seconds
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
 

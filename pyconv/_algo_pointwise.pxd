@@ -10,7 +10,8 @@ from pyconv._types cimport *
 from pyconv._algo_implicit_gemm cimport (
     implicit_gemm_pack, implicit_gemm_packed, implicit_gemm_run, implicit_gemm_seconds, implicit_gemm_workspace,
 )
-from pyconv._simd_gemm cimport blocks_cycles, blocks_t, core_seconds, cut, pack_weights, packed_weights, run_blocks
+from pyconv._simd_gemm cimport pack_weights, packed_weights, run_blocks
+from pyconv._simd_gemm_cut cimport blocks_cycles, blocks_t, core_seconds, cut
 
 
 cdef inline bint _one_matrix(const problem_t *p) noexcept nogil:

@@ -21,7 +21,7 @@ from pyconv._half cimport half, narrow, widen
 from pyconv._plan cimport plan_threads
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport ACCUMULATE, ceil_div, split_start
-from pyconv._simd_gemm cimport tile_columns, tile_rows
+from pyconv._simd_gemm_cut cimport tile_columns, tile_rows
 from pyconv._sizes cimport aligned, plus, times
 from pyconv._threads cimport run_threads
 

@@ -19,7 +19,8 @@ from pyconv._algo_pointwise cimport pointwise_run
 from pyconv._plan cimport plan_t
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport cache_bytes, ceil_div, patches_t, split_start
-from pyconv._simd_gemm cimport _patches_task, blocks_t, cut
+from pyconv._simd_gemm cimport _patches_task
+from pyconv._simd_gemm_cut cimport blocks_t, cut
 from pyconv._sizes cimport aligned, times
 from pyconv._threads cimport run_threads
 

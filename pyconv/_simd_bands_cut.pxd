@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t
 from pyconv._types cimport *
 from pyconv._rows cimport reach
 from pyconv._simd cimport cache_bytes, ceil_div
-from pyconv._simd_gemm cimport tile_columns, tile_rows
+from pyconv._simd_gemm_cut cimport tile_columns, tile_rows
 
 cdef enum:
     BAND_RUNS = 1024          # longest table of offsets; 31x31 taps fit

@@ -22,7 +22,7 @@ from pyconv._channels_last cimport copy_lattice
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start, wino_t
-from pyconv._simd_gemm cimport tile_columns, tile_rows
+from pyconv._simd_gemm_cut cimport tile_columns, tile_rows
 from pyconv._sizes cimport aligned, times
 from pyconv._winograd_form cimport form_fits, form_t, total_depth, winograd_form
 
