@@ -19,7 +19,7 @@ import tables
 import pyconv
 
 BEGIN, END = "<!-- accuracy:begin -->", "<!-- accuracy:end -->"
-CHANNELS = [3, 8, 16, 32, 64, 128, 256, 512]
+CHANNELS = [3, 12, 16, 32, 64, 128, 256, 512]
 SEEDS = 3
 # What Winograd serves beside 3x3 of stride 1, beside im2col on the same layer.
 FORMS = [

@@ -10,15 +10,13 @@ from pyconv._winograd cimport (
     winograd_multiplications, winograd_pack, winograd_packed, winograd_run, winograd_seconds, winograd_traffic,
     winograd_workspace,
 )
-from pyconv._winograd_form cimport form_fits
+from pyconv._winograd_form cimport form_fits, short_sums
 
 
 cdef inline const char *winograd_f2k7_supports(const problem_t *p) noexcept nogil:
     if not form_fits(p, 2, 7):
         return "it serves 1x7 and 7x1 kernels of stride 1"
-    if p.icg < 4:
-        return "it needs 4 channels per group: with fewer its error leaves the class 'standard'"
-    return NULL
+    return short_sums(p, 7)
 
 
 cdef inline size_t winograd_f2k7_workspace(const problem_t *p, int threads) noexcept nogil:

@@ -10,13 +10,13 @@ from pyconv._winograd cimport (
     winograd_multiplications, winograd_pack, winograd_packed, winograd_run, winograd_seconds, winograd_traffic,
     winograd_workspace,
 )
-from pyconv._winograd_form cimport form_fits
+from pyconv._winograd_form cimport form_fits, short_sums
 
 
 cdef inline const char *winograd_f3k2_supports(const problem_t *p) noexcept nogil:
     if not form_fits(p, 3, 2):
         return "it serves 2x2 kernels, and 2s x 2s of stride s; stride or dilation, not both"
-    return NULL
+    return short_sums(p, 2)
 
 
 cdef inline size_t winograd_f3k2_workspace(const problem_t *p, int threads) noexcept nogil:

@@ -10,15 +10,13 @@ from pyconv._winograd cimport (
     winograd_multiplications, winograd_pack, winograd_packed, winograd_run, winograd_seconds, winograd_traffic,
     winograd_workspace,
 )
-from pyconv._winograd_form cimport form_fits
+from pyconv._winograd_form cimport form_fits, short_sums
 
 
 cdef inline const char *winograd_f4k3_supports(const problem_t *p) noexcept nogil:
     if not form_fits(p, 4, 3):
         return "it serves 3x3, 1x3 and 3x1 kernels, or kernel / stride rounded up to 3x3; stride or dilation, not both"
-    if p.icg * p.sh * p.sw < 4:
-        return "it needs 4 channels per group: with fewer its error leaves the class 'standard'"
-    return NULL
+    return short_sums(p, 3)
 
 
 cdef inline size_t winograd_f4k3_workspace(const problem_t *p, int threads) noexcept nogil:

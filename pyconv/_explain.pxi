@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # What every algorithm would cost.
 
-from libc.math cimport isfinite, isinf
+from libc.math cimport isfinite
 
 from pyconv._choose cimport needs, seconds, traffic
 
@@ -9,9 +9,6 @@ from pyconv._choose cimport needs, seconds, traffic
 cdef dict row(const algorithm_t *algorithm, const problem_t *p, const needs_t *need, int threads, str reason):
     """What one algorithm costs; None stands for what has no meaning where it can't serve."""
     cdef bint serves = need.status != PYCONV_STATUS_UNSUPPORTED
-    cdef double predicted = seconds(algorithm, p, need, threads) if serves else 0
-    if isinf(predicted) and reason is None:
-        reason = "auto stays away: with so few channels its error leaves the class"
     cdef double multiplications = algorithm.multiplications(&need.inner)
     return {
         "algorithm": algorithm.name.decode(),
@@ -24,7 +21,7 @@ cdef dict row(const algorithm_t *algorithm, const problem_t *p, const needs_t *n
         "traffic_bytes": int(traffic(algorithm, p, need)) if serves else None,
         "accuracy": pyconv_accuracy_words[algorithm.accuracy].decode(),
         "nan_reach": pyconv_nan_reach_words[algorithm.nan_reach].decode(),
-        "predicted_seconds": predicted if serves and isfinite(predicted) else None,
+        "predicted_seconds": seconds(algorithm, p, need, threads) if serves else None,
     }
 
 

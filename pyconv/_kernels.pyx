@@ -166,7 +166,7 @@ cdef class Plan:
         Returns
         -------
         ndarray
-            `out`, or a new array of `output_shape`, aligned to 64 bytes.
+            `out`, or a new array of `output_shape`.
 
         Raises
         ------
@@ -191,7 +191,7 @@ cdef class Plan:
             given_residual = check_array(residual, "residual", self.typenum, self.output_shape, "the plan")
         if out is None:
             try:
-                y = fresh_output(self.ndim, self.dims, self.typenum, self._output_bytes())
+                y = cnp.PyArray_SimpleNew(self.ndim, self.dims, self.typenum)
             except (MemoryError, ValueError):
                 raise MemoryError(f"cannot allocate {self._output_bytes()} bytes for an output of shape {self.output_shape}") \
                     from None
@@ -269,7 +269,7 @@ cdef class Plan:
             f"{pyconv_padding_mode_words[p.padding_mode].decode()}",
             f"  workspace {self.workspace_bytes:,} bytes, packed weights {self.packed_bytes:,} bytes",
             f"  multiplications {self.multiplications:,}, memory traffic {cost['traffic_bytes']:,} bytes, predicted "
-            f"{(cost['predicted_seconds'] or float('nan')) * 1e3:.4g} ms",
+            f"{cost['predicted_seconds'] * 1e3:.4g} ms",
             f"  threads {self.threads}, accuracy {self.accuracy}, "
             f"a NaN reaches its {pyconv_nan_reach_words[self.plan.algorithm.nan_reach].decode()}",
         ))

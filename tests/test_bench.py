@@ -321,7 +321,7 @@ def test_compare_runs_one_small_layer(tmp_path):
 
 
 def test_accuracy_beside_im2col(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(accuracy, "CHANNELS", [4, 16])
+    monkeypatch.setattr(accuracy, "CHANNELS", [12, 16])
     readme = tmp_path / "README.md"
     readme.write_text(f"{accuracy.BEGIN}\n{accuracy.END}\n")
     monkeypatch.setattr(sys, "argv", ["accuracy.py", "--readme", str(readme)])
@@ -329,7 +329,7 @@ def test_accuracy_beside_im2col(tmp_path, monkeypatch, capsys):
     rows = {
         line.split(" | ")[0].strip("| "): line.split(" | ")[1:] for line in readme.read_text().splitlines()
     }
-    assert rows["channels"] == ["4", "16 |"]
+    assert rows["channels"] == ["12", "16 |"]
     assert all(1e-8 < float(cell.strip(" |")) < 1e-6 for cell in rows["im2col"])
     assert 0 < float(rows["direct"][0].strip("x |")) < 1 < float(rows["winograd_f4k3"][0].strip("x |")) < 4
     assert "im2col" in capsys.readouterr().out

@@ -123,13 +123,13 @@ def test_winograd_saves(m, r, saving):
 
 def test_winograd_agrees_with_plans():
     for m in (2, 4, 6):
-        each = cost.winograd(m, 3, 15, 18, 8, 12)
-        plan = pyconv.plan((1, 8, 17, 20), np.ones((12, 8, 3, 3), "f4"),
+        each = cost.winograd(m, 3, 15, 18, 16, 12)
+        plan = pyconv.plan((1, 16, 17, 20), np.ones((12, 16, 3, 3), "f4"),
                            algorithm=f"winograd_f{m}k3", accuracy="fast")  # fmt: skip
         assert each.multiplications == plan.multiplications
-        assert each.direct_multiplications == 15 * 18 * 9 * 8 * 12
-        assert each.tile == m + 2 and each.parameters == (m + 2) ** 2 * 96
-        assert each.buffers == each.multiplications // 96 * 20
+        assert each.direct_multiplications == 15 * 18 * 9 * 16 * 12
+        assert each.tile == m + 2 and each.parameters == (m + 2) ** 2 * 192
+        assert each.buffers == each.multiplications // 192 * 28
     assert cost.winograd(4, 3, 14, 14, 1, 128).multiplications == 73_728
 
 

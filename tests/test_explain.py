@@ -111,7 +111,7 @@ def test_traffic_counts_every_pass():
     rows = by_name(pyconv.explain((1, 8, 20, 20), (8, 8, 3, 3)))
     assert rows["direct"]["traffic_bytes"] == 4 * (x + w + y)
     assert rows["im2col"]["traffic_bytes"] == 4 * (x + w + y + 2 * 72 * 18 * 18)
-    assert rows["winograd_f4k3"]["traffic_bytes"] == 4 * (x + y) + rows["winograd_f4k3"]["packed_bytes"]
+    assert rows["winograd_f2k3"]["traffic_bytes"] == 4 * (x + y) + rows["winograd_f2k3"]["packed_bytes"]
     padded = by_name(pyconv.explain((1, 8, 18, 18), (8, 8, 3, 3), padding=1, padding_mode="circular"))
     assert padded["im2col"]["traffic_bytes"] == rows["im2col"]["traffic_bytes"] + 2 * 4 * x
     half = by_name(pyconv.explain((1, 8, 20, 20), (8, 8, 3, 3), dtype="float16"))
