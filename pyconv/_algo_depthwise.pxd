@@ -16,12 +16,12 @@ from pyconv._depthwise_turned cimport BLOCK, cut_strips, run_turned, turned_cycl
 from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_planes, tail_flags
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
-from pyconv._rows cimport pack_hwio, weight_bytes
 from pyconv._simd cimport (
     BAND_SLACK, BIAS_COLUMN, BIAS_ROW, band_t, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start,
 )
 from pyconv._spread cimport cut_rectangles, pack_spread, run_spread, spread_seconds
 from pyconv._sizes cimport times
+from pyconv._weights cimport pack_hwio, weight_bytes
 
 cdef enum:
     LARGEST_BAND = 1 << 20    # bytes per thread

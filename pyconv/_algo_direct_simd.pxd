@@ -16,12 +16,12 @@ from pyconv._types cimport *
 from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_planes, tail_flags
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
-from pyconv._rows cimport weight_bytes
 from pyconv._simd cimport band_t, ceil_div, f32_epilogue, f64_epilogue, split_start
 from pyconv._simd_gemm cimport pack_weights, packed_weights
 from pyconv._simd_gemm_cut cimport tile_rows
 from pyconv._spread cimport cut_rectangles, pack_spread, run_spread, spread_seconds
 from pyconv._sizes cimport aligned, plus, times
+from pyconv._weights cimport weight_bytes
 
 cdef enum:
     MOST_CHANNELS = 16        # per group; with more, blocking K as implicit_gemm does is faster

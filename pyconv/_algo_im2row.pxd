@@ -16,9 +16,10 @@ from pyconv._blas cimport blas_reason, gemm
 from pyconv._poll cimport poll
 from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport gemm_seconds
-from pyconv._rows cimport gather_taps, moving_seconds, pack_ohwi, weight_bytes
+from pyconv._rows cimport gather_taps, moving_seconds
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
+from pyconv._weights cimport pack_ohwi, weight_bytes
 
 
 cdef inline bint _in_place(const problem_t *p) noexcept nogil:

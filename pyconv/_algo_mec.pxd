@@ -26,13 +26,14 @@ from pyconv._channels_last cimport turn_rows
 from pyconv._poll cimport poll
 from pyconv._problem cimport direct_traffic
 from pyconv._rates cimport gemm_seconds
-from pyconv._rows cimport gather_row, gather_taps, lowered_row, moving_seconds, pack_hwio, pack_ohwi, reach, weight_bytes
+from pyconv._rows cimport gather_row, gather_taps, lowered_row, moving_seconds, reach
 from pyconv._simd_bands cimport run_bands
 from pyconv._simd_bands_cut cimport BAND_RUNS, bands_t, cut_bands, windows_cycles
 from pyconv._simd_gemm cimport pack_weights, packed_weights
 from pyconv._simd_gemm_cut cimport core_seconds
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
+from pyconv._weights cimport pack_hwio, pack_ohwi, weight_bytes
 
 cdef enum:
     # Widest output row that solution A serves; wider rows fill the GEMM by themselves (the paper's T on a CPU).

@@ -7,8 +7,8 @@ from libc.stdint cimport int64_t
 from pyconv._types cimport *
 from pyconv._problem cimport direct_multiplications, direct_traffic, padded_problem
 from pyconv._rates cimport pack_seconds, stream_seconds
-from pyconv._rows cimport weight_bytes
 from pyconv._sizes cimport TOO_LARGE, aligned, plus, times
+from pyconv._weights cimport weight_bytes
 from pyconv._algo_direct cimport *
 from pyconv._algo_im2col cimport *
 from pyconv._algo_im2row cimport *

@@ -166,7 +166,7 @@ cdef class Plan:
         Returns
         -------
         ndarray
-            `out`, or a new array of `output_shape`.
+            `out`, or a new array of `output_shape`, aligned to 64 bytes.
 
         Raises
         ------
@@ -191,7 +191,7 @@ cdef class Plan:
             given_residual = check_array(residual, "residual", self.typenum, self.output_shape, "the plan")
         if out is None:
             try:
-                y = cnp.PyArray_SimpleNew(self.ndim, self.dims, self.typenum)
+                y = fresh_output(self.ndim, self.dims, self.typenum, self._output_bytes())
             except (MemoryError, ValueError):
                 raise MemoryError(f"cannot allocate {self._output_bytes()} bytes for an output of shape {self.output_shape}") \
                     from None

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-What the kn2row family shares: weights by taps, products of whole image rows shifted to the outputs they belong to, and
+What the kn2row family shares: products of whole image rows shifted to the outputs they belong to, and
 kn2row and kn2col themselves, which differ only in which way the product z of a whole image is turned.
 
 y[r][q] += z[h][q*sw - pw0 + j*dw] for tap (i, j), h = r*sh - ph0 + i*dh: outputs whose tap is in the padding get nothing.
@@ -14,9 +14,10 @@ from pyconv._types cimport *
 from pyconv._blas cimport gemm
 from pyconv._poll cimport poll
 from pyconv._problem cimport direct_traffic
-from pyconv._rows cimport moving_seconds, reach, weight_bytes
+from pyconv._rows cimport moving_seconds, reach
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
+from pyconv._weights cimport pack_hwoi, weight_bytes
 
 cdef enum:
     TAPS = 256                # added one after another; with 961 the error was 1.6 times im2col's, beyond the class
@@ -32,22 +33,11 @@ cdef inline size_t tap_weights(const problem_t *p) noexcept nogil:
     return 0 if p.kh * p.kw == 1 else weight_bytes(p)
 
 
-cdef inline void _pack_taps(const problem_t *p, const real *weight, real *packed) noexcept nogil:
-    cdef int64_t g, o, c, tap
-    cdef int64_t taps = p.kh * p.kw
-    for g in range(p.g):
-        for tap in range(taps):
-            for o in range(p.ocg):
-                for c in range(p.icg):
-                    packed[((g * taps + tap) * p.ocg + o) * p.icg + c] = weight[((g * p.ocg + o) * p.icg + c) * taps + tap]
-
-
 cdef inline void pack_taps(const problem_t *p, const void *weight, void *packed) noexcept nogil:
-    """packed[g][kh][kw][ocg][icg] = weight[g][ocg][icg][kh][kw]"""
     if p.dtype == PYCONV_F32:
-        _pack_taps(p, <const float *>weight, <float *>packed)
+        pack_hwoi(p, <const float *>weight, <float *>packed)
     else:
-        _pack_taps(p, <const double *>weight, <double *>packed)
+        pack_hwoi(p, <const double *>weight, <double *>packed)
 
 
 cdef inline void _add(int64_t count, const real *src, int64_t step, real *dst) noexcept nogil:

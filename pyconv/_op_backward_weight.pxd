@@ -16,101 +16,13 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._channels_last cimport copy_rectangle, turn_rows
-from pyconv._op_backward_depthwise cimport BUNDLE, add_rows, bundles_serve
 from pyconv._half cimport half, narrow, widen
-from pyconv._plan cimport plan_threads
+from pyconv._op_backward_depthwise cimport add_rows
+from pyconv._op_backward_weight_cut cimport MOST_PIXELS, gradient_t, span
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport ACCUMULATE, ceil_div, split_start
-from pyconv._simd_gemm_cut cimport tile_columns, tile_rows
-from pyconv._sizes cimport aligned, plus, times
+from pyconv._sizes cimport aligned
 from pyconv._threads cimport run_threads
-
-cdef enum:
-    BLOCK_PIXELS = 384        # a tile of dw is fetched and stored once in so many steps
-    MOST_PIXELS = 1024        # of one row in a block
-    CACHE_PITCH = 512         # bytes: pixels that are a multiple apart compete for few sets of L1
-
-ctypedef struct gradient_t:
-    problem_t p               # of the convolution; float32 for float16
-    bint from_half
-    int threads
-    bint follow_openmp
-    bint by_group             # a thread takes whole groups; else threads share each block
-    int64_t bundle            # channels that take the place of a group, see _op_backward_depthwise; or 0
-    bint in_place             # the image itself is the band
-    int64_t mr, nr
-    int64_t images, rows, columns                      # of a block, at most
-    int64_t image_parts, row_parts, column_parts
-    int64_t pixel, pitch, plane                        # distances in the band
-    int64_t runs, run                                  # stretches of a window that are contiguous, and their length
-    int64_t panels, parts                              # of filters; of a run, as tasks
-    size_t band, outputs                               # bytes of a band, of panels
-    size_t sums                                        # of dw before it is turned or rounded, 0 if it is made in place
-    size_t converted_x, converted_y, turned            # float32 copies for float16
-    size_t workspace
-
-
-cdef inline int64_t _span(int64_t outputs, int64_t stride, int64_t kernel, int64_t dilation) noexcept nogil:
-    """Inputs under so many outputs."""
-    return (outputs - 1) * stride + (kernel - 1) * dilation + 1
-
-
-cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int threads) noexcept nogil:
-    """threads: 0 for as many as OpenMP would use. Afterwards `workspace` is the size wanted, saturated."""
-    cdef problem_t *p = &s.p
-    cdef int64_t channels, filters
-    cdef size_t buffers
-    p[0] = problem[0]
-    s.from_half = p.dtype == PYCONV_F16
-    if s.from_half:
-        p.dtype, p.itemsize = PYCONV_F32, 4
-    s.threads = plan_threads(p, threads)
-    s.follow_openmp = threads == 0
-    s.mr, s.nr = tile_rows(p), tile_columns(p)
-    s.by_group = p.g > 1
-    s.bundle = min(BUNDLE, p.g) if bundles_serve(p) else 0
-    channels = s.bundle if s.bundle > 0 else p.icg
-    filters = s.bundle if s.bundle > 0 else p.ocg
-
-    s.column_parts = ceil_div(p.ow, MOST_PIXELS)
-    s.columns = ceil_div(p.ow, s.column_parts)
-    s.row_parts = ceil_div(p.oh, max(1, BLOCK_PIXELS // s.columns))
-    s.rows = ceil_div(p.oh, s.row_parts)
-    s.images = 1
-    if s.column_parts * s.row_parts == 1:
-        s.images = max(1, min(p.n, BLOCK_PIXELS // (p.oh * p.ow)))
-    s.image_parts = ceil_div(p.n, s.images)
-
-    s.in_place = (p.layout == PYCONV_NHWC and p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0
-                  and (s.bundle > 0 or p.xw * <int64_t>p.itemsize % CACHE_PITCH != 0))
-    if s.in_place:
-        s.pixel, s.pitch = p.xw, p.xh
-    else:
-        s.pixel = channels
-        if channels * <int64_t>p.itemsize % CACHE_PITCH == 0:
-            s.pixel += s.nr
-        s.pitch = _span(s.columns, p.sw, p.kw, p.dw) * s.pixel
-    s.plane = p.xn if s.in_place else _span(s.rows, p.sh, p.kh, p.dh) * s.pitch
-    s.runs, s.run = p.kh * p.kw, p.icg
-    if p.dw == 1 and s.pixel == p.icg:
-        s.runs, s.run = p.kh, p.kw * p.icg
-    s.panels = ceil_div(p.ocg, s.mr)
-    s.parts = max(1, min(ceil_div(s.run, s.nr), ceil_div(4 * s.threads, s.panels * s.runs)))
-
-    s.band = 0
-    if not s.in_place:
-        s.band = aligned(times(times(<size_t>s.images, <size_t>s.plane), p.itemsize))
-    s.outputs = aligned(times(times(<size_t>(s.images * s.rows * s.columns), <size_t>filters), p.itemsize))
-    s.sums = s.converted_x = s.converted_y = s.turned = 0
-    if p.kh * p.kw > 1 or s.from_half:
-        s.sums = aligned(times(times(<size_t>p.oc, <size_t>p.k), p.itemsize))
-    if s.from_half:
-        s.converted_x = aligned(times(<size_t>(p.n * p.xn), 4))
-        s.converted_y = aligned(times(<size_t>(p.n * p.yn), 4))
-        s.turned = s.sums
-    buffers = times(plus(s.band, s.outputs), s.threads if s.by_group else 1)
-    s.workspace = plus(plus(plus(s.converted_x, s.converted_y), plus(s.sums, s.turned)), buffers)
-
 
 # One block: images, rows and columns of outputs.
 ctypedef struct block_t:
@@ -146,11 +58,11 @@ cdef inline void _fill_row(const gradient_t *s, const block_t *b, const real *x,
                            real *band) noexcept nogil:
     """One row of the band; x is the first of the channels in the first image."""
     cdef const problem_t *p = &s.p
-    cdef int64_t height = _span(b.rows, p.sh, p.kh, p.dh)
+    cdef int64_t height = span(b.rows, p.sh, p.kh, p.dh)
     cdef int64_t image = number // height
     cdef int64_t h = number % height
     copy_rectangle(p, x + (b.image + image) * p.xn, channels, b.row * p.sh - p.ph0 + h, 1, b.column * p.sw - p.pw0,
-                   _span(b.columns, p.sw, p.kw, p.dw), band + image * s.plane + h * s.pitch, s.pitch, s.pixel)
+                   span(b.columns, p.sw, p.kw, p.dw), band + image * s.plane + h * s.pitch, s.pitch, s.pixel)
 
 
 cdef inline void _pack_filters(const gradient_t *s, const block_t *b, const real *dy, int64_t m, real *dst) noexcept nogil:
@@ -224,7 +136,7 @@ cdef inline void _group(const gradient_t *s, const real *x, const real *dy, real
         b = _block(s, number)
         _place(s, &b, offsets)
         if not s.in_place:
-            for i in range(b.images * _span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
+            for i in range(b.images * span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
                 _fill_row(s, &b, x, s.p.icg, i, band)
         for i in range(s.panels):
             _pack_panel(s, &b, dy, i, outputs)
@@ -241,7 +153,7 @@ cdef inline void _bundle(const gradient_t *s, const real *x, const real *dy, int
     for number in range(s.image_parts * s.row_parts * s.column_parts):
         b = _block(s, number)
         if not s.in_place:
-            for i in range(b.images * _span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
+            for i in range(b.images * span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
                 _fill_row(s, &b, x, channels, i, band)
         if s.p.layout == PYCONV_NHWC:
             add_rows(&s.p, channels, b.images, b.rows, b.columns, _band_of(s, &b, x, band), s.plane, s.pitch, s.pixel,
@@ -306,7 +218,7 @@ cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const rea
         _place(s, &b, offsets)
         pixels = b.images * b.rows * b.columns
         if not s.in_place:
-            height = b.images * _span(b.rows, p.sh, p.kh, p.dh)
+            height = b.images * span(b.rows, p.sh, p.kh, p.dh)
             for i in prange(height, num_threads=t.threads, schedule="static"):
                 _fill_row(s, &b, x, p.icg, i, band)
         for i in prange(s.panels, num_threads=t.threads, schedule="static"):

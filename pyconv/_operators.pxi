@@ -4,7 +4,8 @@
 from libc.math cimport INFINITY
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
-from pyconv._op_backward_weight cimport gradient_init, gradient_run, gradient_t
+from pyconv._op_backward_weight cimport gradient_run
+from pyconv._op_backward_weight_cut cimport gradient_init, gradient_t
 from pyconv._op_separable cimport separable_init, separable_run, separable_t, separable_workspace
 from pyconv._op_transpose cimport copy_strided, copy_t
 from pyconv._problem cimport problem_init

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Moving rows of an image: which outputs a tap reaches, gathers with zeros, the padding modes; orders of the weights."""
+"""Moving rows of an image: which outputs a tap reaches, gathers with zeros, the padding modes."""
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
@@ -8,7 +8,6 @@ from cython.parallel cimport prange
 from pyconv._types cimport *
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport cache_bytes
-from pyconv._sizes cimport times
 
 
 cdef inline void reach(int64_t outputs, int64_t inputs, int64_t stride, int64_t offset,
@@ -117,32 +116,6 @@ cdef inline void pad_images(const problem_t *p, const problem_t *q, const real *
     cdef int64_t r
     for r in prange(planes * q.ih, num_threads=threads, schedule="static"):
         _pad_plane_row(p, q, x + r // q.ih * plane, padded + r // q.ih * padded_plane, r % q.ih)
-
-
-cdef inline size_t weight_bytes(const problem_t *p) noexcept nogil:
-    return times(times(<size_t>p.oc, <size_t>p.k), p.itemsize)
-
-
-cdef inline void pack_ohwi(const problem_t *p, const real *weight, real *packed) noexcept nogil:
-    """packed[oc][kh][kw][icg] = weight[oc][icg][kh][kw]"""
-    cdef int64_t o, c, tap
-    cdef int64_t taps = p.kh * p.kw
-    for o in range(p.oc):
-        for tap in range(taps):
-            for c in range(p.icg):
-                packed[(o * taps + tap) * p.icg + c] = weight[(o * p.icg + c) * taps + tap]
-
-
-cdef inline void pack_hwio(const problem_t *p, const real *weight, real *packed) noexcept nogil:
-    """packed[g][kh][kw][icg][ocg] = weight[g][ocg][icg][kh][kw]"""
-    cdef int64_t g, o, c, tap
-    cdef int64_t taps = p.kh * p.kw
-    for g in range(p.g):
-        for tap in range(taps):
-            for c in range(p.icg):
-                for o in range(p.ocg):
-                    packed[((g * taps + tap) * p.icg + c) * p.ocg + o] = \
-                        weight[((g * p.ocg + o) * p.icg + c) * taps + tap]
 
 
 cdef inline double moving_seconds(const problem_t *p, double rows, double elements, bint gathers, double buffer) noexcept nogil:

@@ -56,16 +56,11 @@ cdef inline void pack_weights(const problem_t *p, const real *weight, bint broad
 
 cdef inline void _pack_patches(const problem_t *p, const patches_t *shape, const real *x, int64_t pixel, int64_t count,
                                int64_t w, int64_t k0, int64_t k1, real *panel) noexcept nogil:
+    cdef bint nchw = p.layout == PYCONV_NCHW
     if real is float:
-        if p.layout == PYCONV_NCHW:
-            p.kernels.f32.pack_chw(shape, x, pixel, count, w, k0, k1, panel)
-        else:
-            p.kernels.f32.pack_hwc(shape, x, pixel, count, w, k0, k1, panel)
+        (p.kernels.f32.pack_chw if nchw else p.kernels.f32.pack_hwc)(shape, x, pixel, count, w, k0, k1, panel)
     else:
-        if p.layout == PYCONV_NCHW:
-            p.kernels.f64.pack_chw(shape, x, pixel, count, w, k0, k1, panel)
-        else:
-            p.kernels.f64.pack_hwc(shape, x, pixel, count, w, k0, k1, panel)
+        (p.kernels.f64.pack_chw if nchw else p.kernels.f64.pack_hwc)(shape, x, pixel, count, w, k0, k1, panel)
 
 
 cdef inline void multiply(const problem_t *p, int64_t m, int64_t n, int64_t taps, int64_t k, const real *a, int64_t a_rs,

@@ -111,6 +111,15 @@ def test_result_outlives_the_plan():
     np.testing.assert_array_equal(y, expected)
 
 
+@pytest.mark.parametrize("width", range(3, 20))
+def test_a_new_output_starts_on_a_cache_line(width):
+    x = integers((1, 2, 3, width))
+    plan = pyconv.plan(x.shape, integers((5, 2, 1, 1)))
+    outputs = [plan(x), pyconv.conv_transpose2d(x, integers((2, 5, 2, 2)), stride=2)]
+    assert [y.ctypes.data % 64 for y in outputs] == [0, 0]
+    assert all(y.flags.c_contiguous and y.flags.writeable and y.flags.aligned for y in outputs)
+
+
 def test_reuse_with_changing_input_and_one_workspace():
     w = integers(W_SHAPE, seed=1)
     for plan in plans(X_SHAPE, w, accuracy="strict", **KEYWORDS):

@@ -41,14 +41,18 @@ static inline void pyconv_taps_inside(ptrdiff_t start, ptrdiff_t dilation, ptrdi
         pyconv_clamp(dilation == 1 ? size - start : pyconv_ceil_div(size - start, dilation), *first, taps);
 }
 
+static inline ptrdiff_t pyconv_gcd(ptrdiff_t a, ptrdiff_t b) {
+    while (b) {
+        const ptrdiff_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 /* Fills the last two fields from sh and dh. */
 static inline void pyconv_band_relate(pyconv_band *b) {
-    ptrdiff_t common = b->sh, rest = b->dh;
-    while (rest) {
-        const ptrdiff_t next = common % rest;
-        common = rest;
-        rest = next;
-    }
+    const ptrdiff_t common = pyconv_gcd(b->sh, b->dh);
     b->apart = b->dh / common;
     b->classes = b->sh / common;
 }

@@ -6,150 +6,208 @@
  *   x  [l][ih][iw][channels], p->xs_c, xs_h and xs_w apart     w  [l][kh][kw][ws]     bias  [channels]
  *   y, residual  [rows][ow][channels], ys_h and ys_w apart
  *
- * Vectors run over channels. A tile is up to 8 neighbouring pixels. Where these have neighbouring windows (stride and
- * dilation 1) a pixel of x is loaded once for the sums it is in, of up to 7 taps.
+ * Vectors run over channels. A tile is up to 8 pixels of one or two rows, dw / gcd(sw, dw) columns and dh / gcd(sh, dh)
+ * rows apart, so that their taps are on one grid of rows and columns of x, dh and dw apart: a pixel of x, loaded once,
+ * serves all sums it is in. Neighbours of a tile are S = sw / gcd(sw, dw) of these columns apart, rows sh / gcd(sh, dh).
  *
  * grouped_nhwc: x is one image whose pixels hold p->c channels of each group; channel c of y reads, as x[l], input l of its
  * group, number (skip + c) / ocg of those in x. All of them are one vector: a lane moves to where it is needed as it is
  * loaded. */
 
+#if PYCONV_LEVEL == PYCONV_ISA_avx512 || PYCONV_LEVEL == PYCONV_ISA_neon
+enum {
+    NAME(pixels_high) = 2
+}; /* rows of a tile: 32 registers hold 16 sums, two rows of 7 weights and a pixel */
+#else
+enum { NAME(pixels_high) = 1 };
+#endif
+
+/* What the tiles of a pair of rows have in common. */
 typedef struct NAME(pixels_task) {
     const pyconv_patches *p;
     const EPILOGUE *e;
-    ptrdiff_t ws, ys_w, channels;
-    ptrdiff_t i0, i1; /* rows of taps inside the image */
-    ptrdiff_t span;   /* channels of a pixel of x, and where those of x[l] are, if it is grouped */
+    ptrdiff_t ws, channels;
+    ptrdiff_t x_row, x_col; /* between rows and columns of the grid of taps */
+    ptrdiff_t down, y_row;  /* from the first row of a tile to the second: in the grid, in y */
+    ptrdiff_t step, y_col;  /* between the pixels of a tile: in x, in y */
+    ptrdiff_t rows, a[4];   /* a[0] <= a < a[1] of the grid are for the first row alone, to a[2] for both */
+    ptrdiff_t span;         /* channels of a pixel of x, and where those of x[l] are, if it is grouped */
     const NAME(indices) * index;
 } NAME(pixels_task);
 
-/* A tile of a row. j0 <= j < j1 are inside the image: taps, the same ones of all pixels, or, where loads are shared, columns
- * of x counted from the first window's. `column` is that of j0 in x. */
+/* A tile of a row. j0 <= j < j1 are inside the image: columns of the grid, counted from the first window's, or, where loads
+ * aren't shared, taps, the same ones of all pixels. `at` is the offset of column 0 in a row of x. */
 typedef struct NAME(pixels_tile) {
-    void (*compute)(const NAME(pixels_task) * task, ptrdiff_t j0, ptrdiff_t j1, const real *x, const real *w,
-                    real *y, const real *residual, const real *bias);
-    ptrdiff_t q, j0, j1, column;
+    void (*compute)(const NAME(pixels_task) * task, const struct NAME(pixels_tile) * tile, const real *x,
+                    const real *w, real *y, const real *residual, const real *bias);
+    ptrdiff_t q, j0, j1, at;
 } NAME(pixels_tile);
 
 #define LOAD(p) (full ? v_load(p) : v_load_n(p, n))
-#define LOAD_X(p) (grouped ? v_permute(v_load_n(p, span), index) : LOAD(p))
-/* W neighbouring taps of one row, from tap j on, for Q pixels: each column of x is loaded once. `inside`: all are in the
- * image. */
-INLINE void NAME(pixels_columns)(const int grouped, ptrdiff_t span, NAME(indices) index, const int Q,
-                                 const int W, const int inside, const int full, ptrdiff_t j, ptrdiff_t j0,
-                                 ptrdiff_t j1, const real *x, ptrdiff_t x_tap, const real *w, ptrdiff_t ws,
-                                 ptrdiff_t n, vec sum[8]) {
-    vec scale[7];
-    ptrdiff_t at = (j - j0) * x_tap;
-    w += j * ws;
+#define LOAD_X(p) (grouped ? v_permute(v_load_n(p, task->span), index) : LOAD(p))
+/* W neighbouring taps of one row of x, from tap j on, for Q pixels, S columns apart, of the first row of a tile, the
+ * second or both; w[r] are the weights of row r. */
+INLINE void NAME(pixels_columns)(const int grouped, NAME(indices) index, const int Q, const int W,
+                                 const int S, const int first, const int last, const int full,
+                                 const NAME(pixels_task) * task, const NAME(pixels_tile) * tile, ptrdiff_t j,
+                                 const real *x, const real *const w[2], ptrdiff_t n, vec sum[2][8]) {
+    vec scale[2][7];
     PYCONV_UNROLL
-    for (int a = 0; a < W; a++, w += ws)
-        scale[a] = LOAD(w);
+    for (int a = 0; a < W; a++) {
+        PYCONV_UNROLL
+        for (int r = first; r <= last; r++)
+            scale[r][a] = LOAD(w[r] + (j + a) * task->ws);
+    }
+    const ptrdiff_t j0 = tile->j0 - j, j1 = tile->j1 - j, x_col = task->x_col;
+    const real *from = x + tile->at + j * x_col;
     PYCONV_UNROLL
-    for (int a = 0; a < Q + W - 1; a++, at += x_tap) {
-        if (!inside && (j + a < j0 || j + a >= j1))
+    for (int a = 0; a < (Q - 1) * S + W; a++, from += x_col) {
+        PYCONV_KEEP(from);
+        if (a < j0 || a >= j1)
             continue;
-        vec v = LOAD_X(x + at);
+        vec v = LOAD_X(from);
         v_keep(v);
         PYCONV_UNROLL
         for (int q = 0; q < Q; q++)
-            if (q <= a && a - q < W)
-                sum[q] = v_fma(scale[a - q], v, sum[q]);
+            if (q * S <= a && a - q * S < W) {
+                PYCONV_UNROLL
+                for (int r = first; r <= last; r++)
+                    sum[r][q] = v_fma(scale[r][a - q * S], v, sum[r][q]);
+            }
     }
 }
 
-/* Q pixels and one vector of channels, n of them valid; x stands at row i0 and column j0, w at tap (i0, 0). KW is the
- * width of a kernel that shares its loads, or 1 for any that does, else 0. */
-INLINE void NAME(pixels)(const int grouped, const int Q, const int KW, const int inside, const int full,
-                         const NAME(pixels_task) * task, ptrdiff_t j0, ptrdiff_t j1, const real *x,
+/* All taps of one row of x. KW is the width of a kernel that shares its loads, or 1 for any that does, else 0. */
+INLINE void NAME(pixels_row)(const int grouped, NAME(indices) index, const int Q, const int KW, const int S,
+                             const int first, const int last, const int full, const NAME(pixels_task) * task,
+                             const NAME(pixels_tile) * tile, const real *x, const real *const w[2],
+                             ptrdiff_t n, vec sum[2][8]) {
+#define COLUMNS(W, j)                                                                                        \
+    NAME(pixels_columns)(grouped, index, Q, W, S, first, last, full, task, tile, j, x, w, n, sum)
+    if (KW > 1)
+        COLUMNS(KW, 0);
+    else if (KW == 1) {
+        const ptrdiff_t kw = task->p->kw;
+        ptrdiff_t j = 0;
+        for (; j + 4 <= kw; j += 4)
+            COLUMNS(4, j);
+        if (j + 2 <= kw) {
+            COLUMNS(2, j);
+            j += 2;
+        }
+        if (j < kw)
+            COLUMNS(1, j);
+    } else
+        for (ptrdiff_t j = tile->j0; j < tile->j1; j++) {
+            vec scale[2];
+            PYCONV_UNROLL
+            for (int r = first; r <= last; r++)
+                scale[r] = LOAD(w[r] + j * task->ws);
+            const real *pixel = x + tile->at + j * task->x_col;
+            PYCONV_UNROLL
+            for (int q = 0; q < Q; q++, pixel += task->step) {
+                vec v = LOAD_X(pixel);
+                PYCONV_UNROLL
+                for (int r = first; r <= last; r++)
+                    sum[r][q] = v_fma(scale[r], v, sum[r][q]);
+            }
+        }
+#undef COLUMNS
+}
+
+INLINE void NAME(pixels_store)(const int Q, const int full, const NAME(pixels_task) * task, vec sum[8],
+                               real *y, const real *residual, ptrdiff_t n) {
+    const EPILOGUE *e = task->e;
+    const ptrdiff_t y_col = task->y_col;
+    if (residual) {
+        PYCONV_UNROLL
+        for (int q = 0; q < Q; q++)
+            sum[q] += LOAD(residual + q * y_col);
+    }
+    if (e->flags & PYCONV_CLAMP) {
+        PYCONV_UNROLL
+        for (int q = 0; q < Q; q++)
+            sum[q] = NAME(clamp)(sum[q], e);
+    }
+    PYCONV_UNROLL
+    for (int q = 0; q < Q; q++, y += y_col) {
+        PYCONV_KEEP(y);
+        if (full)
+            v_store(y, sum[q]);
+        else
+            v_store_n(y, sum[q], n);
+    }
+}
+
+/* One vector of channels, n of them valid; x stands at row a[0] of the grid. */
+INLINE void NAME(pixels)(const int grouped, const int Q, const int KW, const int S, const int full,
+                         const NAME(pixels_task) * task, const NAME(pixels_tile) * tile, const real *x,
                          const real *w, real *y, const real *residual, const real *bias, ptrdiff_t n) {
     const pyconv_patches *p = task->p;
-    const EPILOGUE *e = task->e;
-    const ptrdiff_t step = p->sw * p->xs_w, x_row = p->dh * p->xs_h, x_tap = p->dw * p->xs_w, ws = task->ws;
-    const ptrdiff_t kw = p->kw, w_row = kw * ws, span = task->span;
-    vec sum[8];
+    const ptrdiff_t x_row = task->x_row, w_row = p->kw * task->ws, y_row = task->y_row, down = task->down;
+    const ptrdiff_t a0 = task->a[0], a1 = task->a[1], a2 = task->a[2], a3 = task->a[3], rows = task->rows;
+    vec sum[2][8];
     const vec start = bias ? LOAD(bias) : (vec){0};
     PYCONV_UNROLL
     for (int q = 0; q < Q; q++)
-        sum[q] = start;
+        sum[0][q] = sum[1][q] = start;
     for (ptrdiff_t l = 0; l < p->c; l++, w += p->kh * w_row) {
-        const real *x_from = x + (grouped ? 0 : l * p->xs_c), *w_from = w;
+        const real *from = x + (grouped ? 0 : l * p->xs_c);
         NAME(indices) index = {0};
         if (grouped)
             index = task->index[l];
-        for (ptrdiff_t i = task->i0; i < task->i1; i++, x_from += x_row, w_from += w_row) {
-            if (KW > 1)
-                NAME(pixels_columns)(grouped, span, index, Q, KW, inside, full, 0, j0, j1, x_from, x_tap,
-                                     w_from, ws, n, sum);
-            else if (KW == 1) {
-                ptrdiff_t j = 0;
-                for (; j + 4 <= kw; j += 4)
-                    NAME(pixels_columns)(grouped, span, index, Q, 4, inside, full, j, j0, j1, x_from, x_tap,
-                                         w_from, ws, n, sum);
-                if (j + 2 <= kw) {
-                    NAME(pixels_columns)(grouped, span, index, Q, 2, inside, full, j, j0, j1, x_from, x_tap,
-                                         w_from, ws, n, sum);
-                    j += 2;
-                }
-                if (j < kw)
-                    NAME(pixels_columns)(grouped, span, index, Q, 1, inside, full, j, j0, j1, x_from, x_tap,
-                                         w_from, ws, n, sum);
-            } else {
-                const real *tap = x_from;
-                for (ptrdiff_t j = j0; j < j1; j++, tap += x_tap) {
-                    const vec scale = LOAD(w_from + j * ws);
-                    const real *pixel = tap;
-                    PYCONV_UNROLL
-                    for (int q = 0; q < Q; q++, pixel += step)
-                        sum[q] = v_fma(scale, LOAD_X(pixel), sum[q]);
-                }
-            }
+        ptrdiff_t a = a0;
+#define ROWS(first, last, end)                                                                               \
+    for (; a < end; a++, from += x_row) {                                                                    \
+        const real *const weights[2] = {w + (first ? 0 : a * w_row), w + (last ? (a - down) * w_row : 0)};   \
+        NAME(pixels_row)(grouped, index, Q, KW, S, first, last, full, task, tile, from, weights, n, sum);    \
+    }
+        ROWS(0, 0, a1)
+        if (NAME(pixels_high) == 2) {
+            ROWS(0, 1, a2)
+            ROWS(1, 1, a3)
         }
+#undef ROWS
     }
-    PYCONV_UNROLL
-    for (int q = 0; q < Q; q++) {
-        const ptrdiff_t at = q * task->ys_w;
-        if (residual)
-            sum[q] += LOAD(residual + at);
-        if (e->flags & PYCONV_CLAMP)
-            sum[q] = NAME(clamp)(sum[q], e);
-        if (full)
-            v_store(y + at, sum[q]);
-        else
-            v_store_n(y + at, sum[q], n);
-    }
+    NAME(pixels_store)(Q, full, task, sum[0], y, residual, n);
+    if (NAME(pixels_high) == 2 && rows == 2)
+        NAME(pixels_store)(Q, full, task, sum[1], y + y_row, residual ? residual + y_row : NULL, n);
 }
 #undef LOAD
 #undef LOAD_X
 
-#define PIXELS_INSTANCE(grouped, KW, inside, Q)                                                              \
-    static void NAME(pixels_##grouped##_##KW##_##inside##_##Q)(                                              \
-        const NAME(pixels_task) * task, ptrdiff_t j0, ptrdiff_t j1, const real *x, const real *w, real *y,   \
-        const real *residual, const real *bias) {                                                            \
+/* Whole vectors of channels, or one of fewer lanes. */
+#define PIXELS_INSTANCE(full, grouped, KW, S, Q)                                                             \
+    static void NAME(pixels_##full##_##grouped##_##KW##_##S##_##Q)(                                          \
+        const NAME(pixels_task) * task, const NAME(pixels_tile) * tile, const real *x, const real *w,        \
+        real *y, const real *residual, const real *bias) {                                                   \
         ptrdiff_t left = task->channels;                                                                     \
-        for (; left >= V; left -= V) {                                                                       \
-            NAME(pixels)(grouped, Q, KW, inside, 1, task, j0, j1, x, w, y, residual, bias, V);               \
+        do {                                                                                                 \
+            NAME(pixels)(grouped, Q, KW, S, full, task, tile, x, w, y, residual, bias, left);                \
             x += V, w += V, y += V, residual += residual ? V : 0, bias += bias ? V : 0;                      \
-        }                                                                                                    \
-        if (left > 0)                                                                                        \
-            NAME(pixels)(grouped, Q, KW, inside, 0, task, j0, j1, x, w, y, residual, bias, left);            \
+            left -= V;                                                                                       \
+        } while (left > 0);                                                                                  \
     }
 #define EACH_PIXELS(F, ...)                                                                                  \
     F(__VA_ARGS__, 1)                                                                                        \
     F(__VA_ARGS__, 2)                                                                                        \
     F(__VA_ARGS__, 3)                                                                                        \
     F(__VA_ARGS__, 4) F(__VA_ARGS__, 5) F(__VA_ARGS__, 6) F(__VA_ARGS__, 7) F(__VA_ARGS__, 8)
-#define PIXELS_ENTRY(grouped, KW, inside, Q) NAME(pixels_##grouped##_##KW##_##inside##_##Q),
-EACH_PIXELS(PIXELS_INSTANCE, 0, 0, 1)
-EACH_PIXELS(PIXELS_INSTANCE, 0, 1, 0)
-EACH_PIXELS(PIXELS_INSTANCE, 0, 3, 0)
-EACH_PIXELS(PIXELS_INSTANCE, 0, 3, 1)
-EACH_PIXELS(PIXELS_INSTANCE, 0, 5, 0)
-EACH_PIXELS(PIXELS_INSTANCE, 0, 5, 1)
-EACH_PIXELS(PIXELS_INSTANCE, 0, 7, 0)
-EACH_PIXELS(PIXELS_INSTANCE, 0, 7, 1)
-EACH_PIXELS(PIXELS_INSTANCE, 1, 0, 1)
-EACH_PIXELS(PIXELS_INSTANCE, 1, 1, 0)
-EACH_PIXELS(PIXELS_INSTANCE, 1, 3, 0)
+#define PIXELS_ENTRY(full, grouped, KW, S, Q) NAME(pixels_##full##_##grouped##_##KW##_##S##_##Q),
+EACH_PIXELS(PIXELS_INSTANCE, 0, 0, 0, 0)
+EACH_PIXELS(PIXELS_INSTANCE, 0, 1, 0, 0)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 0, 0, 0)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 0, 1, 1)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 0, 3, 1)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 0, 3, 2)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 0, 5, 1)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 0, 5, 2)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 0, 7, 1)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 0, 7, 2)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 1, 0, 0)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 1, 1, 1)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 1, 3, 1)
+EACH_PIXELS(PIXELS_INSTANCE, 1, 1, 3, 2)
 
 /* How many neighbours from pixel q on, at most 8, have the same taps inside the image: j0 <= j < j1. */
 static ptrdiff_t NAME(pixels_alike)(const pyconv_patches *p, ptrdiff_t q, ptrdiff_t *j0, ptrdiff_t *j1) {
@@ -164,73 +222,103 @@ static ptrdiff_t NAME(pixels_alike)(const pyconv_patches *p, ptrdiff_t q, ptrdif
     return p->ow - q < 8 ? p->ow - q : 8;
 }
 
-/* The tile that starts at pixel q; returns its pixels. */
-static ptrdiff_t NAME(pixels_tile_at)(const pyconv_patches *p, int grouped, ptrdiff_t q,
-                                      NAME(pixels_tile) * t) {
-    typedef void instance(const NAME(pixels_task) * task, ptrdiff_t j0, ptrdiff_t j1, const real *x,
-                          const real *w, real *y, const real *residual, const real *bias);
-    static instance *const alone[2][8] = {{EACH_PIXELS(PIXELS_ENTRY, 0, 0, 1)},
-                                          {EACH_PIXELS(PIXELS_ENTRY, 1, 0, 1)}};
-    static instance *const any[2][8] = {{EACH_PIXELS(PIXELS_ENTRY, 0, 1, 0)},
-                                        {EACH_PIXELS(PIXELS_ENTRY, 1, 1, 0)}};
-    static instance *const known[3][2][8] = {
-        {{EACH_PIXELS(PIXELS_ENTRY, 0, 3, 0)}, {EACH_PIXELS(PIXELS_ENTRY, 0, 3, 1)}},
-        {{EACH_PIXELS(PIXELS_ENTRY, 0, 5, 0)}, {EACH_PIXELS(PIXELS_ENTRY, 0, 5, 1)}},
-        {{EACH_PIXELS(PIXELS_ENTRY, 0, 7, 0)}, {EACH_PIXELS(PIXELS_ENTRY, 0, 7, 1)}}};
-    static instance *const grouped_3[8] = {EACH_PIXELS(PIXELS_ENTRY, 1, 3, 0)};
-    const ptrdiff_t start = q * p->sw - p->pw;
-    ptrdiff_t count = p->ow - q;
-    if (p->sw == 1 && p->dw == 1 && p->kw > 1) {
-        count = count <= 8 ? count : count < 16 ? (count + 1) / 2 : 8; /* 12 are 6 + 6 */
-        const ptrdiff_t columns = count + p->kw - 1;
-        pyconv_taps_inside(start, 1, columns, p->iw, &t->j0, &t->j1);
-        if (grouped && p->kw == 3)
-            t->compute = grouped_3[count - 1];
-        else if (!grouped && (p->kw == 3 || p->kw == 5 || p->kw == 7))
-            t->compute = known[(p->kw - 3) / 2][t->j1 - t->j0 == columns][count - 1];
-        else
-            t->compute = any[grouped][count - 1];
-    } else {
-        count = NAME(pixels_alike)(p, q, &t->j0, &t->j1);
-        t->compute = alone[grouped][count - 1];
-    }
-    t->q = q;
-    t->column = start + t->j0 * p->dw;
-    return count;
+typedef void NAME(pixels_instance)(const NAME(pixels_task) * task, const NAME(pixels_tile) * tile,
+                                   const real *x, const real *w, real *y, const real *residual,
+                                   const real *bias);
+/* The instances for 1 to 8 pixels that share loads, NULL if there are none. */
+static NAME(pixels_instance) *const *NAME(pixels_sharing)(const pyconv_patches *p, int grouped, ptrdiff_t S) {
+    static NAME(pixels_instance) *const any[2][8] = {{EACH_PIXELS(PIXELS_ENTRY, 1, 0, 1, 1)},
+                                                     {EACH_PIXELS(PIXELS_ENTRY, 1, 1, 1, 1)}};
+    static NAME(pixels_instance) *const of_width[3][2][8] = {
+        {{EACH_PIXELS(PIXELS_ENTRY, 1, 0, 3, 1)}, {EACH_PIXELS(PIXELS_ENTRY, 1, 0, 3, 2)}},
+        {{EACH_PIXELS(PIXELS_ENTRY, 1, 0, 5, 1)}, {EACH_PIXELS(PIXELS_ENTRY, 1, 0, 5, 2)}},
+        {{EACH_PIXELS(PIXELS_ENTRY, 1, 0, 7, 1)}, {EACH_PIXELS(PIXELS_ENTRY, 1, 0, 7, 2)}}};
+    static NAME(pixels_instance) *const grouped_3[2][8] = {{EACH_PIXELS(PIXELS_ENTRY, 1, 1, 3, 1)},
+                                                           {EACH_PIXELS(PIXELS_ENTRY, 1, 1, 3, 2)}};
+    const int odd = p->kw == 3 || p->kw == 5 || p->kw == 7;
+    if (S <= 2 && (grouped ? p->kw == 3 : odd))
+        return grouped ? grouped_3[S - 1] : of_width[p->kw / 2 - 1][S - 1];
+    return S == 1 ? any[grouped] : NULL;
 }
 
-/* All rows; task->i0 and i1 are filled in. */
-INLINE void NAME(pixels_rows)(const int grouped, NAME(pixels_task) * task, ptrdiff_t first, ptrdiff_t rows,
-                              const real *x, const real *w, real *y, ptrdiff_t ys_h) {
+/* The tile that starts at pixel q, of pixels `apart` columns apart; returns the start of the next one, p->ow after the last. */
+static ptrdiff_t NAME(pixels_tile_at)(const pyconv_patches *p, NAME(pixels_instance) *const *instances,
+                                      int shared, ptrdiff_t apart, ptrdiff_t S, ptrdiff_t q,
+                                      NAME(pixels_tile) * t) {
+    const ptrdiff_t start = q * p->sw - p->pw, left = (p->ow - q - 1) / apart + 1, residue = q % apart + 1;
+    ptrdiff_t count = left <= 8 ? left : left < 16 ? (left + 1) / 2 : 8; /* 12 are 6 + 6 */
+    if (shared)
+        pyconv_taps_inside(start, p->dw, (count - 1) * S + p->kw, p->iw, &t->j0, &t->j1);
+    else
+        count = NAME(pixels_alike)(p, q, &t->j0, &t->j1);
+    t->compute = instances[count - 1];
+    t->q = q;
+    t->at = start * p->xs_w;
+    q += count * apart;
+    return q < p->ow ? q : residue < apart && residue < p->ow ? residue : p->ow;
+}
+
+/* The rows of the grid under a tile that starts at row h of x. */
+static void NAME(pixels_windows)(NAME(pixels_task) * task, ptrdiff_t h) {
+    const pyconv_patches *p = task->p;
+    const ptrdiff_t extra = task->rows == 2 ? task->down : 0;
+    ptrdiff_t *a = task->a;
+    pyconv_taps_inside(h, p->dh, p->kh + extra, p->ih, a, a + 3);
+    a[1] = pyconv_clamp(extra ? extra : p->kh, a[0], a[3]);
+    a[2] = pyconv_clamp(p->kh, a[0], a[3]);
+}
+
+static void NAME(pixels_all)(NAME(pixels_task) * task, int grouped, ptrdiff_t first, ptrdiff_t rows,
+                             const real *x, const real *w, real *y, ptrdiff_t ys_h, ptrdiff_t ys_w) {
     enum { most = 32 };
     NAME(pixels_tile) tiles[most];
     const pyconv_patches *p = task->p;
     const EPILOGUE *e = task->e;
     const real *bias = e->flags & PYCONV_BIAS_COLUMN ? e->bias : NULL;
+    const ptrdiff_t common_h = pyconv_gcd(p->sh, p->dh), common_w = pyconv_gcd(p->sw, p->dw);
+    const ptrdiff_t S = p->sw / common_w, apart_h = p->dh / common_h;
+    static NAME(pixels_instance) *const alone[2][2][8] = {
+        {{EACH_PIXELS(PIXELS_ENTRY, 0, 0, 0, 0)}, {EACH_PIXELS(PIXELS_ENTRY, 0, 1, 0, 0)}},
+        {{EACH_PIXELS(PIXELS_ENTRY, 1, 0, 0, 0)}, {EACH_PIXELS(PIXELS_ENTRY, 1, 1, 0, 0)}}};
+    const int full = task->channels % V == 0;
+    NAME(pixels_instance) *const *sharing = full ? NAME(pixels_sharing)(p, grouped, S) : NULL;
+    NAME(pixels_instance) *const *instances = sharing ? sharing : alone[full][grouped];
+    const ptrdiff_t apart_w = sharing ? p->dw / common_w : 1;
+    task->x_row = p->dh * p->xs_h, task->x_col = p->dw * p->xs_w, task->step = p->sw * p->xs_w;
+    task->down = p->sh / common_h;
+    task->y_row = apart_h * ys_h, task->y_col = apart_w * ys_w;
+    const ptrdiff_t high = task->down <= p->kh ? NAME(pixels_high) : 1;
     for (ptrdiff_t q = 0; q < p->ow;) {
         int count = 0;
         while (count < most && q < p->ow)
-            q += NAME(pixels_tile_at)(p, grouped, q, tiles + count++);
-        for (ptrdiff_t r = 0; r < rows; r++) {
-            const ptrdiff_t h = (first + r) * p->sh - p->ph;
-            pyconv_taps_inside(h, p->dh, p->kh, p->ih, &task->i0, &task->i1);
-            for (int t = 0; t < count; t++) {
-                const NAME(pixels_tile) *tile = tiles + t;
-                const ptrdiff_t at = r * ys_h + tile->q * task->ys_w;
-                tile->compute(task, tile->j0, tile->j1,
-                              x + (h + task->i0 * p->dh) * p->xs_h + tile->column * p->xs_w,
-                              w + task->i0 * p->kw * task->ws, y + at,
-                              e->flags & PYCONV_RESIDUAL ? e->residual + at : NULL, bias);
+            q = NAME(pixels_tile_at)(p, instances, sharing != NULL, apart_w, S, q, tiles + count++);
+        for (ptrdiff_t base = 0; base < rows; base += high * apart_h)
+            for (ptrdiff_t r = base; r < rows && r < base + apart_h; r++) {
+                const ptrdiff_t h = (first + r) * p->sh - p->ph;
+                task->rows = r + apart_h < rows ? high : 1;
+                NAME(pixels_windows)(task, h);
+                for (int t = 0; t < count; t++) {
+                    const ptrdiff_t at = r * ys_h + tiles[t].q * ys_w;
+                    tiles[t].compute(task, tiles + t, x + (h + task->a[0] * p->dh) * p->xs_h, w, y + at,
+                                     e->flags & PYCONV_RESIDUAL ? e->residual + at : NULL, bias);
+                }
             }
-        }
     }
 }
 
 static void NAME(depthwise_nhwc)(const pyconv_patches *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels,
                                  const real *x, const real *w, ptrdiff_t ws, real *y, ptrdiff_t ys_h,
                                  ptrdiff_t ys_w, const EPILOGUE *e) {
-    NAME(pixels_task) task = {.p = p, .e = e, .ws = ws, .ys_w = ys_w, .channels = channels};
-    NAME(pixels_rows)(0, &task, first, rows, x, w, y, ys_h);
+    const ptrdiff_t whole = channels / V * V;
+    EPILOGUE rest = *e;
+    NAME(pixels_task) task = {.p = p, .e = e, .ws = ws, .channels = whole};
+    if (whole)
+        NAME(pixels_all)(&task, 0, first, rows, x, w, y, ys_h, ys_w);
+    task.e = &rest, task.channels = channels - whole;
+    rest.bias += rest.flags & PYCONV_BIAS_COLUMN ? whole : 0;
+    rest.residual += rest.flags & PYCONV_RESIDUAL ? whole : 0;
+    if (task.channels)
+        NAME(pixels_all)(&task, 0, first, rows, x + whole, w + whole, y + whole, ys_h, ys_w);
 }
 
 /* channels <= V, ((skip + channels - 1) / ocg + 1) p->c <= V. */
@@ -245,11 +333,10 @@ static void NAME(grouped_nhwc)(const pyconv_patches *p, ptrdiff_t ocg, ptrdiff_t
     task = {.p = p,
             .e = e,
             .ws = ws,
-            .ys_w = ys_w,
             .channels = channels,
             .span = ((skip + channels - 1) / ocg + 1) * p->c,
             .index = index};
-    NAME(pixels_rows)(1, &task, first, rows, x, w, y, ys_h);
+    NAME(pixels_all)(&task, 1, first, rows, x, w, y, ys_h, ys_w);
 }
 #undef PIXELS_INSTANCE
 #undef PIXELS_ENTRY

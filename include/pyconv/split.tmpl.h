@@ -52,37 +52,48 @@ INLINE void NAME(split_phases)(const int sw, const vec v[4], real *to, ptrdiff_t
     }
 }
 
-/* Rows that are inside the image, column by column, so that the masks of a column serve all rows. */
-INLINE void NAME(split_rows)(ptrdiff_t planes, const real *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t iw,
+/* Columns q0 .. q1 of rows that are inside the image, one by one, so that the masks of a column serve all rows. */
+INLINE void NAME(split_edge)(ptrdiff_t planes, const real *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t iw,
                              ptrdiff_t w0, ptrdiff_t rows, const int sw, ptrdiff_t pitch, real *band,
-                             ptrdiff_t band_c) {
-    for (ptrdiff_t q = 0; q < pitch; q += V) {
+                             ptrdiff_t band_c, ptrdiff_t q0, ptrdiff_t q1) {
+    for (ptrdiff_t q = q0; q < q1; q += V) {
         const ptrdiff_t w = w0 + q * sw;
-        const int whole = w >= 0 && w + sw * V <= iw;
         NAME(part) parts[4];
         PYCONV_UNROLL
         for (int a = 0; a < sw; a++)
             parts[a] = NAME(part_of)(-(w + a * V), iw - (w + a * V));
-        for (ptrdiff_t c = 0; c < planes; c++) {
-            const real *from = x + c * xs_c + w;
-            real *to = band + c * band_c + q;
-            vec v[4];
-            if (whole)
-                for (ptrdiff_t r = 0; r < rows; r++, from += xs_h, to += sw * pitch) {
-                    PYCONV_UNROLL
-                    for (int a = 0; a < sw; a++)
-                        v[a] = v_load(from + a * V);
-                    NAME(split_phases)(sw, v, to, pitch);
-                }
-            else
-                for (ptrdiff_t r = 0; r < rows; r++, from += xs_h, to += sw * pitch) {
-                    PYCONV_UNROLL
-                    for (int a = 0; a < sw; a++)
-                        v[a] = NAME(load_part)(from + a * V, parts[a]);
-                    NAME(split_phases)(sw, v, to, pitch);
-                }
-        }
+        for (ptrdiff_t c = 0; c < planes; c++)
+            for (ptrdiff_t r = 0; r < rows; r++) {
+                vec v[4];
+                PYCONV_UNROLL
+                for (int a = 0; a < sw; a++)
+                    v[a] = NAME(load_part)(x + c * xs_c + r * xs_h + w + a * V, parts[a]);
+                NAME(split_phases)(sw, v, band + c * band_c + r * sw * pitch + q, pitch);
+            }
     }
+}
+
+/* Rows that are inside the image. */
+INLINE void NAME(split_rows)(ptrdiff_t planes, const real *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t iw,
+                             ptrdiff_t w0, ptrdiff_t rows, const int sw, ptrdiff_t pitch, real *band,
+                             ptrdiff_t band_c) {
+    const ptrdiff_t step = sw * V;
+    const ptrdiff_t q0 = pyconv_clamp(pyconv_ceil_div(-w0, step) * V, 0, pitch);
+    const ptrdiff_t q1 = iw - w0 > 0 ? pyconv_clamp((iw - w0) / step * V, q0, pitch) : q0;
+    for (ptrdiff_t c = 0; c < planes; c++)
+        for (ptrdiff_t r = 0; r < rows; r++) {
+            const real *from = x + c * xs_c + r * xs_h + w0 + q0 * sw;
+            real *to = band + c * band_c + r * sw * pitch;
+            for (ptrdiff_t q = q0; q < q1; q += V, from += step) {
+                vec v[4];
+                PYCONV_UNROLL
+                for (int a = 0; a < sw; a++)
+                    v[a] = v_load(from + a * V);
+                NAME(split_phases)(sw, v, to + q, pitch);
+            }
+        }
+    NAME(split_edge)(planes, x, xs_c, xs_h, iw, w0, rows, sw, pitch, band, band_c, 0, q0);
+    NAME(split_edge)(planes, x, xs_c, xs_h, iw, w0, rows, sw, pitch, band, band_c, q1, pitch);
 }
 
 static void NAME(split_rows_any)(const real *x, ptrdiff_t xs_h, ptrdiff_t iw, ptrdiff_t w0, ptrdiff_t rows,
