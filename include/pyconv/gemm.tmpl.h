@@ -28,6 +28,17 @@ INLINE void NAME(ask)(const char *ahead) {
         __builtin_prefetch(ahead + line, 0, 2);
 }
 
+/* Into L1, while the tile is summed. */
+INLINE void NAME(ask_residual)(const int m, ptrdiff_t n, ptrdiff_t ldc, ptrdiff_t col, const EPILOGUE *e) {
+    const int turned = e->flags & PYCONV_TRANSPOSED;
+    const ptrdiff_t rows = turned ? n : m, last = (turned ? m : n) - 1;
+    const real *row = e->residual + (turned ? col * ldc : col);
+    for (ptrdiff_t i = 0; i < rows; i++, row += ldc) {
+        __builtin_prefetch(row);
+        __builtin_prefetch(row + last);
+    }
+}
+
 /* sum += a[k][m] b[k][NR] */
 INLINE void NAME(gemm_packed)(const int m, const int vecs, vec sum[MR][2], ptrdiff_t k, const real *a,
                               const real *b, const char *ahead, ptrdiff_t pace) {
@@ -73,6 +84,8 @@ INLINE void NAME(gemm_tile)(const int m, const int vecs, const int form, const N
     const char *ahead = p->ahead + col / NR * p->taps * p->k * pace;
     vec sum[MR][2];
     EACH_SUM(sum[i][j] = (vec){0})
+    if (p->e->flags & PYCONV_RESIDUAL)
+        NAME(ask_residual)(m, n, p->ldc, col, p->e);
     if (form == NAME(form_packed))
         NAME(gemm_packed)(m, vecs, sum, p->k, p->a, p->b + col / NR * p->b_ps, ahead, pace);
     else
