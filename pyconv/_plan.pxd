@@ -13,22 +13,29 @@ from pyconv._rows cimport pad_images
 from pyconv._sizes cimport aligned, plus, times
 from pyconv._threads cimport available_threads, forked_serial, run_threads
 
-# Weights of several MB are read from front to back: large pages spare a walk of the page table every 64 cache lines.
+# Weights of several MB are read from front to back: large pages spare a walk of the page table every 64 cache lines, and
+# memory yields half as much again. The block begins with one, for as many as fit.
 cdef extern from *:
     """
-    #include <stdint.h>
+    #include <stdlib.h>
     #ifdef __linux__
     #include <sys/mman.h>
     #endif
-    static inline void pyconv_advise_large_pages(void *p, size_t bytes) {
+    static inline void *pyconv_alloc_weights(size_t bytes) {
     #ifdef MADV_HUGEPAGE
-        const uintptr_t page = 4096, first = ((uintptr_t)p + page - 1) & ~(page - 1), last = ((uintptr_t)p + bytes) & ~(page - 1);
-        if (bytes >= (size_t)4 << 20)
-            madvise((void *)first, last - first, MADV_HUGEPAGE); /* only advice: refusing it is no error */
+        const size_t large = (size_t)2 << 20, page = 4096;
+        void *p;
+        if (bytes >= large) {
+            if (posix_memalign(&p, large, bytes))
+                return NULL;
+            madvise(p, bytes & ~(page - 1), MADV_HUGEPAGE); /* only advice: refusing it is no error */
+            return p;
+        }
     #endif
+        return malloc(bytes);
     }
     """
-    void advise_large_pages "pyconv_advise_large_pages"(void *p, size_t bytes) noexcept nogil
+    void *alloc_weights "pyconv_alloc_weights"(size_t bytes) noexcept nogil
 
 cdef enum:
     # What keeps a core busy for some 15 us, three times what waking a thread takes: multiplications, or elements moved.
@@ -99,11 +106,10 @@ cdef inline int plan_pack(plan_t *plan, const void *weight, const void *bias) no
     cdef char *block = NULL
     cdef float *converted = NULL
     if size > 0:
-        plan.owned = malloc(plus(size, 63))
+        plan.owned = alloc_weights(plus(size, 63))
         if plan.owned == NULL:
             return PYCONV_STATUS_NO_MEMORY
         block = <char *>aligned_in(plan.owned)
-        advise_large_pages(block, size)
     if q.dtype != p.dtype:
         converted = <float *>malloc(times(<size_t>(p.oc * p.k), 4))
         if converted == NULL:
