@@ -49,6 +49,13 @@ def prepare(variant, layer, x, weight, bias, threads):
     return Prepared(run, lambda y: y.transpose(TO_NCHW[layout]), notes)
 
 
+def floats(count):
+    """An array that starts on a cache line, as pyconv's own results do."""
+    block = np.empty(4 * count + 63, np.uint8)
+    start = -block.ctypes.data % 64
+    return block[start : start + 4 * count].view(np.float32)
+
+
 def prepare_network(variant, stack, image, parameters, threads):
     """Plans and buffers are made beforehand: one workspace, and as few outputs as are alive at a time."""
     layout, algorithm = variant.split()[:2]
@@ -65,7 +72,7 @@ def prepare_network(variant, stack, image, parameters, threads):
     slots, sizes = stacks.slots(stack), {}
     for name, plan in plans.items():
         sizes[slots[name]] = max(math.prod(plan.output_shape), sizes.get(slots[name], 0))
-    buffers = {slot: np.empty(size, np.float32) for slot, size in sizes.items()}
+    buffers = {slot: floats(size) for slot, size in sizes.items()}
 
     def output(name, shape):
         return buffers[slots[name]][: math.prod(shape)].reshape(shape)
