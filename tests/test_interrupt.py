@@ -11,6 +11,7 @@ import os, signal, sys, threading, time
 import numpy as np
 import pyconv
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which background jobs of a shell begin without
 name = sys.argv[1]
 keywords = dict(padding=1, threads=int(sys.argv[2]))
 if name != "auto":
