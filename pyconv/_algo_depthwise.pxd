@@ -37,18 +37,21 @@ cdef inline pieces_t cut_planes(const problem_t *p) noexcept nogil:
 
 cdef inline double _band_cycles(const problem_t *p) noexcept nogil:
     """
-    Per image and channel: 4.5 cycles for each vector of a band, 4 for each of outputs, and the multiply-adds, with idle
-    lanes. Kernels that aren't 1, 3, 5 or 7 high have too few sums under way where rows are short. Measured on a
-    Sapphire-Rapids-class core.
+    Per image and channel: 4 cycles for each vector of a band, 3 for each of outputs, and the multiply-adds, with idle
+    lanes. Kernels that aren't 1, 3, 5 or 7 high have too few sums under way where rows are short, and 30 cycles more for
+    each tile of 4 vectors and 4 rows, or of one row where they are lower than that. Measured on a Sapphire-Rapids-class
+    core.
     """
     cdef pieces_t s = cut_planes(p)
     cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
     cdef double fma = p.rates.fma
-    cdef double vectors = <double>s.down * s.across * s.rows * ceil_div(s.cols, lanes)
+    cdef int64_t width = ceil_div(s.cols, lanes)
+    cdef double rows = <double>s.down * s.across * s.rows
     cdef double band = <double>s.down * s.across * s.plane / lanes
     cdef bint known = p.kh == 1 or p.kh == 3 or p.kh == 5 or p.kh == 7
-    cdef double waits = 0.1 if known else 2.0 / min(ceil_div(s.cols, lanes), 4)
-    return 4.5 * band + vectors * p.ocg * (p.k * (1 + waits) / fma + 4)
+    cdef double waits = 0 if known else 2.0 / min(width, 4)
+    cdef double tiles = 0 if known else rows / (4 if p.kh >= 4 * p.sh else 1) * ceil_div(width, 4)
+    return 4 * band + p.ocg * (rows * width * (p.k * (1 + waits) / fma + 3) + 30 * tiles)
 
 
 cdef inline bint _turns(const problem_t *p) noexcept nogil:
@@ -120,11 +123,11 @@ cdef inline double depthwise_seconds(const problem_t *p, int threads) noexcept n
     if p.layout == PYCONV_NHWC and p.ocg > 1:
         return spread_seconds(p, threads)
     cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
-    cdef double fma = p.rates.fma
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
+    cdef bint known = p.kw == 3 or p.kw == 5 or p.kw == 7
     cdef double cycles
     if p.layout == PYCONV_NHWC:
-        cycles = <double>p.n * p.oh * p.ow * ceil_div(p.oc, lanes) * (p.k / fma / 0.8 + 4)
+        cycles = <double>p.n * p.oh * p.ow * ceil_div(p.oc, lanes) * (p.k * (1 if known else 1.1) / p.rates.fma + 2)
     else:
         cycles = p.n * p.ic * (turned_cycles(p) if _turns(p) else _band_cycles(p))
     return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes) / 2) / threads

@@ -40,7 +40,7 @@ cdef inline strips_t cut_strips(const problem_t *p) noexcept nogil:
 
 cdef inline double turned_cycles(const problem_t *p) noexcept nogil:
     """
-    Per image and channel: 7.5 cycles for each vector of inputs that is turned, as much for outputs, and the multiply-adds
+    Per image and channel: 6.5 cycles for each vector of inputs that is turned, as much for outputs, and the multiply-adds
     inside the image. Measured on a Sapphire-Rapids-class core.
     """
     cdef strips_t s = cut_strips(p)
@@ -48,7 +48,7 @@ cdef inline double turned_cycles(const problem_t *p) noexcept nogil:
     cdef double turned = s.count * <double>min(p.ih, (s.rows - 1) * p.sh + (p.kh - 1) * p.dh + 1) * p.iw
     cdef double taps = p.k * min(1.0, <double>p.ih / (p.oh * p.sh + 0.5 * (p.kh - 1) * p.dh))
     cdef double vectors = ceil_div(p.ic, lanes) / <double>p.ic      # a channel's part of them: 1 where it is alone
-    return (7.5 * turned + p.oh * p.ow * (taps * 1.1 / p.rates.fma + 12.5)) * vectors
+    return (6.5 * turned + p.oh * p.ow * (taps * 1.1 / p.rates.fma + 11.5)) * vectors
 
 
 cdef inline void _turned_rows(const task_t *t, const patches_t *s, int64_t rows, int64_t c, int64_t channels, const real *x,

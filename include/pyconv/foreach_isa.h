@@ -86,6 +86,7 @@ PYCONV_TARGET_END
 #include "spread.tmpl.h"
 
 #include "depthwise.tmpl.h"
+#include "depthwise_pixels.tmpl.h"
 #include "depthwise_nhwc.tmpl.h"
 
 #include "depthwise_grad.tmpl.h"
