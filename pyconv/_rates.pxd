@@ -13,6 +13,7 @@ from pyconv._simd cimport cache_bytes
 
 cdef enum:
     MAPPED = 32 << 20         # bytes; larger blocks glibc always takes from the system
+    SHARE = 64 << 20          # bytes of a server's last cache that one core could count on; 75 MB came at memory's rate
 
 cdef extern from *:
     """
@@ -64,9 +65,14 @@ cdef inline rates_t shipped_rates(bint tuned, int widest) noexcept nogil:
     return r
 
 
+cdef inline double arrival_rate(const rates_t *r, double bytes) noexcept nogil:
+    """Bytes a second from the innermost level of cache beyond L1 that holds so many."""
+    return r.l2 if bytes < cache_bytes(2) else r.l3 if bytes < min(last_cache_bytes(), SHARE) else r.memory
+
+
 cdef inline double stream_seconds(const rates_t *r, double bytes) noexcept nogil:
-    """So many bytes of images and weights pass once, from the innermost level of cache beyond L1 that holds them."""
-    return bytes / (r.l2 if bytes < cache_bytes(2) else r.l3 if bytes < last_cache_bytes() else r.memory)
+    """So many bytes of images and weights pass once."""
+    return bytes / arrival_rate(r, bytes)
 
 
 cdef inline double gemm_seconds(const rates_t *r, double m, double n, double k, size_t itemsize, int threads) noexcept nogil:

@@ -186,6 +186,11 @@ cdef inline double blocks_cycles(const problem_t *p, bint in_place) noexcept nog
 
 
 cdef inline double core_seconds(const problem_t *p, double cycles, int threads) noexcept nogil:
-    """cycles per image and group, and the bytes that pass."""
-    cdef double bytes = <double>p.itemsize * (p.n * (p.xn + p.yn) + p.oc * p.k)
-    return p.n * p.g * cycles / threads / p.rates.clock + stream_seconds(&p.rates, bytes)
+    """
+    cycles per image and group, and the bytes that pass. Weights are asked for ahead of the product, at 1.25 times the rate
+    of copying, so that a fifth of the shorter of the two shows.
+    """
+    cdef double images = stream_seconds(&p.rates, <double>p.itemsize * p.n * (p.xn + p.yn))
+    cdef double weights = 0.8 * stream_seconds(&p.rates, <double>p.itemsize * p.oc * p.k)
+    cdef double product = p.n * p.g * cycles / threads / p.rates.clock
+    return images + max(product, weights) + 0.2 * min(product, weights)

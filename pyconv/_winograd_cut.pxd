@@ -5,6 +5,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
 from pyconv._types cimport *
+from pyconv._rates cimport arrival_rate
 from pyconv._simd cimport cache_bytes, ceil_div
 from pyconv._simd_gemm_cut cimport tile_columns, tile_rows
 from pyconv._sizes cimport aligned
@@ -64,7 +65,7 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     cdef double columns = phases * w.images * w.rows * (width + w.form.rw - 1) * w.form.tile.h
     cdef double points = tiles * w.form.points
     cdef double weights = units * w.nr * depth * p.itemsize
-    cdef double arriving = weights * 0.8 * p.rates.clock / p.rates.l3 if w.streams else 0
+    cdef double arriving = weights * 0.8 * p.rates.clock / min(p.rates.l3, arrival_rate(&p.rates, weights)) if w.streams else 0
     cdef double kept = <double>w.v_bytes + w.p_bytes + (weights * w.run / units if w.streams else weights)
     cdef bint near = kept < cache_bytes(2) * 5 // 6
     cdef double steps = (share * tiles + panels) * vectors * depth / p.rates.fma
