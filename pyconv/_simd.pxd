@@ -80,6 +80,8 @@ cdef extern from "pyconv/kernels.h" nogil:
                           ahead_t ahead, const f32_epilogue *e) noexcept nogil
         void (*gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float *a, const float *b, const ptrdiff_t *offsets,
                             float *c, ptrdiff_t ldc, int flags) noexcept nogil
+        void (*gemm_planes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float *a, const float *b, ptrdiff_t b_ks,
+                            float *to, float *c, ptrdiff_t ldc, const f32_epilogue *e) noexcept nogil
         void (*transpose_rows)(ptrdiff_t rows, ptrdiff_t cols, const float *src, ptrdiff_t from_s, float *to,
                                ptrdiff_t to_s) noexcept nogil
         void (*pack_chw)(const patches_t *p, const float *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
@@ -133,6 +135,8 @@ cdef extern from "pyconv/kernels.h" nogil:
                           ahead_t ahead, const f64_epilogue *e) noexcept nogil
         void (*gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, const double *b, const ptrdiff_t *offsets,
                             double *c, ptrdiff_t ldc, int flags) noexcept nogil
+        void (*gemm_planes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, const double *b, ptrdiff_t b_ks,
+                            double *to, double *c, ptrdiff_t ldc, const f64_epilogue *e) noexcept nogil
         void (*transpose_rows)(ptrdiff_t rows, ptrdiff_t cols, const double *src, ptrdiff_t from_s, double *to,
                                ptrdiff_t to_s) noexcept nogil
         void (*pack_chw)(const patches_t *p, const double *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,

@@ -87,6 +87,19 @@ cdef inline void multiply(const problem_t *p, int64_t m, int64_t n, int64_t taps
             p.kernels.f64.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, c, ldc, ahead, &e64)
 
 
+cdef inline void _multiply_planes(const problem_t *p, int64_t m, int64_t n, int64_t k, const real *a, const real *b, real *to,
+                                  real *c, int flags, const real *bias, const real *residual) noexcept nogil:
+    """The same for planes of image and result, which `to` then holds packed; see gemm_planes.tmpl.h."""
+    cdef f32_epilogue e32
+    cdef f64_epilogue e64
+    if real is float:
+        e32.flags, e32.lo, e32.hi, e32.bias, e32.residual = flags, <float>p.lo, <float>p.hi, bias, residual
+        p.kernels.f32.gemm_planes(m, n, k, a, b, p.xc, to, c, p.yc, &e32)
+    else:
+        e64.flags, e64.lo, e64.hi, e64.bias, e64.residual = flags, p.lo, p.hi, bias, residual
+        p.kernels.f64.gemm_planes(m, n, k, a, b, p.xc, to, c, p.yc, &e64)
+
+
 cdef inline int last_flags(const task_t *t, bint filters_are_rows) noexcept nogil:
     cdef int flags = 0
     if t.bias != NULL:
@@ -105,9 +118,9 @@ cdef inline ahead_t _beyond(const problem_t *p, const blocks_t *b, const real *x
     kernel's planes. At each step of K a product asks for as many bytes as the product has for each, so that it goes from
     plane to plane.
     """
-    if b.run > 1:
+    if b.run > 1 and not small_weights(p):
         return ahead_t(weight, kc * m * <int64_t>p.itemsize if panel + 1 < panels else 0)
-    if panel > 0 or p.k != p.icg or p.layout != PYCONV_NCHW:
+    if b.planes or panel > 0 or p.k != p.icg or p.layout != PYCONV_NCHW:
         return ahead_t(NULL, 0)
     return ahead_t(x + pixel // p.ow * p.sh * p.xh + pixel % p.ow * p.sw + b.nr * p.sw,
                    kc * p.xc * <int64_t>p.itemsize)
@@ -134,7 +147,7 @@ cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches
         first = 0
         while first < pixels:
             count = min(run, pixels - first)
-            unit = 0
+            unit = count if b.planes else 0
             while unit < count:
                 _pack_patches(p, shape, x, first_pixel + first + unit, min(b.nr, count - unit), b.nr, k0, k0 + kc,
                               buffer + unit * kc)
@@ -144,6 +157,10 @@ cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches
                 m = split_start(p.ocg, b.panels, panel + 1) - row
                 where = at + row * p.yc + (first_pixel + first) * p.yw
                 residual = <const real *>t.residual + where if t.residual != NULL else NULL
+                if b.planes and panel == first_panel:
+                    _multiply_planes(p, m, count, kc, weight + row * p.k + k0 * m, x + k0 * p.xc + first_pixel + first, buffer,
+                                     <real *>t.y + where, flags, bias + row if bias != NULL else NULL, residual)
+                    continue
                 multiply(p, m, count, 1, kc, weight + row * p.k + k0 * m, 1, NULL, buffer, kc * b.nr, <real *>t.y + where,
                          ldc, _beyond(p, b, x, first_pixel + first, weight + (row + m) * p.k + k0 * m, kc, m,
                                       panel - first_panel, last_panel - first_panel),

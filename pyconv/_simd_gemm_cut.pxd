@@ -14,6 +14,7 @@ cdef enum:
 ctypedef struct blocks_t:
     bint weights_broadcast
     bint in_place             # the patches are rows of the image, read where they stand
+    bint planes               # or pieces of its planes, which the first panel of weights packs while it is multiplied
     int64_t mr, nr
     int64_t images, pixels    # and pixels of one; a batch read in place is one image
     int64_t panels            # of weights, where they are broadcast
@@ -97,6 +98,23 @@ cdef inline bint small_weights(const problem_t *p) noexcept nogil:
     return p.ocg * p.k * <int64_t>p.itemsize <= cache_bytes(2) // 8
 
 
+cdef inline bint _whole_planes(const problem_t *p) noexcept nogil:
+    """Whether patches are pieces of the planes of an NCHW image, as in a 1x1 kernel of stride 1 without padding."""
+    return (p.layout == PYCONV_NCHW and p.kh * p.kw * p.sh * p.sw == 1 and p.oh == p.ih and p.ow == p.iw
+            and p.ph0 == 0 and p.pw0 == 0 and p.xw == 1 and p.xh == p.iw)
+
+
+cdef inline int64_t _units_together(const problem_t *p, const blocks_t *b, int64_t most) noexcept nogil:
+    """
+    Units of patches that each panel of weights meets in turn: two thirds of L1 where weights stay in L2, so that an
+    output plane is written to for longer; all of a task where they don't stay there.
+    """
+    cdef int64_t weights = p.ocg * p.k * <int64_t>p.itemsize
+    if b.planes and weights <= cache_bytes(2) // 4:
+        return max(1, min(most, cache_bytes(1) * 2 // 3 // (b.kc * b.nr * <int64_t>p.itemsize)))
+    return 1 if small_weights(p) else most
+
+
 cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcept nogil:
     """
     kc steps of the broadcast side fill three quarters of L1: both sides may stream from L2, and fewer blocks of K read
@@ -108,6 +126,7 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
     cdef int64_t pixel_units, filter_units, k_blocks, widest
     b.in_place = in_place
     b.weights_broadcast = not in_place and weights_broadcast(p)
+    b.planes = b.weights_broadcast and _whole_planes(p)
     b.mr = tile_rows(p)
     b.nr = tile_columns(p)
     b.images = p.n
@@ -131,7 +150,7 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
     if in_place:
         b.buffer = 0
     elif b.weights_broadcast:
-        b.run = 1 if small_weights(p) else ceil_div(pixel_units, b.pixel_parts)
+        b.run = _units_together(p, &b, ceil_div(pixel_units, b.pixel_parts))
         b.buffer = <size_t>(b.run * b.nr * b.kc) * p.itemsize
     else:
         b.group = min(b.group, ceil_div(pixel_units, b.pixel_parts))
@@ -181,7 +200,7 @@ cdef inline double blocks_cycles(const problem_t *p, bint in_place) noexcept nog
     cdef int64_t columns = pixels if weights else p.ocg
     cdef double tiles = <double>ceil_div(rows, mr) * ceil_div(columns, nr)
     cdef double stores = tiles * (250 if weights == (p.layout == PYCONV_NHWC) else 80)
-    cdef double packing = 0 if in_place else _packing_cycles(p, nr if weights else mr)
+    cdef double packing = 0 if in_place or (weights and _whole_planes(p)) else _packing_cycles(p, nr if weights else mr)
     return tile_cost(rows, columns, mr, nr) * p.k / p.rates.fma + stores + packing
 
 

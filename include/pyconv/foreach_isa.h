@@ -80,6 +80,9 @@ PYCONV_TARGET_END
 
 #include "epilogue.tmpl.h"
 #include "pack.tmpl.h"
+
+#include "gemm_planes.tmpl.h"
+
 #include "transpose.tmpl.h"
 
 #include "split.tmpl.h"

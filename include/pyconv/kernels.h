@@ -34,6 +34,9 @@
     OP(T, isa, gemm_shifts, void,                                                                            \
        (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const pyconv_##T *a, const pyconv_##T *b,                     \
         const ptrdiff_t *offsets, pyconv_##T *c, ptrdiff_t ldc, int flags))                                  \
+    OP(T, isa, gemm_planes, void,                                                                            \
+       (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const pyconv_##T *a, const pyconv_##T *b, ptrdiff_t b_ks,     \
+        pyconv_##T *to, pyconv_##T *c, ptrdiff_t ldc, const pyconv_##T##_epilogue *e))                       \
     OP(T, isa, pack_chw, void,                                                                               \
        (const pyconv_patches *p, const pyconv_##T *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,         \
         ptrdiff_t k0, ptrdiff_t k1, pyconv_##T *panel))                                                      \

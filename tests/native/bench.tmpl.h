@@ -54,6 +54,15 @@ static void BENCH_NAME(gemm_taps)(const KERNELS *kernels, bench_label label) {
         "%tdx%td, 3x3 of %td", m, n, channels);
 }
 
+/* A piece of 64 planes of 28x28. */
+static void BENCH_NAME(gemm_planes)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t m = kernels->mr, n = kernels->nr, k = 64, plane = 28 * 28;
+    real *a = ARRAY(k * m), *b = ARRAY(k * plane), *to = ARRAY(k * n), *c = ARRAY(m * n), *sink = ARRAY(n);
+    const EPILOGUE e = {0};
+    BENCH_FLOPS(2 * m * n * k, kernels->gemm_planes(m, n, k, a, b, plane, to, c, n, &e), "%tdx%td, k %td", m,
+                n, k);
+}
+
 /* Pixels of a 28x28 image of 64 channels, as the gradient of a weight sums over them. */
 static void BENCH_NAME(gemm_shifts)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t m = kernels->mr, n = kernels->nr, k = 13 * 28, channels = 64;

@@ -2,6 +2,7 @@
 /* All checks and benchmarks of one real type. */
 #include "check_gemm.tmpl.h"
 
+#include "check_gemm_planes.tmpl.h"
 #include "check_gemm_shifts.tmpl.h"
 
 #include "check_epilogue.tmpl.h"
