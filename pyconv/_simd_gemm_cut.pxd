@@ -9,6 +9,7 @@ from pyconv._simd cimport cache_bytes, ceil_div
 
 cdef enum:
     PATCH_BYTES = 196608      # of patches that meet one unit of filters before the next: they stay in L2
+    TASK_FLOPS = 2000000000   # some 10 ms: a caller who wants to stop waits for the end of a task
 
 # How one problem is cut. `rows` and `columns` are the sides of the tile, `units` of nr columns.
 ctypedef struct blocks_t:
@@ -145,6 +146,7 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
         b.pixel_parts = ceil_div(pixel_units, widest)
     else:
         pixel_units, filter_units = ceil_div(b.pixels, b.mr), ceil_div(p.ocg, b.nr)
+        b.pixel_parts = <int64_t>min(<double>pixel_units, 1 + 2.0 * b.pixels * p.ocg * p.k / TASK_FLOPS)
     if threads > 1:
         _share(&b, pixel_units, filter_units, p.g, threads)
     if in_place:

@@ -12,23 +12,25 @@ import numpy as np
 import pyconv
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which background jobs of a shell begin without
-name = sys.argv[1]
-keywords = dict(padding=1, threads=int(sys.argv[2]))
+name, kernel, layout = sys.argv[1], int(sys.argv[3]), sys.argv[4]
+keywords = dict(padding=kernel // 2, threads=int(sys.argv[2]), layout=layout)
 if name != "auto":
     keywords.update(algorithm=name, accuracy="fast")
-w = np.full((512, 512, 3, 3), 1e-3, "f4")
+w = np.full((512, 512, kernel, kernel), 1e-3, "f4")
+image = (512, 14, 14) if layout == "NCHW" else (14, 14, 512)
 
 def timed(n):
-    x = np.ones((n, 512, 14, 14), "f4")
+    x = np.ones((n, *image), "f4")
     plan = pyconv.plan(x.shape, w, **keywords)
     start = time.perf_counter()
     plan(x)
     return time.perf_counter() - start
 
-timed(1)
-one = min(timed(1), timed(1))
-n = int(min(max(4 / one, 2), 1500))  # about four seconds of work
-x = np.ones((n, 512, 14, 14), "f4")
+n = 2
+while timed(n) < 0.5 and n < 1500:
+    n *= 2
+n = min(8 * n, 1500)  # some four seconds of work
+x = np.ones((n, *image), "f4")
 plan = pyconv.plan(x.shape, w, **keywords)
 out = np.empty(plan.output_shape, "f4")
 workspace = plan.new_workspace()
@@ -38,11 +40,11 @@ timer.start()
 try:
     plan(x, out=out, workspace=workspace)
 except KeyboardInterrupt:
-    print("after all blocks" if out.reshape(-1)[-1000:].any() else "between blocks")
+    print("after all blocks" if out.reshape(-1)[-100:].any() else "between blocks")
 else:
     print("never")
-y = pyconv.conv2d(x[:1, :8], w[:4, :8], algorithm="im2col")
-assert np.allclose(y, 0.072), "the next call is wrong"
+y = pyconv.conv2d(np.ones((1, 8, 14, 14), "f4"), w[:4, :8], algorithm="im2col")
+assert np.allclose(y, 0.008 * kernel**2), "the next call is wrong"
 """
 
 
@@ -51,4 +53,10 @@ assert np.allclose(y, 0.072), "the next call is wrong"
 @pytest.mark.parametrize("name", ["auto", "direct", "im2col", "im2row", "mec"])
 def test_ctrl_c(name, threads):
     """The end of the output is still as it was."""
-    assert run_python(CTRL_C, name, threads).strip() == "between blocks"
+    assert run_python(CTRL_C, name, threads, 3, "NCHW").strip() == "between blocks"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="os.kill can't send Ctrl-C to one process on Windows")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_in_a_batch_that_is_one_matrix(threads):
+    assert run_python(CTRL_C, "pointwise", threads, 1, "NHWC").strip() == "between blocks"

@@ -48,6 +48,7 @@ import os, signal, sys, threading
 import numpy as np
 import pyconv
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which background jobs of a shell begin without
 x = np.ones((64, 256, 56, 56), "f4")
 plan = pyconv.plan_conv2d_backward_weight(x.shape, (256, 256, 3, 3), padding=1, threads=int(sys.argv[1]))
 out = np.zeros(plan.output_shape, "f4")
