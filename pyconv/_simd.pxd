@@ -116,6 +116,10 @@ cdef extern from "pyconv/kernels.h" nogil:
                             const f32_epilogue *e) noexcept nogil
         void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const float *band, const ptrdiff_t *offsets,
                        const float *w, float *y, ptrdiff_t ys_c, const f32_epilogue *e) noexcept nogil
+        void (*f2k3_points)(ptrdiff_t rows, const float *band, ptrdiff_t band_pitch, float *points,
+                            ptrdiff_t pitch) noexcept nogil
+        void (*f2k3_rows)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const float *points, const ptrdiff_t *offsets,
+                          const float *w, float *y, ptrdiff_t ys_c, const f32_epilogue *e) noexcept nogil
         void (*fft)(int flags, ptrdiff_t n, ptrdiff_t blocks, const float *re, const float *im, ptrdiff_t from_s,
                     ptrdiff_t from_b, float *to_re, float *to_im, ptrdiff_t to_s, ptrdiff_t to_b, const float *w,
                     float *scratch) noexcept nogil
@@ -171,6 +175,10 @@ cdef extern from "pyconv/kernels.h" nogil:
                             const f64_epilogue *e) noexcept nogil
         void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const double *band, const ptrdiff_t *offsets,
                        const double *w, double *y, ptrdiff_t ys_c, const f64_epilogue *e) noexcept nogil
+        void (*f2k3_points)(ptrdiff_t rows, const double *band, ptrdiff_t band_pitch, double *points,
+                            ptrdiff_t pitch) noexcept nogil
+        void (*f2k3_rows)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const double *points, const ptrdiff_t *offsets,
+                          const double *w, double *y, ptrdiff_t ys_c, const f64_epilogue *e) noexcept nogil
         void (*fft)(int flags, ptrdiff_t n, ptrdiff_t blocks, const double *re, const double *im, ptrdiff_t from_s,
                     ptrdiff_t from_b, double *to_re, double *to_im, ptrdiff_t to_s, ptrdiff_t to_b, const double *w,
                     double *scratch) noexcept nogil

@@ -125,6 +125,39 @@ def test_a_nan_stays_in_its_tiles(name):
     assert np.isfinite(y[~reached]).all()
 
 
+@pytest.mark.parametrize("channels, groups", [(2, 1), (3, 1), (6, 2)])
+def test_rows_of_few_channels(channels, groups):
+    """NCHW: two outputs of a row in 4 products for each kernel row; every edge, exact on small integers."""
+    w, b = integers((16 * groups, channels // groups, 3, 3), seed=1), integers(16 * groups, seed=2)
+    for height, width in [(1, 1), (2, 3), (3, 16), (5, 31), (4, 33), (40, 65), (9, 1100)]:
+        x = integers((2, channels, height, width))
+        keywords = {"groups": groups, "padding": ((1, 2), (1, 3)), "activation": ("clip", -9, 11)}
+        residual = integers(reference(x, w, b, **keywords).shape, seed=3)
+        for keywords["residual"] in (None, residual):
+            exact = reference(x, w, b, **keywords)
+            for threads in (1, 3):
+                y = run("winograd_f2k3", x, w, b, threads=threads, **keywords)
+                np.testing.assert_array_equal(y, exact)
+    x, v = normal((1, channels, 26, 26)), normal(w.shape, seed=4)
+    own, error = (
+        relative_error(run(a, x, v, groups=groups), reference(x, v, groups=groups))
+        for a in ("im2col", "winograd_f2k3")
+    )
+    assert error <= CLASSES["strict"] * own
+    plan = pyconv.plan((1, channels, 16, 17), w, groups=groups, algorithm="winograd_f2k3")
+    assert plan.multiplications == 14 * 8 * 4 * 3 * (channels // groups) * 16 * groups
+
+
+def test_a_nan_stays_in_its_pair_of_a_row():
+    x, w = normal((1, 3, 25, 26)), normal((4, 3, 3, 3), seed=1)
+    x[0, 2, 11, 13] = np.nan
+    y = run("winograd_f2k3", x, w)
+    reached = np.zeros_like(y, bool)
+    reached[:, :, 9:12, 10:14] = True
+    assert np.isnan(y[:, :, 9:12, 11:14]).all()
+    assert np.isfinite(y[~reached]).all()
+
+
 # Every form beside 3x3 of stride 1: algorithm, kernel, keywords.
 FORMS = {
     "1x3": ("winograd_f4k3", (1, 3), {"padding": (0, 1)}),

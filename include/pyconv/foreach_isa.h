@@ -94,6 +94,7 @@ PYCONV_TARGET_END
 
 #include "depthwise_grad.tmpl.h"
 #include "direct.tmpl.h"
+#include "f2k3_rows.tmpl.h"
 
 #include "wino.tmpl.h"
 

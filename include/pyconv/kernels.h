@@ -73,6 +73,11 @@
     OP(T, isa, direct, void,                                                                                 \
        (const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const pyconv_##T *band, const ptrdiff_t *offsets,    \
         const pyconv_##T *w, pyconv_##T *y, ptrdiff_t ys_c, const pyconv_##T##_epilogue *e))                 \
+    OP(T, isa, f2k3_points, void,                                                                            \
+       (ptrdiff_t rows, const pyconv_##T *band, ptrdiff_t band_pitch, pyconv_##T *points, ptrdiff_t pitch))  \
+    OP(T, isa, f2k3_rows, void,                                                                              \
+       (const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const pyconv_##T *points, const ptrdiff_t *offsets,  \
+        const pyconv_##T *w, pyconv_##T *y, ptrdiff_t ys_c, const pyconv_##T##_epilogue *e))                 \
     OP(T, isa, wino_weights, void,                                                                           \
        (const pyconv_wino *f, ptrdiff_t oc, ptrdiff_t ic, const pyconv_##T *w, pyconv_##T *packed))          \
     OP(T, isa, wino_input, void,                                                                             \

@@ -269,6 +269,27 @@ static void BENCH_NAME(direct)(const KERNELS *kernels, bench_label label) {
     }
 }
 
+static void BENCH_NAME(f2k3_points)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t rows = 18, pitch = 112;
+    real *band = ARRAY(rows * 2 * pitch + 1), *points = ARRAY(rows * 4 * pitch);
+    BENCH_BYTES(BYTES(rows * 6 * pitch) / 2, kernels->f2k3_points(rows, band, pitch, points, pitch),
+                "%td rows of 2x%td", rows, pitch);
+}
+
+static void BENCH_NAME(f2k3_rows)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t m = kernels->mr / 2, channels = 3, rows = 4, size = 224, pitch = size / 2;
+    real *points = ARRAY(channels * (rows + 2) * 4 * pitch), *w = ARRAY(12 * channels * m),
+         *y = ARRAY(m * rows * size), *sink = ARRAY(kernels->lanes);
+    const EPILOGUE e = {0};
+    const pyconv_band b = {.rows = rows, .cols = size, .pitch = pitch, .ys_h = size};
+    ptrdiff_t offsets[9];
+    for (ptrdiff_t l = 0; l < 9; l++)
+        offsets[l] = (l / 3 * (rows + 2) + l % 3) * 4 * pitch;
+    BENCH_FLOPS(12 * m * rows * size * channels,
+                kernels->f2k3_rows(&b, m, 3 * channels, points, offsets, w, y, rows * size, &e),
+                "%td filters, %tdx%td, %td channels", m, rows, size, channels);
+}
+
 /* The transforms of Winograd's tiles do so little to each element that bytes measure them, too. */
 static const pyconv_wino BENCH_NAME(forms)[] = {
     {4, 4, 2, 2, 3, 3, 1, 1}, {6, 6, 4, 4, 3, 3, 1, 1}, {6, 6, 2, 2, 5, 5, 1, 1},

@@ -14,6 +14,7 @@
 
 #include "check_depthwise_grad.tmpl.h"
 #include "check_direct.tmpl.h"
+#include "check_f2k3_rows.tmpl.h"
 #include "check_spread.tmpl.h"
 
 #include "check_wino.tmpl.h"
