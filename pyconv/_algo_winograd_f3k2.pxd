@@ -2,7 +2,7 @@
 """
 winograd_f3k2: F(3x3, 2x2) (Winograd 1980; Lavin and Gray 2016), see `_winograd`.
 
-2.25 times fewer multiplications of 2x2 kernels, and of those that stride s makes of 2s x 2s.
+2.25 times fewer multiplications of 2x2 kernels, and 1.65 times of 3x3 at stride 2.
 """
 
 from pyconv._types cimport *
@@ -15,7 +15,7 @@ from pyconv._winograd_form cimport form_fits, short_sums
 
 cdef inline const char *winograd_f3k2_supports(const problem_t *p) noexcept nogil:
     if not form_fits(p, 3, 2):
-        return "it serves 2x2 kernels, and 2s x 2s of stride s; stride or dilation, not both"
+        return "it serves 2x2 kernels, or kernel / stride rounded up to 2x2; stride or dilation, not both"
     return short_sums(p, 2)
 
 

@@ -20,6 +20,7 @@ from pyconv._algo_direct_simd cimport *
 from pyconv._algo_winograd_f2k3 cimport *
 from pyconv._algo_winograd_f4k3 cimport *
 from pyconv._algo_winograd_f6k3 cimport *
+from pyconv._algo_winograd_f2k2 cimport *
 from pyconv._algo_winograd_f3k2 cimport *
 from pyconv._algo_winograd_f3k4 cimport *
 from pyconv._algo_winograd_f2k5 cimport *
@@ -31,7 +32,7 @@ from pyconv._algo_fft cimport *
 from pyconv._algo_strassen cimport *
 
 cdef enum:
-    ALGORITHMS = 20
+    ALGORITHMS = 21
 
 
 cdef inline void fill_table(algorithm_t *table) noexcept:
@@ -87,25 +88,29 @@ cdef inline void fill_table(algorithm_t *table) noexcept:
         kn2row_acc_packed, kn2row_acc_pack, kn2row_acc_run, kn2row_acc_multiplications, direct_traffic,
         kn2row_acc_seconds)
     table[14] = algorithm_t(
+        b"winograd_f2k2", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f2k2_supports,
+        winograd_f2k2_workspace, winograd_f2k2_packed, winograd_f2k2_pack, winograd_f2k2_run, winograd_f2k2_multiplications,
+        winograd_f2k2_traffic, winograd_f2k2_seconds)
+    table[15] = algorithm_t(
         b"winograd_f3k2", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f3k2_supports,
         winograd_f3k2_workspace, winograd_f3k2_packed, winograd_f3k2_pack, winograd_f3k2_run, winograd_f3k2_multiplications,
         winograd_f3k2_traffic, winograd_f3k2_seconds)
-    table[15] = algorithm_t(
+    table[16] = algorithm_t(
         b"winograd_f3k4", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f3k4_supports,
         winograd_f3k4_workspace, winograd_f3k4_packed, winograd_f3k4_pack, winograd_f3k4_run, winograd_f3k4_multiplications,
         winograd_f3k4_traffic, winograd_f3k4_seconds)
-    table[16] = algorithm_t(
+    table[17] = algorithm_t(
         b"winograd_f2k5", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f2k5_supports,
         winograd_f2k5_workspace, winograd_f2k5_packed, winograd_f2k5_pack, winograd_f2k5_run, winograd_f2k5_multiplications,
         winograd_f2k5_traffic, winograd_f2k5_seconds)
-    table[17] = algorithm_t(
+    table[18] = algorithm_t(
         b"winograd_f2k7", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f2k7_supports,
         winograd_f2k7_workspace, winograd_f2k7_packed, winograd_f2k7_pack, winograd_f2k7_run, winograd_f2k7_multiplications,
         winograd_f2k7_traffic, winograd_f2k7_seconds)
-    table[18] = algorithm_t(
+    table[19] = algorithm_t(
         b"fft", b"Mathieu, Henaff, LeCun 2014", PYCONV_STANDARD, PYCONV_IMAGE, False, fft_supports, fft_workspace,
         fft_packed, fft_pack, fft_run, fft_multiplications, fft_traffic, fft_seconds)
-    table[19] = algorithm_t(
+    table[20] = algorithm_t(
         b"strassen", b"Strassen 1969", PYCONV_FAST, PYCONV_IMAGE, False, strassen_supports, strassen_workspace,
         strassen_packed, NULL, strassen_run, strassen_multiplications, strassen_traffic, strassen_seconds)
 

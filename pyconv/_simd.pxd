@@ -109,8 +109,9 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*depthwise_grad)(ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t taps, const float *x, ptrdiff_t x_s,
                                const ptrdiff_t *offsets, const float *dy, ptrdiff_t dy_s, float *sums) noexcept nogil
         void (*wino_weights)(const wino_t *f, ptrdiff_t oc, ptrdiff_t ic, const float *w, float *packed) noexcept nogil
-        void (*wino_input)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const float *band, ptrdiff_t band_h,
-                           ptrdiff_t band_w, float *v, ptrdiff_t v_p, ptrdiff_t v_t) noexcept nogil
+        void (*wino_input)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, ptrdiff_t rows, ptrdiff_t cols,
+                           const float *band, ptrdiff_t band_h, ptrdiff_t band_w, float *v, ptrdiff_t v_p,
+                           ptrdiff_t v_t) noexcept nogil
         void (*wino_output)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const float *p, ptrdiff_t p_p, ptrdiff_t p_t,
                             ptrdiff_t rows, ptrdiff_t cols, float *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c,
                             const f32_epilogue *e) noexcept nogil
@@ -168,8 +169,9 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*depthwise_grad)(ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t taps, const double *x, ptrdiff_t x_s,
                                const ptrdiff_t *offsets, const double *dy, ptrdiff_t dy_s, double *sums) noexcept nogil
         void (*wino_weights)(const wino_t *f, ptrdiff_t oc, ptrdiff_t ic, const double *w, double *packed) noexcept nogil
-        void (*wino_input)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const double *band, ptrdiff_t band_h,
-                           ptrdiff_t band_w, double *v, ptrdiff_t v_p, ptrdiff_t v_t) noexcept nogil
+        void (*wino_input)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, ptrdiff_t rows, ptrdiff_t cols,
+                           const double *band, ptrdiff_t band_h, ptrdiff_t band_w, double *v, ptrdiff_t v_p,
+                           ptrdiff_t v_t) noexcept nogil
         void (*wino_output)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const double *p, ptrdiff_t p_p, ptrdiff_t p_t,
                             ptrdiff_t rows, ptrdiff_t cols, double *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c,
                             const f64_epilogue *e) noexcept nogil

@@ -13,7 +13,7 @@ A task is a block of T tiles, a rectangle of one image or several whole images, 
 One, two, four or all units at a time: V and P stay in L2, or V is read less often while weights stream past.
 """
 
-from libc.math cimport NAN
+from libc.math cimport INFINITY, NAN
 from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
@@ -21,7 +21,7 @@ from pyconv._types cimport *
 from pyconv._channels_last cimport copy_lattice
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
-from pyconv._simd cimport ACCUMULATE, ceil_div, f32_epilogue, f64_epilogue, split_start, wino_t
+from pyconv._simd cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start, wino_t
 from pyconv._simd_gemm_cut cimport tile_columns
 from pyconv._sizes cimport times
 from pyconv._winograd_cut cimport DEEPEST, cut_winograd, round_up, winograd_t
@@ -73,10 +73,18 @@ cdef inline double winograd_traffic(const problem_t *p, int m, int r) noexcept n
 
 
 cdef inline double winograd_seconds(const problem_t *p, int m, int r, int threads) noexcept nogil:
+    """
+    Phases under 2 taps and 1, as of 3x3 at stride 2, save but 1.4 to 1.7 times the products for 3 to 5 times the weights:
+    `auto` uses them where the weights nearly fit L2, since a busy L3 takes back more than was gained.
+    """
+    cdef winograd_t w
     if p.n == 0 or not form_fits(p, m, r):
         return 0
-    return (cut_winograd(p, m, threads).cycles / 0.95 / p.rates.clock
-            + stream_seconds(&p.rates, <double>p.itemsize * p.n * (p.xn + p.yn)))
+    w = cut_winograd(p, m, threads)
+    if r == 2 and p.kh * p.kw < 4 * p.sh * p.sw:
+        if total_depth(p, &w.form) * w.units * w.nr * <int64_t>p.itemsize > 3 * cache_bytes(2) // 2:
+            return INFINITY
+    return w.cycles / 0.95 / p.rates.clock + stream_seconds(&p.rates, <double>p.itemsize * p.n * (p.xn + p.yn))
 
 
 # Tiles of one block: images, rows and columns of tiles, from .. to.
@@ -108,35 +116,51 @@ cdef inline image_t _image(const form_t *f, int64_t number) noexcept nogil:
     return image_t(number // (f.dh * f.dw), number // f.dw % f.dh, number % f.dw)
 
 
-cdef inline void _transform_phases(const problem_t *p, const winograd_t *w, const tiles_t *b, int64_t channels,
-                                   const real *band, real *V) noexcept nogil:
-    """Every phase and row of tiles of one image; later phases overwrite the zeros behind earlier ones."""
+cdef inline void _transform_phases(const problem_t *p, const winograd_t *w, const tiles_t *b, const tiles_t *part,
+                                   int64_t channels, const real *src, int64_t src_h, int64_t src_w, real *V) noexcept nogil:
+    """
+    Every phase and row of tiles of a part of one image, at the points where the phase is multiplied; later phases overwrite
+    the zeros behind earlier ones. Pixels of src are src_h and src_w apart.
+    """
     cdef int64_t sh = 1 if w.merged else p.sh
     cdef int64_t sw = 1 if w.merged else p.sw
-    cdef int64_t pitch = w.width * w.chunk
-    cdef int64_t i, j, row
-    cdef const real *src
+    cdef int64_t i, j, row, rows, cols
+    cdef const real *at
     cdef real *to
+    V += ((part.row - b.row) * b.cols + part.col - b.col) * w.v_t
     for i in range(sh):
+        rows = w.form.tile.h - (i >= w.form.full_h)
         for j in range(sw):
-            for row in range(b.rows):
-                src = band + (row * w.form.tile.mh * sh + i) * pitch + j * w.chunk
+            cols = w.form.tile.w - (j >= w.form.full_w)
+            for row in range(part.rows):
+                at = src + (row * w.form.tile.mh * sh + i) * src_h + j * src_w
                 to = V + (i * sw + j) * p.icg + row * b.cols * w.v_t
                 if real is float:
-                    p.kernels.f32.wino_input(&w.form.tile, b.cols, channels, src, sh * pitch, sw * w.chunk, to, w.v_p, w.v_t)
+                    p.kernels.f32.wino_input(&w.form.tile, part.cols, channels, rows, cols, at, sh * src_h, sw * src_w, to,
+                                             w.v_p, w.v_t)
                 else:
-                    p.kernels.f64.wino_input(&w.form.tile, b.cols, channels, src, sh * pitch, sw * w.chunk, to, w.v_p, w.v_t)
+                    p.kernels.f64.wino_input(&w.form.tile, part.cols, channels, rows, cols, at, sh * src_h, sw * src_w, to,
+                                             w.v_p, w.v_t)
 
 
-cdef inline void _fill_band(const problem_t *p, const winograd_t *w, const tiles_t *b, const image_t *image, const real *x,
+cdef inline int64_t _first_row(const problem_t *p, const form_t *f, int64_t row, const image_t *image) noexcept nogil:
+    """Of the image, under a row of tiles."""
+    return row * f.tile.mh * p.sh * f.dh + image.h - p.ph0
+
+
+cdef inline int64_t _first_col(const problem_t *p, const form_t *f, int64_t col, const image_t *image) noexcept nogil:
+    return col * f.tile.mw * p.sw * f.dw + image.w - p.pw0
+
+
+cdef inline void _fill_band(const problem_t *p, const winograd_t *w, const tiles_t *part, const image_t *image, const real *x,
                             int64_t channels, real *band) noexcept nogil:
     """The pixels under the tiles; x is the first channel of the image."""
     cdef const form_t *f = &w.form
     cdef int64_t pitch = w.width * w.chunk
-    cdef int64_t height = b.rows * f.tile.mh + f.rh - 1
-    cdef int64_t width = b.cols * f.tile.mw + f.rw - 1
-    cdef int64_t h = b.row * f.tile.mh * p.sh * f.dh + image.h - p.ph0
-    cdef int64_t v = b.col * f.tile.mw * p.sw * f.dw + image.w - p.pw0
+    cdef int64_t height = part.rows * f.tile.mh + f.rh - 1
+    cdef int64_t width = part.cols * f.tile.mw + f.rw - 1
+    cdef int64_t h = _first_row(p, f, part.row, image)
+    cdef int64_t v = _first_col(p, f, part.col, image)
     cdef int64_t i, j
     if not w.merged:
         copy_lattice(p, x, channels, h, height * p.sh, f.dh, v, width * p.sw, f.dw, band, pitch, w.chunk)
@@ -146,21 +170,75 @@ cdef inline void _fill_band(const problem_t *p, const winograd_t *w, const tiles
             copy_lattice(p, x, p.icg, h + i, height, p.sh, v + j, width, p.sw, band + (i * p.sw + j) * p.icg, pitch, w.chunk)
 
 
-cdef inline void _transform(const task_t *t, const winograd_t *w, const tiles_t *b, int64_t g, real *V,
-                            real *band) noexcept nogil:
-    """V = B^T d B, so many channels at a time that their band stays in cache; the last, perhaps in part a vector, come first."""
-    cdef const problem_t *p = t.p
-    cdef int64_t channels, number
+cdef inline void _transform_copied(const problem_t *p, const winograd_t *w, const tiles_t *b, const tiles_t *part,
+                                   const image_t *image, const real *x, real *V, real *band) noexcept nogil:
+    """So many channels at a time that their band stays in cache; the last, perhaps in part a vector, come first."""
     cdef int64_t depth = w.form.depth if w.merged else p.icg
     cdef int64_t c = (depth - 1) // w.chunk * w.chunk
-    cdef image_t image
+    cdef int64_t channels
+    if part.rows <= 0 or part.cols <= 0:
+        return
     while c >= 0:
         channels = min(w.chunk, depth - c)
-        for number in range(b.images):
-            image = _image(&w.form, b.image + number)
-            _fill_band(p, w, b, &image, <const real *>t.x + image.number * p.xn + (g * p.icg + c) * p.xc, channels, band)
-            _transform_phases(p, w, b, channels, band, V + number * b.rows * b.cols * w.v_t + c)
+        _fill_band(p, w, part, image, x + c * p.xc, channels, band)
+        _transform_phases(p, w, b, part, channels, band, w.width * w.chunk, w.chunk, V + c)
         c -= w.chunk
+
+
+cdef inline tiles_t _inside(const problem_t *p, const form_t *f, const tiles_t *b, const image_t *image) noexcept nogil:
+    """The tiles of a block whose pixels all lie in the image."""
+    cdef tiles_t t = b[0]
+    cdef int64_t high = (f.tile.h * p.sh - 1) * f.dh
+    cdef int64_t wide = (f.tile.w * p.sw - 1) * f.dw
+    while t.rows > 0 and _first_row(p, f, t.row, image) < 0:
+        t.row, t.rows = t.row + 1, t.rows - 1
+    while t.rows > 0 and _first_row(p, f, t.row + t.rows - 1, image) + high >= p.ih:
+        t.rows -= 1
+    while t.cols > 0 and _first_col(p, f, t.col, image) < 0:
+        t.col, t.cols = t.col + 1, t.cols - 1
+    while t.cols > 0 and _first_col(p, f, t.col + t.cols - 1, image) + wide >= p.iw:
+        t.cols -= 1
+    return t
+
+
+cdef inline void _transform_image(const problem_t *p, const winograd_t *w, const tiles_t *b, const image_t *image, const real *x,
+                                  real *V, real *band) noexcept nogil:
+    """One image of a block: where channels are neighbours, tiles inside the image are read in place, those around them copied."""
+    cdef const form_t *f = &w.form
+    cdef tiles_t inner, part
+    if w.merged or p.xc != 1:
+        _transform_copied(p, w, b, b, image, x, V, band)
+        return
+    inner = _inside(p, f, b, image)
+    if inner.rows == 0 or inner.cols == 0:
+        _transform_copied(p, w, b, b, image, x, V, band)
+        return
+    part = b[0]
+    part.rows = inner.row - b.row
+    _transform_copied(p, w, b, &part, image, x, V, band)
+    part.row = inner.row + inner.rows
+    part.rows = b.row + b.rows - part.row
+    _transform_copied(p, w, b, &part, image, x, V, band)
+    part.row, part.rows = inner.row, inner.rows
+    part.cols = inner.col - b.col
+    _transform_copied(p, w, b, &part, image, x, V, band)
+    part.col = inner.col + inner.cols
+    part.cols = b.col + b.cols - part.col
+    _transform_copied(p, w, b, &part, image, x, V, band)
+    x += _first_row(p, f, inner.row, image) * p.xh + _first_col(p, f, inner.col, image) * p.xw
+    _transform_phases(p, w, b, &inner, p.icg, x, f.dh * p.xh, f.dw * p.xw, V)
+
+
+cdef inline void _transform(const task_t *t, const winograd_t *w, const tiles_t *b, int64_t g, real *V,
+                            real *band) noexcept nogil:
+    """V = B^T d B"""
+    cdef const problem_t *p = t.p
+    cdef int64_t number
+    cdef image_t image
+    for number in range(b.images):
+        image = _image(&w.form, b.image + number)
+        _transform_image(p, w, b, &image, <const real *>t.x + image.number * p.xn + g * p.icg * p.xc,
+                         V + number * b.rows * b.cols * w.v_t, band)
 
 
 cdef inline void _multiply(const problem_t *p, const winograd_t *w, int64_t tiles, int64_t filters, int64_t channels,

@@ -44,9 +44,10 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     Of the longest thread: the product, its operands between core and L2, transforms.
 
     Measured on a Sapphire-Rapids-class core: weights that stream from L3, at 1.25 times the rate of copying, arrive
-    beside the steps of the product; a fifth of the shorter of the two shows. V and P move at 40 bytes a cycle; where all
-    that is touched between two uses exceeds L2, V moves at 16 and several units of P at 6, as does V on its way out of
-    L2. NCHW is turned in blocks as wide as a vector.
+    beside the steps of the product; a fifth of the shorter of the two shows. V and one unit of P move at 40 bytes a cycle,
+    several units of P at 20; where all that is touched between two uses exceeds L2, V moves at 16 and several units of P
+    at 6, as does V on its way out of L2. NCHW is turned in blocks as wide as a vector; of NHWC only the tiles at the
+    border are copied. Phases, whose pixels are strides apart, take four times as long to transform.
     """
     cdef int64_t blocks = w.image_parts * w.row_parts * w.col_parts
     cdef double tasks = <double>blocks * w.filter_parts * p.g
@@ -64,20 +65,22 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     cdef double outputs = <double>w.images * w.rows * w.form.tile.mh * (round_up(width, w.lanes) if planes else width)
     cdef double columns = phases * w.images * w.rows * (width + w.form.rw - 1) * w.form.tile.h
     cdef double points = tiles * w.form.points
+    cdef double stored = points if w.merged else tiles * depth / p.icg        # pixels of V, of icg channels unless merged
+    cdef double v_bytes = w.v_bytes * <double>depth / (w.form.points * w.form.depth)
     cdef double weights = units * w.nr * depth * p.itemsize
     cdef double arriving = weights * 0.8 * p.rates.clock / min(p.rates.l3, arrival_rate(&p.rates, weights)) if w.streams else 0
-    cdef double kept = <double>w.v_bytes + w.p_bytes + (weights * w.run / units if w.streams else weights)
+    cdef double kept = v_bytes + w.p_bytes + (weights * w.run / units if w.streams else weights)
     cdef bint near = kept < cache_bytes(2) * 5 // 6
     cdef double steps = (share * tiles + panels) * vectors * depth / p.rates.fma
     cdef double product = max(arriving, steps) + 0.2 * min(arriving, steps)
-    cdef double operands = w.v_bytes * ceil_div(<int64_t>units, w.run) / (40 if near else 16)
-    operands += 2.0 * w.p_bytes * units / w.run / (40 if near or w.run == 1 else 6)
-    if w.v_bytes > cache_bytes(2) * 3 // 4:
-        operands += w.v_bytes / 6.0
+    cdef double operands = v_bytes * ceil_div(<int64_t>units, w.run) / (40 if near else 16)
+    operands += 2.0 * w.p_bytes * units / w.run / (40 if w.run == 1 else 20 if near else 6)
+    if v_bytes > cache_bytes(2) * 3 // 4:
+        operands += v_bytes / 6
     cdef double calls = w.form.points * panels * units * ceil_div(w.form.depth, DEEPEST) * 60
     cdef bint apart = planes and w.form.dw > 1
-    cdef double copying = 1.5 * halo * w.chunk if w.merged else deep * halo * (1.5 * w.lanes if apart else 7 if planes else 3)
-    cdef double before = deep * 1.5 * (phases * points + columns) + copying
+    cdef double copying = 1.5 * halo * w.chunk if w.merged else deep * halo * (1.5 * w.lanes if apart else 7 if planes else 1)
+    cdef double before = deep * (6 if phases > 1 else 1.5) * (stored + columns) + copying
     cdef double after = vectors * (points * 2 + outputs * (2 * w.lanes if apart else 7 if planes else 3))
     return ceil_div(<int64_t>tasks, threads) * (product + calls + share * (operands + before + after))
 
@@ -175,8 +178,8 @@ cdef inline winograd_t cut_winograd(const problem_t *p, int m, int threads) noex
     best.cycles = INFINITY
     for i in range(1 if w.units == 1 or threads == 1 else 2):
         w.filter_parts = 1 if i == 0 else min(w.units, threads)
-        w.streams = v_tile * ceil_div(w.units, w.filter_parts) * w.nr > cache_bytes(2) // 3
         last = ceil_div(w.units, w.filter_parts)
+        w.streams = total_depth(p, &w.form) * last * w.nr * <int64_t>p.itemsize > cache_bytes(2) // 3
         w.run = min(2, last) if w.streams and few else 1
         _cut_tiles(p, &w, &best, max(1, LARGEST // (v_tile + p_tile * w.run)), threads)
         while w.run < last and not (w.streams and few):

@@ -171,6 +171,10 @@ FORMS = {
     "11x11/4": ("winograd_f4k3", (11, 11), {"stride": 4}),
     "5x3/2,1": ("winograd_f6k3", (5, 3), {"padding": 1, "stride": (2, 1)}),
     "2x2": ("winograd_f3k2", (2, 2), {}),
+    "2x2, f2": ("winograd_f2k2", (2, 2), {"padding": 1}),
+    "3x3/2": ("winograd_f2k2", (3, 3), {"padding": 1, "stride": 2}),
+    "3x3/2, f3": ("winograd_f3k2", (3, 3), {"padding": 1, "stride": 2}),
+    "3x4/2,3": ("winograd_f2k2", (3, 4), {"padding": (2, 1), "stride": (2, 3)}),
     "4x4/2": ("winograd_f3k2", (4, 4), {"padding": 1, "stride": 2}),
     "2x2, d3": ("winograd_f3k2", (2, 2), {"padding": 2, "dilation": 3}),
     "4x4": ("winograd_f3k4", (4, 4), {"padding": 2}),
@@ -185,7 +189,9 @@ FORMS = {
 # The class whose bound on the error holds.
 BOUNDS = {
     **{name: accuracy for name, (_, accuracy) in SIZES.items()},
-    **dict.fromkeys(("winograd_f3k2", "winograd_f3k4", "winograd_f2k5", "winograd_f2k7"), "standard"),
+    **dict.fromkeys(
+        ("winograd_f2k2", "winograd_f3k2", "winograd_f3k4", "winograd_f2k5", "winograd_f2k7"), "standard"
+    ),
 }
 
 
@@ -252,6 +258,9 @@ def test_blocks_of_each_form(form, shape, filters, groups, layout):
         ("winograd_f4k3", 16, (3, 3), {"padding": 2, "dilation": 2}, 4 * 2 * 2 * 36),
         ("winograd_f3k4", 48, (7, 7), {"padding": 3, "stride": 2}, 8 * 8 * 11 * 11),
         ("winograd_f3k2", 25, (2, 2), {}, 8 * 8 * 16),
+        ("winograd_f3k2", 48, (3, 3), {"padding": 1, "stride": 2}, 8 * 8 * 7 * 7),
+        ("winograd_f2k2", 48, (3, 3), {"padding": 1, "stride": 2}, 12 * 12 * 5 * 5),
+        ("winograd_f2k2", 25, (2, 2), {}, 12 * 12 * 9),
         ("winograd_f3k2", 50, (4, 4), {"stride": 2}, 8 * 8 * 4 * 16),
         ("winograd_f4k3", 32, (5, 5), {"padding": 2, "stride": 2}, 4 * 4 * 11 * 11),
     ],
@@ -284,7 +293,7 @@ def fewest_channels(name, kernel):
     if name == "winograd_f2k3":
         return 1
     line = 1 in kernel and name != "winograd_f2k7"
-    products = 8 if name == "winograd_f3k2" else 12 if line else 108
+    products = 8 if name.endswith("k2") else 12 if line else 108
     return -(-products // (kernel[0] * kernel[1]))
 
 

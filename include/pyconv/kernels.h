@@ -81,8 +81,9 @@
     OP(T, isa, wino_weights, void,                                                                           \
        (const pyconv_wino *f, ptrdiff_t oc, ptrdiff_t ic, const pyconv_##T *w, pyconv_##T *packed))          \
     OP(T, isa, wino_input, void,                                                                             \
-       (const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, const pyconv_##T *band, ptrdiff_t band_h, \
-        ptrdiff_t band_w, pyconv_##T *v, ptrdiff_t v_p, ptrdiff_t v_t))                                      \
+       (const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, ptrdiff_t rows, ptrdiff_t cols,           \
+        const pyconv_##T *band, ptrdiff_t band_h, ptrdiff_t band_w, pyconv_##T *v, ptrdiff_t v_p,            \
+        ptrdiff_t v_t))                                                                                      \
     OP(T, isa, wino_output, void,                                                                            \
        (const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, const pyconv_##T *p, ptrdiff_t p_p,       \
         ptrdiff_t p_t, ptrdiff_t rows, ptrdiff_t cols, pyconv_##T *y, ptrdiff_t ys_h, ptrdiff_t ys_w,        \

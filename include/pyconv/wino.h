@@ -23,9 +23,9 @@ typedef struct pyconv_wino {
 
 /* The finite points of a tile of `size` pixels. */
 static inline const double *pyconv_wino_points(int size) {
-    static const double four[] = {0, 1, -1}, six[] = {0, WINO_6_A, -WINO_6_A, WINO_6_B, -WINO_6_B},
+    static const double few[] = {0, 1, -1}, six[] = {0, WINO_6_A, -WINO_6_A, WINO_6_B, -WINO_6_B},
                         eight[] = {0, WINO_8_A, -WINO_8_A, WINO_8_B, -WINO_8_B, WINO_8_C, -WINO_8_C};
-    return size == 6 ? six : size == 8 ? eight : four;
+    return size == 6 ? six : size == 8 ? eight : few;
 }
 
 /* g[p][k] = pᵏ / N(p), N(p) = ∏ (p - other);  of ∞: 1 for k = r - 1, else 0. */

@@ -2,6 +2,7 @@
 /* The passes around Winograd's products, see wino.h: V = Bᵀ d B, then P = sum over channels of V ∘ (G g Gᵀ), then
  * y = Aᵀ P A. The transforms of an axis are in wino_<points>.h. */
 
+#include "wino_3.h"
 #include "wino_4.h"
 #include "wino_6.h"
 #include "wino_8.h"
@@ -10,7 +11,9 @@
 
 /* d <- Bᵀ d */
 INLINE void NAME(wino_input_1d)(const int size, vec d[8]) {
-    if (size == 4)
+    if (size == 3)
+        NAME(wino_input_3)(d);
+    else if (size == 4)
         NAME(wino_input_4)(d);
     else if (size == 6)
         NAME(wino_input_6)(d);
@@ -20,7 +23,9 @@ INLINE void NAME(wino_input_1d)(const int size, vec d[8]) {
 
 /* y = Aᵀ p */
 INLINE void NAME(wino_output_1d)(const int size, const int m, const vec p[8], vec y[6]) {
-    if (size == 4)
+    if (size == 3)
+        NAME(wino_output_3)(p, y);
+    else if (size == 4)
         NAME(wino_output_4)(m, p, y);
     else if (size == 6)
         NAME(wino_output_6)(m, p, y);
@@ -30,15 +35,15 @@ INLINE void NAME(wino_output_1d)(const int size, const int m, const vec p[8], ve
         y[0] = p[0];
 }
 
-/* v[i w + j][tile][c] = (Bᵀ d B)[i][j] for neighbouring tiles, whose pixels d are m columns apart.
+/* v[i w + j][tile][c] = (Bᵀ d B)[i][j], i < rows and j < cols, for neighbouring tiles, whose pixels d are m columns apart.
  *
  *   band  channels side by side, rows band_h and columns band_w apart
  *   v     points v_p and tiles v_t apart; channels are rounded up to whole vectors, zero beyond
  *
  * Neighbours overlap, so columns are transformed once for all tiles. */
 INLINE void NAME(wino_input_tiles)(const int h, const int w, ptrdiff_t m, ptrdiff_t tiles, ptrdiff_t channels,
-                                   const real *band, ptrdiff_t band_h, ptrdiff_t band_w, real *v,
-                                   ptrdiff_t v_p, ptrdiff_t v_t) {
+                                   ptrdiff_t rows, ptrdiff_t cols, const real *band, ptrdiff_t band_h,
+                                   ptrdiff_t band_w, real *v, ptrdiff_t v_p, ptrdiff_t v_t) {
     const ptrdiff_t most = 24 / m;
     vec columns[(24 + 7) * 8];
     for (ptrdiff_t first = 0; first < tiles; first += most) {
@@ -61,6 +66,8 @@ INLINE void NAME(wino_input_tiles)(const int h, const int w, ptrdiff_t m, ptrdif
                 real *row = to;
                 PYCONV_UNROLL
                 for (int i = 0; i < h; i++, row += w * v_p) {
+                    if (i >= rows)
+                        break;
                     vec d[8];
                     PYCONV_UNROLL
                     for (int j = 0; j < w; j++)
@@ -68,7 +75,8 @@ INLINE void NAME(wino_input_tiles)(const int h, const int w, ptrdiff_t m, ptrdif
                     NAME(wino_input_1d)(w, d);
                     PYCONV_UNROLL
                     for (int j = 0; j < w; j++)
-                        v_store(row + j * v_p, d[j]);
+                        if (j < cols)
+                            v_store(row + j * v_p, d[j]);
                 }
             }
         }
@@ -120,8 +128,9 @@ INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, cons
 }
 
 /* An instance for each shape of tile. */
-#define WINO_INPUTS(X) X(4, 4) X(6, 6) X(8, 8) X(1, 6) X(6, 1) X(1, 8) X(8, 1)
+#define WINO_INPUTS(X) X(3, 3) X(4, 4) X(6, 6) X(8, 8) X(1, 6) X(6, 1) X(1, 8) X(8, 1)
 #define WINO_OUTPUTS(X)                                                                                      \
+    X(3, 3, 2, 2)                                                                                            \
     X(4, 4, 2, 2)                                                                                            \
     X(4, 4, 3, 3)                                                                                            \
     X(6, 6, 4, 4)                                                                                            \
@@ -132,18 +141,19 @@ INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, cons
 #define WINO_INPUT(h, w) NAME(PYCONV_PASTE4(wino_input_, h, x, w))
 #define INSTANCE(h, w)                                                                                       \
     static __attribute__((noinline)) void WINO_INPUT(h, w)(                                                  \
-        ptrdiff_t m, ptrdiff_t tiles, ptrdiff_t channels, const real *band, ptrdiff_t band_h,                \
-        ptrdiff_t band_w, real *v, ptrdiff_t v_p, ptrdiff_t v_t) {                                           \
-        NAME(wino_input_tiles)(h, w, m, tiles, channels, band, band_h, band_w, v, v_p, v_t);                 \
+        ptrdiff_t m, ptrdiff_t tiles, ptrdiff_t channels, ptrdiff_t rows, ptrdiff_t cols, const real *band,  \
+        ptrdiff_t band_h, ptrdiff_t band_w, real *v, ptrdiff_t v_p, ptrdiff_t v_t) {                         \
+        NAME(wino_input_tiles)(h, w, m, tiles, channels, rows, cols, band, band_h, band_w, v, v_p, v_t);     \
     }
 WINO_INPUTS(INSTANCE)
 #undef INSTANCE
 
-static void NAME(wino_input)(const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, const real *band,
-                             ptrdiff_t band_h, ptrdiff_t band_w, real *v, ptrdiff_t v_p, ptrdiff_t v_t) {
+static void NAME(wino_input)(const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, ptrdiff_t rows,
+                             ptrdiff_t cols, const real *band, ptrdiff_t band_h, ptrdiff_t band_w, real *v,
+                             ptrdiff_t v_p, ptrdiff_t v_t) {
 #define CALL(h_, w_)                                                                                         \
     if (f->h == h_ && f->w == w_)                                                                            \
-        WINO_INPUT(h_, w_)(f->mw, tiles, channels, band, band_h, band_w, v, v_p, v_t);
+        WINO_INPUT(h_, w_)(f->mw, tiles, channels, rows, cols, band, band_h, band_w, v, v_p, v_t);
     WINO_INPUTS(CALL)
 #undef CALL
 }

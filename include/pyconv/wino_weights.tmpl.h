@@ -7,7 +7,8 @@
 typedef double wide __attribute__((vector_size(VECTOR_BYTES)));
 typedef real narrow __attribute__((vector_size(DOUBLES * sizeof(real)), aligned(sizeof(real)), may_alias));
 
-/* u = G g along one axis. Rows 0 and ∞ of G have one number each; those of ±p are an even part ± an odd one. */
+/* u = G g along one axis. Rows 0 and ∞ of G have one number each; those of ±p are an even part ± an odd one, of three
+ * points p alone. */
 INLINE void NAME(wino_weights_1d)(const int size, const int r, double G[8][8], const wide g[8], wide u[8]) {
     u[0] = G[0][0] * g[0];
     PYCONV_UNROLL
@@ -61,7 +62,7 @@ INLINE void NAME(wino_weights_points)(const int size, const int r, double G[8][8
         }
 }
 
-#define WINO_AXES(X) X(4, 2) X(4, 3) X(6, 3) X(6, 4) X(6, 5) X(8, 3) X(8, 7)
+#define WINO_AXES(X) X(3, 2) X(4, 2) X(4, 3) X(6, 3) X(6, 4) X(6, 5) X(8, 3) X(8, 7)
 #define ROWS(size, r) NAME(PYCONV_PASTE4(wino_weights_rows_, size, of, r))
 #define POINTS(size, r) NAME(PYCONV_PASTE4(wino_weights_points_, size, of, r))
 #define INSTANCE(size, r)                                                                                    \

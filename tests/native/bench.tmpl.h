@@ -315,7 +315,7 @@ static void BENCH_NAME(wino_input)(const KERNELS *kernels, bench_label label) {
         const pyconv_wino *f = &BENCH_NAME(forms)[i];
         const ptrdiff_t width = (tiles - 1) * f->mw + f->w;
         BENCH_BYTES(BYTES(channels * f->h * (width + tiles * f->w)) / 2,
-                    kernels->wino_input(f, tiles, channels, band, width * channels, channels, v,
+                    kernels->wino_input(f, tiles, channels, f->h, f->w, band, width * channels, channels, v,
                                         tiles * channels, channels),
                     "F(%dx%d, %dx%d), %td tiles of %td", f->mh, f->mw, f->kh, f->kw, tiles, channels);
     }
