@@ -13,7 +13,7 @@ A task is a block of T tiles, a rectangle of one image or several whole images, 
 One, two, four or all units at a time: V and P stay in L2, or V is read less often while weights stream past.
 """
 
-from libc.math cimport INFINITY, NAN
+from libc.math cimport NAN
 from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
@@ -73,17 +73,10 @@ cdef inline double winograd_traffic(const problem_t *p, int m, int r) noexcept n
 
 
 cdef inline double winograd_seconds(const problem_t *p, int m, int r, int threads) noexcept nogil:
-    """
-    Phases under 2 taps and 1, as of 3x3 at stride 2, save but 1.4 to 1.7 times the products for 3 to 5 times the weights:
-    `auto` uses them where the weights nearly fit L2, since a busy L3 takes back more than was gained.
-    """
     cdef winograd_t w
     if p.n == 0 or not form_fits(p, m, r):
         return 0
     w = cut_winograd(p, m, threads)
-    if r == 2 and p.kh * p.kw < 4 * p.sh * p.sw:
-        if total_depth(p, &w.form) * w.units * w.nr * <int64_t>p.itemsize > 3 * cache_bytes(2) // 2:
-            return INFINITY
     return w.cycles / 0.95 / p.rates.clock + stream_seconds(&p.rates, <double>p.itemsize * p.n * (p.xn + p.yn))
 
 

@@ -47,7 +47,7 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     beside the steps of the product; a fifth of the shorter of the two shows. V and one unit of P move at 40 bytes a cycle,
     several units of P at 20; where all that is touched between two uses exceeds L2, V moves at 16 and several units of P
     at 6, as does V on its way out of L2. NCHW is turned in blocks as wide as a vector; of NHWC only the tiles at the
-    border are copied. Phases, whose pixels are strides apart, take four times as long to transform.
+    border are copied. Phases, whose pixels are strides apart, take 2.8 times as long to transform.
     """
     cdef int64_t blocks = w.image_parts * w.row_parts * w.col_parts
     cdef double tasks = <double>blocks * w.filter_parts * p.g
@@ -80,7 +80,7 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     cdef double calls = w.form.points * panels * units * ceil_div(w.form.depth, DEEPEST) * 60
     cdef bint apart = planes and w.form.dw > 1
     cdef double copying = 1.5 * halo * w.chunk if w.merged else deep * halo * (1.5 * w.lanes if apart else 7 if planes else 1)
-    cdef double before = deep * (6 if phases > 1 else 1.5) * (stored + columns) + copying
+    cdef double before = deep * (4.2 if phases > 1 else 1.5) * (stored + columns) + copying
     cdef double after = vectors * (points * 2 + outputs * (2 * w.lanes if apart else 7 if planes else 3))
     return ceil_div(<int64_t>tasks, threads) * (product + calls + share * (operands + before + after))
 
