@@ -29,7 +29,7 @@ class ComposedPlan:
 
     _operands = ()  # names and arrays, besides those of a call, that out and workspace may not overlap
 
-    def once(self, operands, *arguments):
+    def _once(self, operands, *arguments):
         """The only call of a plan made for it, where `operands`, by name, are still the caller's own."""
         self._operands = tuple((name, as_array(a, name)) for name, a in operands.items() if a is not None)
         return self(*arguments)

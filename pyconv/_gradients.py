@@ -109,7 +109,7 @@ def conv2d_backward_input(
     prepared = TransposedPlan(
         wanted, image, weight, None, stride, sides[::2], dilation, groups, layout, None, limits
     )
-    return prepared.once({"dy": dy, "weight": weight}, dy, out, workspace)
+    return prepared._once({"dy": dy, "weight": weight}, dy, out, workspace)
 
 
 def plan_conv2d_backward_weight(

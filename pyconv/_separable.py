@@ -300,4 +300,4 @@ def separable_conv2d(
         "depthwise_bias": depthwise_bias,
         "bias": bias,
     }
-    return prepared.once(operands, x, out, workspace, residual)
+    return prepared._once(operands, x, out, workspace, residual)

@@ -224,4 +224,4 @@ def conv_transpose2d(
         accuracy=accuracy,
         threads=threads,
     )
-    return prepared.once({"weight": weight, "bias": bias}, x, out, workspace)
+    return prepared._once({"weight": weight, "bias": bias}, x, out, workspace)
