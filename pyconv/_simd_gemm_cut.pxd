@@ -107,12 +107,12 @@ cdef inline bint _whole_planes(const problem_t *p) noexcept nogil:
 
 cdef inline int64_t _units_together(const problem_t *p, const blocks_t *b, int64_t most) noexcept nogil:
     """
-    Units of patches that each panel of weights meets in turn: two thirds of L1 where weights stay in L2, so that an
+    Units of patches that each panel of weights meets in turn: a sixteenth of L2 where weights stay there, too, so that an
     output plane is written to for longer; all of a task where they don't stay there.
     """
     cdef int64_t weights = p.ocg * p.k * <int64_t>p.itemsize
     if b.planes and weights <= cache_bytes(2) // 4:
-        return max(1, min(most, cache_bytes(1) * 2 // 3 // (b.kc * b.nr * <int64_t>p.itemsize)))
+        return max(1, min(most, cache_bytes(2) // 16 // (b.kc * b.nr * <int64_t>p.itemsize)))
     return 1 if small_weights(p) else most
 
 
