@@ -13,14 +13,15 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._depthwise_turned cimport BLOCK, cut_strips, run_turned, turned_cycles
-from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_planes, tail_flags
+from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_planes
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport (
-    BAND_SLACK, BIAS_COLUMN, BIAS_ROW, band_t, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start,
+    BAND_SLACK, band_t, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start,
 )
 from pyconv._spread cimport cut_rectangles, pack_spread, run_spread, spread_seconds
 from pyconv._sizes cimport times
+from pyconv._tail cimport tail_flags
 from pyconv._weights cimport pack_hwio, weight_bytes
 
 cdef enum:
@@ -140,12 +141,12 @@ cdef inline void _filters(const task_t *t, const band_t *b, int64_t count, const
     cdef f32_epilogue e32
     cdef f64_epilogue e64
     if real is float:
-        e32.flags, e32.lo, e32.hi = tail_flags(t), <float>p.lo, <float>p.hi
+        e32.flags, e32.lo, e32.hi = tail_flags(t, True), <float>p.lo, <float>p.hi
         e32.bias = <const float *>t.bias + o if t.bias != NULL else NULL
         e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
         p.kernels.f32.depthwise(b, count, band, band_c, <const float *>t.weight + o * p.k, <float *>t.y + at, p.yc, &e32)
     else:
-        e64.flags, e64.lo, e64.hi = tail_flags(t), p.lo, p.hi
+        e64.flags, e64.lo, e64.hi = tail_flags(t, True), p.lo, p.hi
         e64.bias = <const double *>t.bias + o if t.bias != NULL else NULL
         e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
         p.kernels.f64.depthwise(b, count, band, band_c, <const double *>t.weight + o * p.k, <double *>t.y + at, p.yc, &e64)
@@ -214,11 +215,9 @@ cdef inline void _pixel_rows(const task_t *t, const patches_t *s, int64_t image,
     cdef const problem_t *p = t.p
     cdef int64_t at = image * p.yn + row * p.yh + c
     cdef int64_t from_ = image * p.xn + c
-    cdef int flags = tail_flags(t)
+    cdef int flags = tail_flags(t, False)
     cdef f32_epilogue e32
     cdef f64_epilogue e64
-    if flags & BIAS_ROW:
-        flags ^= BIAS_ROW | BIAS_COLUMN
     if real is float:
         e32.flags, e32.lo, e32.hi = flags, <float>p.lo, <float>p.hi
         e32.bias = <const float *>t.bias + c if t.bias != NULL else NULL

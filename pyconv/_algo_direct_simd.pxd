@@ -13,7 +13,7 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
-from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_planes, tail_flags
+from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_planes
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport band_t, ceil_div, f32_epilogue, f64_epilogue, split_start
@@ -21,6 +21,7 @@ from pyconv._simd_gemm cimport pack_weights, packed_weights
 from pyconv._simd_gemm_cut cimport tile_rows
 from pyconv._spread cimport cut_rectangles, pack_spread, run_spread, spread_seconds
 from pyconv._sizes cimport aligned, plus, times
+from pyconv._tail cimport tail_flags
 from pyconv._weights cimport weight_bytes
 
 cdef enum:
@@ -101,12 +102,12 @@ cdef inline void _panel(const task_t *t, const band_t *b, int64_t m, const real 
     cdef f32_epilogue e32
     cdef f64_epilogue e64
     if real is float:
-        e32.flags, e32.lo, e32.hi = tail_flags(t), <float>p.lo, <float>p.hi
+        e32.flags, e32.lo, e32.hi = tail_flags(t, True), <float>p.lo, <float>p.hi
         e32.bias = <const float *>t.bias + o if t.bias != NULL else NULL
         e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
         p.kernels.f32.direct(b, m, p.k, band, offsets, weight, <float *>t.y + at, p.yc, &e32)
     else:
-        e64.flags, e64.lo, e64.hi = tail_flags(t), p.lo, p.hi
+        e64.flags, e64.lo, e64.hi = tail_flags(t, True), p.lo, p.hi
         e64.bias = <const double *>t.bias + o if t.bias != NULL else NULL
         e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
         p.kernels.f64.direct(b, m, p.k, band, offsets, weight, <double *>t.y + at, p.yc, &e64)

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Cutting an output plane into pieces whose input band stays in the first cache level; see include/pyconv/band.h."""
 
-from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from pyconv._types cimport *
 from pyconv._simd cimport (
-    BAND_SLACK, BIAS_ROW, CLAMP, RESIDUAL, band_pitch, band_relate, band_rows, band_t, cache_bytes, ceil_div, split_start,
+    BAND_SLACK, band_pitch, band_relate, band_rows, band_t, cache_bytes, ceil_div, split_start,
 )
 
 cdef enum:
@@ -62,18 +61,6 @@ cdef inline band_t piece(const problem_t *p, const pieces_t *s, int64_t number, 
 cdef inline void clear_slack(const band_t *b, real *band) noexcept nogil:
     """Lanes that nobody needs read it, and what lies about in memory may be denormal numbers, which are slow to multiply."""
     memset(band + band_rows(b.rows, b.kh, b.sh, b.dh) * b.sw * b.pitch, 0, BAND_SLACK * sizeof(real))
-
-
-cdef inline int tail_flags(const task_t *t) noexcept nogil:
-    """Of an epilogue whose rows are filters."""
-    cdef int flags = 0
-    if t.bias != NULL:
-        flags |= BIAS_ROW
-    if t.residual != NULL:
-        flags |= RESIDUAL
-    if t.p.lo != -INFINITY or t.p.hi != INFINITY:
-        flags |= CLAMP
-    return flags
 
 
 cdef inline void split_planes(const problem_t *p, const band_t *b, int64_t planes, const real *x, int64_t row, int64_t col,

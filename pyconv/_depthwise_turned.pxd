@@ -11,10 +11,10 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
-from pyconv._band cimport tail_flags
 from pyconv._channels_last cimport turn_rows
 from pyconv._poll cimport poll, tasks_between_polls
-from pyconv._simd cimport BIAS_COLUMN, BIAS_ROW, RESIDUAL, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start
+from pyconv._simd cimport RESIDUAL, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start
+from pyconv._tail cimport tail_flags
 
 cdef enum:
     BLOCK = 16                # channels: a cache line of float32
@@ -55,11 +55,9 @@ cdef inline void _turned_rows(const task_t *t, const patches_t *s, int64_t rows,
                               real *y) noexcept nogil:
     """Outputs [rows][ow][BLOCK] of turned inputs; y holds the residual, if there is one."""
     cdef const problem_t *p = t.p
-    cdef int flags = tail_flags(t)
+    cdef int flags = tail_flags(t, False)
     cdef f32_epilogue e32
     cdef f64_epilogue e64
-    if flags & BIAS_ROW:
-        flags ^= BIAS_ROW | BIAS_COLUMN
     if real is float:
         e32.flags, e32.lo, e32.hi, e32.residual = flags, <float>p.lo, <float>p.hi, y
         e32.bias = <const float *>t.bias + c if t.bias != NULL else NULL

@@ -23,7 +23,8 @@ from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rows cimport lowered_row, reach
 from pyconv._simd cimport ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, ceil_div, split_start
 from pyconv._simd_bands_cut cimport BAND_RUNS, band_lines, bands_t, span, weights_stream
-from pyconv._simd_gemm cimport last_flags, multiply
+from pyconv._simd_gemm cimport multiply
+from pyconv._tail cimport tail_flags
 
 
 cdef inline void _fill_band(const problem_t *p, const bands_t *b, const real *x, int64_t row, int64_t column,
@@ -138,7 +139,7 @@ cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *
     cdef const real *band = x + row * p.sh * p.xh + column * p.sw * p.xw
     cdef int64_t first_run, runs, c0, k, filters
     cdef int flags
-    cdef int tail = last_flags(t, False)
+    cdef int tail = tail_flags(t, False)
     cdef below_t below = _rows_below(p, x, row, rows)
     cdef int64_t block = 0
     cdef int64_t blocks = ceil_div(end - filter, b.filters) * ceil_div(b.runs, b.block_runs) * ceil_div(b.run, b.chunk)

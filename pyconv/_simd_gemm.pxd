@@ -12,18 +12,18 @@ c, kh, kw in NCHW and kh, kw, c in NHWC. A task is a run of pixels times a run o
 sums each output in the same order whatever the number of threads.
 """
 
-from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport (
-    ACCUMULATE, BIAS_COLUMN, BIAS_ROW, CLAMP, RESIDUAL, TRANSPOSED, ahead_part, ahead_t, cache_bytes, ceil_div,
+    ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, cache_bytes, ceil_div,
     f32_epilogue, f64_epilogue, patches_t, split_start,
 )
 from pyconv._simd_gemm_cut cimport blocks_t, small_weights, tile_columns, tile_rows, weights_broadcast
 from pyconv._sizes cimport times
+from pyconv._tail cimport tail_flags
 
 
 cdef inline size_t packed_weights(const problem_t *p, bint broadcast) noexcept nogil:
@@ -100,17 +100,6 @@ cdef inline void _multiply_planes(const problem_t *p, int64_t m, int64_t n, int6
         p.kernels.f64.gemm_planes(m, n, k, a, b, p.xc, to, c, p.yc, &e64)
 
 
-cdef inline int last_flags(const task_t *t, bint filters_are_rows) noexcept nogil:
-    cdef int flags = 0
-    if t.bias != NULL:
-        flags |= BIAS_ROW if filters_are_rows else BIAS_COLUMN
-    if t.residual != NULL:
-        flags |= RESIDUAL
-    if t.p.lo != -INFINITY or t.p.hi != INFINITY:
-        flags |= CLAMP
-    return flags
-
-
 cdef inline ahead_t _beyond(const problem_t *p, const blocks_t *b, const real *x, int64_t pixel, const real *weight,
                             int64_t kc, int64_t m, int64_t panel, int64_t panels) noexcept nogil:
     """
@@ -136,7 +125,7 @@ cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches
     cdef const real *residual
     cdef bint turned = p.layout == PYCONV_NHWC
     cdef int64_t ldc = p.yw if turned else p.yc
-    cdef int tail = last_flags(t, True)
+    cdef int tail = tail_flags(t, True)
     cdef int64_t run = b.run * b.nr
     cdef int64_t k0 = 0
     cdef int64_t kc, first, count, unit, panel, row, m, where
@@ -182,7 +171,7 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
     cdef int64_t ldc = p.yc if turned else p.yw
     cdef int64_t panels = ceil_div(pixels, b.mr)
     cdef int64_t l1 = cache_bytes(1) // 2 // <int64_t>p.itemsize
-    cdef int tail = last_flags(t, False)
+    cdef int tail = tail_flags(t, False)
     cdef int64_t k0 = 0
     cdef int64_t kc, n, filter, first, last, panel, pixel, m, where
     cdef int flags

@@ -120,7 +120,7 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
     """
     kc steps of the broadcast side fill three quarters of L1: both sides may stream from L2, and fewer blocks of K read
     and write the outputs less often. The vector side of a task stays in a quarter of L2, at most 512 KB; where the
-    weights are small, in L1, a unit at a time.
+    weights are small, a few units at a time.
     """
     cdef blocks_t b
     cdef int64_t l2 = min(cache_bytes(2) // 4, 524288) // <int64_t>p.itemsize

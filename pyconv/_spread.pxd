@@ -13,13 +13,13 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
-from pyconv._band cimport tail_flags
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport (
-    BIAS_COLUMN, BIAS_ROW, band_rows, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start, spread_t,
+    band_rows, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start, spread_t,
 )
 from pyconv._sizes cimport aligned, times
+from pyconv._tail cimport tail_flags
 
 # How an output image is cut into rectangles.
 ctypedef struct rectangles_t:
@@ -149,10 +149,8 @@ cdef inline void _rectangle(const task_t *t, const rectangles_t *s, int64_t numb
     cdef int64_t count = min(s.width, p.oc - o)
     cdef int64_t at = image * p.yn + row * p.yh + col * p.yw + o
     cdef const real *x = <const real *>t.x + image * p.xn + o // p.ocg * p.icg
-    cdef int flags = tail_flags(t)
+    cdef int flags = tail_flags(t, False)
     cdef patches_t a
-    if flags & BIAS_ROW:
-        flags ^= BIAS_ROW | BIAS_COLUMN
     a.c, a.kh, a.kw, a.sh, a.sw, a.dh, a.dw = p.icg, p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
     if s.in_place:
         a.ih, a.iw, a.oh, a.ow, a.ph, a.pw = p.ih, p.iw, p.oh, p.ow, p.ph0, p.pw0

@@ -5,12 +5,24 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 from cython.parallel cimport prange
 
-from pyconv._simd cimport split_start
+from pyconv._simd cimport BIAS_COLUMN, BIAS_ROW, CLAMP, RESIDUAL, split_start
 from pyconv._types cimport *
 
 
 cdef inline bint has_tail(const task_t *t) noexcept nogil:
     return t.bias != NULL or t.residual != NULL or t.p.lo != -INFINITY or t.p.hi != INFINITY
+
+
+cdef inline int tail_flags(const task_t *t, bint filters_are_rows) noexcept nogil:
+    """The same pass as an epilogue of the kernels: of rows that are filters, or else columns."""
+    cdef int flags = 0
+    if t.bias != NULL:
+        flags |= BIAS_ROW if filters_are_rows else BIAS_COLUMN
+    if t.residual != NULL:
+        flags |= RESIDUAL
+    if t.p.lo != -INFINITY or t.p.hi != INFINITY:
+        flags |= CLAMP
+    return flags
 
 
 cdef inline real finished(real v, real lo, real hi) noexcept nogil:

@@ -12,12 +12,13 @@ from libc.string cimport memset
 from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
-from pyconv._band cimport WIDEST, piece, pieces_t, tail_flags
+from pyconv._band cimport WIDEST, piece, pieces_t
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport BAND_SLACK, band_pitch, band_t, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start
 from pyconv._simd_gemm_cut cimport tile_rows
 from pyconv._sizes cimport aligned, times
+from pyconv._tail cimport tail_flags
 
 cdef enum:
     MOST = 3                  # channels per group; more have tiles of both axes
@@ -134,12 +135,12 @@ cdef inline void _panel(const task_t *t, const band_t *b, int64_t m, const real 
     cdef f32_epilogue e32
     cdef f64_epilogue e64
     if real is float:
-        e32.flags, e32.lo, e32.hi = tail_flags(t), <float>p.lo, <float>p.hi
+        e32.flags, e32.lo, e32.hi = tail_flags(t, True), <float>p.lo, <float>p.hi
         e32.bias = <const float *>t.bias + o if t.bias != NULL else NULL
         e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
         p.kernels.f32.f2k3_rows(b, m, 3 * p.icg, points, offsets, weight, <float *>t.y + at, p.yc, &e32)
     else:
-        e64.flags, e64.lo, e64.hi = tail_flags(t), p.lo, p.hi
+        e64.flags, e64.lo, e64.hi = tail_flags(t, True), p.lo, p.hi
         e64.bias = <const double *>t.bias + o if t.bias != NULL else NULL
         e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
         p.kernels.f64.f2k3_rows(b, m, 3 * p.icg, points, offsets, weight, <double *>t.y + at, p.yc, &e64)
