@@ -59,10 +59,10 @@ def integers(
     )
 
 
-def _make_plan(shape, dtype, weight, bias, borrow, *arguments):
+def _make_plan(shape, dtype, weight, bias, single, borrow, *arguments):
     if type(weight) is not np.ndarray:
         weight = as_array(weight, "weight")
-    return Plan(shape, dtype, weight, bias, *integers(shape, weight.shape, *arguments), borrow)
+    return Plan(shape, dtype, weight, bias, *integers(shape, weight.shape, *arguments), single, borrow)
 
 
 def conv2d(
@@ -168,6 +168,7 @@ def conv2d(
         weight,
         bias,
         True,
+        workspace is None,  # else the choice of `plan`, which says how much workspace it takes
         stride,
         padding,
         dilation,
@@ -237,6 +238,7 @@ def plan(
         weight.dtype,
         weight,
         bias,
+        False,
         False,
         stride,
         padding,

@@ -84,7 +84,7 @@ cdef class Plan:
 
     def __cinit__(self, tuple shape, cnp.dtype dtype, object weight, object bias, int layout, tuple stride, tuple padding,
                   tuple dilation, object groups, int padding_mode, double lo, double hi, int algorithm, int accuracy,
-                  object max_workspace, object threads, bint borrow):
+                  object max_workspace, object threads, bint single, bint borrow):
         cdef pyconv_conv2d_t d
         cdef cnp.ndarray w
         cdef cnp.ndarray b = None
@@ -121,7 +121,7 @@ cdef class Plan:
             raise MemoryError(f"cannot allocate {plan_owned_bytes(&self.plan, bias is not None)} bytes for packed weights")
         if self.plan.need.borrows:
             self.weight = w
-        if borrow:
+        if single:
             self.operands = (("weight", weight), ("bias", bias))
         elif self.plan.need.borrows:
             self.operands = (("weight", weight),)

@@ -169,6 +169,25 @@ def test_conv2d_with_out_and_workspace():
         np.testing.assert_array_equal(out, plan(x), err_msg=plan.algorithm)
 
 
+@pytest.mark.parametrize(
+    "x_shape, w_shape, keywords",
+    [
+        ((1, 3, 4, 1), (5, 3, 3, 3), {"stride": 2, "padding": "full"}),
+        ((1, 4, 15, 5), (2, 4, 15, 5), {"stride": 3}),
+        ((1, 2, 1, 4), (4, 2, 1, 4), {}),
+        ((1, 3, 16, 8), (9, 3, 7, 7), {"stride": 2, "padding": 3}),
+        ((1, 16, 26, 3), (21, 3, 6, 3), {"layout": "NHWC"}),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+def test_conv2d_takes_the_workspace_that_plan_says(x_shape, w_shape, keywords, dtype):
+    """One call pays for packing weights and may choose otherwise; not where the caller brings the memory."""
+    x, w = integers(x_shape, dtype), integers(w_shape, dtype, seed=1)
+    plan = pyconv.plan(x.shape, w, **keywords)
+    y = pyconv.conv2d(x, w, workspace=plan.new_workspace(), **keywords)
+    np.testing.assert_array_equal(y, plan(x))
+
+
 def test_everything_but_the_arrays_is_keyword_only():
     x, w, b = integers(X_SHAPE), integers((6, 4, 3, 3)), integers(6)
     with pytest.raises(TypeError):

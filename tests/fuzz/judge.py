@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Right or wrong: bit for bit where sums are exact, else within a bound of A = |x| * |w|."""
+
+import numpy as np
+
+from .arrays import TINY
+from .operators import ULP
+
+
+def verdict(y, truth, p, strict):
+    """None, or what is wrong with y."""
+    value, dtype = truth.value, np.dtype(p["dtype"])
+    if y.shape != value.shape:
+        return f"shape {y.shape}, right is {value.shape}"
+    if y.dtype != dtype:
+        return f"dtype {y.dtype}, right is {dtype}"
+    if not y.size:
+        return None
+    if not strict and p["data"] == "nan_weight":
+        return None
+    if p["data"] == "nan_weight" and p["op"] in ("conv_transpose2d", "conv2d_backward_input"):
+        return None
+    with np.errstate(all="ignore"):
+        return _values(y, truth, p, strict, dtype)
+
+
+def _values(y, truth, p, strict, dtype):
+    value, size, name = truth.value, truth.size, dtype.name
+    finite = np.isfinite(value) & np.isfinite(size) & np.isfinite(truth.inherited)
+    wide = y.astype(np.float64)
+    if strict and p["data"] == "integers" and p["op"] != "factorize":
+        right = value.astype(dtype)
+        wrong = y != right
+        return _show(wrong, y, right, "exact") if wrong.any() else None
+    computed = np.finfo(np.float32 if name == "float16" else dtype)
+    if strict:
+        nan = np.isnan(value)
+        wrong = nan != np.isnan(y)
+        if wrong.any():
+            return _show(wrong, y, value, "NaN only where a window holds one")
+        bound = size * truth.terms
+    else:
+        # An image with a value that isn't finite may be lost as a whole, the others not.
+        finite = finite & _alone(finite, p)
+        bound = np.broadcast_to(_largest(np.where(np.isfinite(size), size, 0), p), y.shape) * (
+            8 * truth.terms + 400
+        )
+    bound = (bound * 1.01 + truth.inherited) * ULP[name]
+    # Products that underflow, once each; transforms multiply that.
+    least = TINY["float32" if name == "float16" else name]
+    bound = bound + least * truth.terms * truth.fan * (1 if strict else 1e3)
+    # Partial sums that may leave the range are no one's promise.
+    finite &= size * (truth.terms if not strict else 1) < computed.max
+    low, high = (value - bound).astype(dtype), (value + bound).astype(dtype)  # rounding is monotone
+    wrong = finite & ~((y >= low) & (y <= high))
+    if not wrong.any():
+        return None
+    times = np.abs(wide - value)[wrong] / np.maximum(np.broadcast_to(bound, y.shape)[wrong], TINY["float64"])
+    return _show(wrong, y, value, f"up to {times.max():.3g} times the bound off")
+
+
+def _images(a, p):
+    """The axes of one image of the result, or the whole result where sums run over the batch."""
+    if p["op"] == "conv2d_backward_weight":
+        return tuple(range(a.ndim))
+    return tuple(range(a.ndim - (2 if p["op"] == "conv1d" else 3), a.ndim))
+
+
+def _alone(finite, p):
+    return finite.all(axis=_images(finite, p), keepdims=True)
+
+
+def _largest(a, p):
+    return a.max(axis=_images(a, p), keepdims=True)
+
+
+def _show(wrong, y, right, what):
+    first = tuple(int(i) for i in np.argwhere(wrong)[0])
+    count = f"{int(wrong.sum())} of {wrong.size} values"
+    return f"{count}, {what}; at {first}: {y[first]!r}, right is {right[first]!r}"

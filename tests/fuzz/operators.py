@@ -1,0 +1,506 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The calls: each operator's arrays, the right values with their bound, and the package asked in one way."""
+
+import contextlib
+import ctypes
+from dataclasses import dataclass, field
+
+import c_api
+import numpy as np
+
+import pyconv
+
+from . import exact
+from .arrays import Fence, Operand, fill
+from .problems import geometry, images, painted
+
+ULP = {"float16": 2.0**-24, "float32": 2.0**-24, "float64": 2.0**-52}  # float16 is computed in float32;
+# float64 is judged in float64, whose own error is as large
+
+UNIVERSAL = ("direct", "im2col", "im2row", "mec")
+LIMITS = ("algorithm", "accuracy", "threads")
+
+fences = {}
+
+
+def fence(role):
+    if role not in fences:
+        fences[role] = Fence()
+    return fences[role]
+
+
+@dataclass
+class Truth:
+    """What the result must be: value, A = |x| * |w| with bias and residual, and terms per sum."""
+
+    value: np.ndarray  # in the shape of the result
+    size: np.ndarray
+    terms: int
+    inherited: object = 0.0  # of an operator before this one: A times terms, carried through
+    fan: int = 1  # terms of the last sum, where what underflows before it counts so often
+
+
+@dataclass
+class Case:
+    problem: dict
+    shape: tuple  # of the result
+    operands: dict
+    run: object  # run(out, workspace) -> the result
+    truth: object  # truth() -> Truth
+    plan: object = None  # with workspace_bytes, packed_bytes; None where there is none
+    handles: list = field(default_factory=list)  # C plans to destroy
+
+
+def classes():
+    """algorithm -> accuracy class"""
+    rows = pyconv.explain((1, 1, 8, 8), (1, 1, 3, 3)).rows
+    return {row["algorithm"]: row["accuracy"] for row in rows}
+
+
+def arranged(a, p):
+    """(n, c, h, w) as callers have it: the layout, the leading dimensions; a signal without its row."""
+    if p["layout"] == "NHWC":
+        a = a.transpose(0, 2, 3, 1)
+    a = a.reshape(*p["lead"], *a.shape[1:])
+    return a.squeeze(-3 if p["layout"] == "NHWC" else -2) if p["op"] == "conv1d" else a
+
+
+class Data:
+    """The arrays of a problem: float64 as the formulas take them, operands as the call does."""
+
+    def __init__(self, p):
+        self.p, self.rng, self.operands = p, np.random.default_rng(p["seed"]), {}
+
+    def _keep(self, role, values, form):
+        self.operands[role] = Operand(fence(role), values, form, self.p["at_end"])
+        return self.operands[role].given
+
+    def image(self, role, channels, rows, columns, form="plain", kind=None):
+        """The array in float64, (n, c, h, w), and as given."""
+        p = self.p
+        a = fill(
+            kind or p["data"], (images(p), channels, rows, columns), p["dtype"], self.rng, kind is not None
+        )
+        return a.astype(np.float64), self._keep(role, arranged(a, p), form)
+
+    def weight(self, role, shape, form="plain"):
+        p = self.p
+        a = fill(p["data"], shape, p["dtype"], self.rng, True)
+        given = a
+        if p["op"] == "conv1d":
+            given = a[:, :, 0]
+        elif p["matrix"]:
+            given = a[:, :, 0, 0]
+        return a.astype(np.float64), self._keep(role, given, form)
+
+    def extra(self, role, shape):
+        """A bias or a residual, or None."""
+        p = self.p
+        kind = p["data"] if p["data"] in ("integers", "denormal") else "normal"
+        a = fill(kind, shape, p["dtype"], self.rng)
+        return a.astype(np.float64), self._keep(role, a, "plain")
+
+    def bias(self, count):
+        return self.extra("bias", (count,)) if self.p["bias"] else (None, None)
+
+    def residual(self, shape):
+        return self.extra("residual", shape) if self.p["residual"] else (None, None)
+
+
+def clip(y, activation):
+    if activation is None:
+        return y
+    lo, hi = {"relu": (0, np.inf), "relu6": (0, 6)}.get(
+        activation if isinstance(activation, str) else ""
+    ) or activation[1:]
+    return np.clip(y, lo, hi)
+
+
+def said(activation):
+    return tuple(activation) if isinstance(activation, list) else activation
+
+
+def finished(value, size, bias, residual, p, terms, inherited=0.0, fan=1):
+    """Bias, residual and activation on both sides; the truth in the shape of the result."""
+    if bias is not None:
+        value, size = value + bias[:, None, None], size + np.abs(bias)[:, None, None]
+    value, size = arranged(value, p), arranged(size, p)
+    if residual is not None:
+        value, size = value + residual, size + np.abs(residual)
+    return Truth(clip(value, p["activation"]), size, terms + 2, inherited, fan)
+
+
+def words(p):
+    """Keywords that most operators share."""
+    padding = p["padding"]
+    return {
+        "stride": tuple(p["stride"]), "padding": padding, "dilation": tuple(p["dilation"]),
+        "layout": p["layout"], **{key: p[key] for key in LIMITS},
+    }  # fmt: skip
+
+
+def bounded(p, make, keywords):
+    """`make(max_workspace=…)` under the budget the problem asks for, and the bytes it may take."""
+    budget = p["budget"]
+    if budget in ("just", "less"):
+        free = make(**keywords)
+        budget = max(0, free.workspace_bytes + getattr(free, "packed_bytes", 0) - (budget == "less"))
+    elif budget == "zero":
+        budget = 0
+    return make(**keywords, max_workspace=budget), budget
+
+
+class Overdrawn(AssertionError):
+    """A plan takes more memory than it was allowed."""
+
+
+def planned(p, make, keywords):
+    plan, budget = bounded(p, make, keywords)
+    used = plan.workspace_bytes + getattr(plan, "packed_bytes", 0)
+    if budget is not None and used > budget:
+        raise Overdrawn(f"takes {used} bytes of the {budget} allowed")
+    keywords["max_workspace"] = budget
+    return plan
+
+
+def conv2d(p):
+    """conv2d in its three ways, and its guises depthwise, pointwise and conv1d."""
+    g, op = geometry(p), p["op"]
+    data = Data(p)
+    channels, filters = p["groups"] * p["icg"], p["groups"] * p["ocg"]
+    plain = p["via"] == "c"
+    x, given = data.image("x", channels, p["ih"], p["iw"], "plain" if plain else p["x_form"])
+    shape = (filters, p["icg"], p["kh"], p["kw"])
+    w, given_w = data.weight("weight", shape, "plain" if plain else p["w_form"])
+    bias, given_bias = data.bias(filters)
+    result = arranged(np.empty((images(p), filters, *g.size)), p).shape
+    residual, given_residual = data.residual(result)
+    keywords = words(p) | {"padding_mode": p["mode"], "activation": said(p["activation"])}
+    if op != "depthwise_conv2d":
+        keywords["groups"] = p["groups"]
+
+    def truth():
+        value, size = exact.correlate(x, w, g), exact.correlate(np.abs(x), np.abs(w), g)
+        return finished(value, size, bias, residual, p, p["icg"] * p["kh"] * p["kw"])
+
+    case = Case(p, result, data.operands, None, truth)
+    if p["via"] == "c":
+        return _by_c(p, case, g, given, given_w, given_bias, given_residual)
+
+    x_shape = arranged(np.empty((images(p), channels, p["ih"], p["iw"])), p | {"op": "conv2d"}).shape
+    twin = keywords | {"groups": p["groups"]}
+    if op == "conv1d":
+        padding = p["padding"]
+        twin["padding"] = padding if isinstance(padding, str) else g.rows and (g.rows, g.columns)
+        keywords |= {"stride": p["stride"][1], "dilation": p["dilation"][1]}
+        if p["layout"] == "NHWC":
+            keywords["layout"] = "NLC"
+        else:
+            keywords["layout"] = "NCL"
+
+    def make(**rest):
+        if op == "conv2d":
+            return pyconv.plan(x_shape, given_w, given_bias, **rest)
+        return pyconv.plan(x_shape, w.astype(p["dtype"]), bias, **rest)
+
+    if op != "conv2d" and bias is not None:
+        bias = bias.astype(p["dtype"])
+    case.plan = planned(p, make, twin)
+    keywords["max_workspace"] = twin["max_workspace"]
+    if p["via"] == "plan":
+        case.run = lambda out, workspace: case.plan(
+            given, out=out, workspace=workspace, residual=given_residual
+        )
+        return case
+    function = getattr(pyconv, op)
+    case.run = lambda out, workspace: function(
+        given, given_w, given_bias, residual=given_residual, out=out, workspace=workspace, **keywords
+    )
+    return case
+
+
+class Refused(ValueError):
+    """The C API's UNSUPPORTED."""
+
+
+def _by_c(p, case, g, x, w, bias, residual):
+    C, modes = (
+        c_api.C,
+        {"zeros": "ZEROS", "reflect": "REFLECT", "replicate": "REPLICATE", "circular": "CIRCULAR"},
+    )
+    lo, hi = {None: (-np.inf, np.inf), "relu": (0, np.inf), "relu6": (0, 6)}.get(
+        said(p["activation"]) if not isinstance(p["activation"], list) else "",
+        p["activation"] and p["activation"][1:],
+    )
+    d = c_api.Conv2d(
+        dtype=C["PYCONV_F64" if p["dtype"] == "float64" else "PYCONV_F32"], layout=C["PYCONV_" + p["layout"]],
+        padding_mode=C["PYCONV_" + modes[p["mode"]]], accuracy=C["PYCONV_" + p["accuracy"].upper()],
+        algorithm=c_api.algorithm(p["algorithm"].encode()), threads=p["threads"],
+        n=images(p), g=p["groups"], ic=p["groups"] * p["icg"], ih=p["ih"], iw=p["iw"],
+        oc=p["groups"] * p["ocg"], icg=p["icg"], kh=p["kh"], kw=p["kw"],
+        sh=p["stride"][0], sw=p["stride"][1], dh=p["dilation"][0], dw=p["dilation"][1],
+        ph0=g.rows[0], ph1=g.rows[1], pw0=g.columns[0], pw1=g.columns[1], lo=lo, hi=hi,
+    )  # fmt: skip
+
+    def create():
+        status, handle = c_api.create(d, w, bias)
+        if status == "UNSUPPORTED" or status == "OVER_BUDGET" or status == "UNDER_ACCURACY":
+            raise pyconv.UnsupportedError(c_api.message(status, d))
+        if status != "OK":
+            raise AssertionError(f"pyconv_plan_create returns {status}: {c_api.message(status, d)}")
+        case.handles.append(handle)
+        return handle
+
+    handle = create()
+    used = c_api.plan_workspace_bytes(handle) + c_api.plan_packed_bytes(handle)
+    budget = {"zero": 0, "just": used, "less": max(0, used - 1)}.get(p["budget"], p["budget"])
+    if budget is not None:
+        d.max_workspace = budget
+        handle = create()
+        used = c_api.plan_workspace_bytes(handle) + c_api.plan_packed_bytes(handle)
+        if used > budget:
+            raise Overdrawn(f"takes {used} bytes of the {budget} allowed")
+    oh, ow = ctypes.c_int64(), ctypes.c_int64()
+    c_api.plan_output_size(handle, oh, ow)
+    if (oh.value, ow.value) != g.size:
+        raise AssertionError(f"pyconv_plan_output_size says {(oh.value, ow.value)}, right is {g.size}")
+
+    def run(out, workspace):
+        out = np.full(case.shape, np.nan, p["dtype"]) if out is None else out
+        status = c_api.run(
+            handle, x, out, workspace if workspace is None or workspace.size else None, residual
+        )
+        if status != "OK":
+            raise AssertionError(f"pyconv_plan_run returns {status}")
+        return out
+
+    case.run = run
+    case.plan = _Sizes(c_api.plan_workspace_bytes(handle))
+    return case
+
+
+@dataclass
+class _Sizes:
+    workspace_bytes: int
+
+
+def partial(p):
+    g, data = geometry(p), Data(p)
+    count = p["groups"] * p["icg"]
+    x, given = data.image(
+        "x", count + p["extra"], p["ih"], p["iw"], "plain" if p["out"] == "x" else p["x_form"]
+    )
+    w, given_w = data.weight("weight", (count, p["icg"], p["kh"], p["kw"]), p["w_form"])
+    bias, given_bias = data.bias(count)
+    keywords = words(p) | {
+        "padding_mode": p["mode"], "activation": said(p["activation"]), "groups": p["groups"],
+        "max_workspace": 0 if p["budget"] == "zero" else None,
+    }  # fmt: skip
+    del keywords["stride"]
+
+    def truth():
+        first = x[:, :count]
+        value, size = exact.correlate(first, w, g), exact.correlate(np.abs(first), np.abs(w), g)
+        if bias is not None:
+            value, size = value + bias[:, None, None], size + np.abs(bias)[:, None, None]
+        value = np.concatenate([clip(value, p["activation"]), x[:, count:]], 1)
+        size = np.concatenate([size, np.abs(x[:, count:])], 1)
+        return Truth(arranged(value, p), arranged(size, p), p["icg"] * p["kh"] * p["kw"] + 2)
+
+    case = Case(p, arranged(x, p).shape, data.operands, None, truth)
+    saved = arranged(x, p).astype(p["dtype"])
+
+    def run(out, workspace):
+        if p["out"] == "x" and isinstance(given, np.ndarray):
+            given[...] = saved
+            return pyconv.partial_conv2d(given, given_w, given_bias, out=given, **keywords)
+        return pyconv.partial_conv2d(given, given_w, given_bias, out=out, **keywords)
+
+    case.run = run
+    return case
+
+
+def separable(p):
+    g, data = geometry(p), Data(p)
+    c, middle, filters = p["groups"], p["groups"] * p["ocg"], p["filters"]
+    x, given = data.image("x", c, p["ih"], p["iw"], p["x_form"])
+    dw, given_dw = data.weight("weight", (middle, 1, p["kh"], p["kw"]), p["w_form"])
+    pw, given_pw = data.weight("pointwise", (filters, middle, 1, 1))
+    b1, given_b1 = data.extra("inner_bias", (middle,)) if p["inner_bias"] else (None, None)
+    bias, given_bias = data.bias(filters)
+    result = arranged(np.empty((images(p), filters, *g.size)), p).shape
+    residual, given_residual = data.residual(result)
+    keywords = words(p) | {
+        "padding_mode": p["mode"], "activation": said(p["activation"]), "depthwise_bias": given_b1,
+        "depthwise_activation": said(p["inner_activation"]),
+    }  # fmt: skip
+    del keywords["algorithm"]
+
+    def truth():
+        inner, size = exact.correlate(x, dw, g), exact.correlate(np.abs(x), np.abs(dw), g)
+        if b1 is not None:
+            inner, size = inner + b1[:, None, None], size + np.abs(b1)[:, None, None]
+        inner, matrix = clip(inner, p["inner_activation"]), pw[:, :, 0, 0]
+
+        def times(m, a):
+            n, c, h, w = a.shape
+            return (m @ a.reshape(n, c, h * w)).reshape(n, filters, h, w)
+
+        value, outer = times(matrix, inner), times(np.abs(matrix), np.abs(inner))
+        inherited = arranged(times(np.abs(matrix), size), p) * (p["kh"] * p["kw"] + 2)
+        return finished(value, outer, bias, residual, p, middle, inherited, middle * p["kh"] * p["kw"])
+
+    case = Case(p, result, data.operands, None, truth)
+    x_shape = arranged(x, p).shape
+    make = lambda **rest: pyconv.plan_separable_conv2d(x_shape, given_dw, given_pw, given_bias, **rest)  # noqa: E731
+    case.plan = planned(p, make, keywords)
+    if p["via"] == "plan":
+        case.run = lambda out, workspace: case.plan(
+            given, out=out, workspace=workspace, residual=given_residual
+        )
+    else:
+        case.run = lambda out, workspace: pyconv.separable_conv2d(
+            given,
+            given_dw,
+            given_pw,
+            given_bias,
+            residual=given_residual,
+            out=out,
+            workspace=workspace,
+            **keywords,
+        )
+    return case
+
+
+def transposed(p):
+    data, (size, cut) = Data(p), painted(p)
+    channels, filters = p["groups"] * p["icg"], p["groups"] * p["ocg"]
+    x, given = data.image("x", channels, p["ih"], p["iw"], p["x_form"])
+    w, given_w = data.weight("weight", (channels, p["ocg"], p["kh"], p["kw"]), p["w_form"])
+    bias, given_bias = data.bias(filters)
+    keywords = words(p) | {
+        "output_padding": tuple(p["output_padding"]), "groups": p["groups"],
+        "activation": said(p["activation"]),
+    }  # fmt: skip
+
+    def truth():
+        g = _Strides(p)
+        value, magnitude = exact.paint(x, w, g, size, cut), exact.paint(np.abs(x), np.abs(w), g, size, cut)
+        return finished(value, magnitude, bias, None, p, p["icg"] * p["kh"] * p["kw"])
+
+    case = Case(p, arranged(np.empty((images(p), filters, *size)), p).shape, data.operands, None, truth)
+    x_shape = arranged(x, p).shape
+    make = lambda **rest: pyconv.plan_conv_transpose2d(x_shape, given_w, given_bias, **rest)  # noqa: E731
+    case.plan = planned(p, make, keywords)
+    if p["via"] == "plan":
+        case.run = lambda out, workspace: case.plan(given, out=out, workspace=workspace)
+    else:
+        case.run = lambda out, workspace: pyconv.conv_transpose2d(
+            given, given_w, given_bias, out=out, workspace=workspace, **keywords
+        )
+    return case
+
+
+class _Strides:
+    def __init__(self, p):
+        self.stride, self.dilation, self.groups = p["stride"], p["dilation"], p["groups"]
+
+
+def backward_input(p):
+    g, data = geometry(p), Data(p)
+    channels, filters = p["groups"] * p["icg"], p["groups"] * p["ocg"]
+    dy, given = data.image("x", filters, *g.size, p["x_form"])
+    w, given_w = data.weight("weight", (filters, p["icg"], p["kh"], p["kw"]), p["w_form"])
+    keywords = words(p) | {"groups": p["groups"], "max_workspace": None}
+    shape = arranged(np.empty((images(p), channels, p["ih"], p["iw"])), p).shape
+
+    def truth():
+        cut, size = (g.rows[0], g.columns[0]), (p["ih"], p["iw"])
+        value = exact.paint(dy, w, _Strides(p), size, cut)
+        magnitude = exact.paint(np.abs(dy), np.abs(w), _Strides(p), size, cut)
+        return finished(value, magnitude, None, None, p, p["ocg"] * p["kh"] * p["kw"])
+
+    run = lambda out, workspace: pyconv.conv2d_backward_input(shape, given_w, given, out=out, **keywords)  # noqa: E731
+    return Case(p, shape, data.operands, run, truth)
+
+
+def backward_weight(p):
+    g, data = geometry(p), Data(p)
+    channels, filters = p["groups"] * p["icg"], p["groups"] * p["ocg"]
+    x, given = data.image("x", channels, p["ih"], p["iw"], p["x_form"])
+    dy, given_dy = data.image("dy", filters, *g.size, p["w_form"], kind=p["data"])
+    shape = (filters, p["icg"], p["kh"], p["kw"])
+    keywords = words(p) | {"groups": p["groups"]}
+    del keywords["algorithm"], keywords["accuracy"]
+
+    def truth():
+        value = exact.weight_gradient(x, dy, shape, g)
+        magnitude = exact.weight_gradient(np.abs(x), np.abs(dy), shape, g)
+        return Truth(value, magnitude, max(1, images(p)) * g.size[0] * g.size[1])
+
+    case = Case(p, shape, data.operands, None, truth)
+    x_shape = arranged(x, p).shape
+    make = lambda **rest: pyconv.plan_conv2d_backward_weight(x_shape, shape, dtype=p["dtype"], **rest)  # noqa: E731
+    case.plan = planned(p, make, keywords)
+    if p["via"] == "plan":
+        case.run = lambda out, workspace: case.plan(given, given_dy, out=out, workspace=workspace)
+    else:
+        case.run = lambda out, workspace: pyconv.conv2d_backward_weight(
+            given, shape, given_dy, out=out, workspace=workspace, **keywords
+        )
+    return case
+
+
+def factorized(p):
+    """Two convolutions by the factors as they are, rounded to the dtype."""
+    data = Data(p)
+    channels, filters = p["groups"] * p["icg"], p["groups"] * p["ocg"]
+    x, given = data.image("x", channels, p["ih"], p["iw"], p["x_form"])
+    _, given_w = data.weight("weight", (filters, p["icg"], p["kh"], p["kw"]), "plain")
+    bias, given_bias = data.bias(filters)
+    factors = pyconv.factorize(given_w, p["rank"], groups=p["groups"])
+    g = geometry(p)
+    result = arranged(np.empty((images(p), filters, *g.size)), p).shape
+    residual, given_residual = data.residual(result)
+    keywords = words(p) | {"padding_mode": p["mode"], "activation": said(p["activation"])}
+    del keywords["algorithm"]
+
+    def truth():
+        from dataclasses import replace
+
+        first = replace(g, columns=(0, 0), stride=(g.stride[0], 1), dilation=(g.dilation[0], 1),
+                        size=(g.size[0], p["iw"]), groups=factors.groups)  # fmt: skip
+        second = replace(g, rows=(0, 0), stride=(1, g.stride[1]), dilation=(1, g.dilation[1]),
+                         groups=factors.horizontal_groups)  # fmt: skip
+        v, h = factors.vertical.astype(np.float64), factors.horizontal.astype(np.float64)
+        middle, size = exact.correlate(x, v, first), exact.correlate(np.abs(x), np.abs(v), first)
+        value, outer = exact.correlate(middle, h, second), exact.correlate(np.abs(middle), np.abs(h), second)
+        inherited = arranged(exact.correlate(size, np.abs(h), second), p) * (p["icg"] * p["kh"] + 2)
+        return finished(
+            value, outer, bias, residual, p, factors.rank * p["kw"], inherited, p["icg"] * p["kh"]
+        )
+
+    case = Case(p, result, data.operands, None, truth)
+    x_shape = arranged(x, p).shape
+    case.plan = planned(p, lambda **rest: factors.plan(x_shape, given_bias, **rest), keywords)
+    case.run = lambda out, workspace: case.plan(given, out=out, workspace=workspace, residual=given_residual)
+    return case
+
+
+BUILDERS = {
+    "conv2d": conv2d, "conv1d": conv2d, "depthwise_conv2d": conv2d, "pointwise_conv2d": conv2d,
+    "partial_conv2d": partial, "separable_conv2d": separable, "conv_transpose2d": transposed,
+    "conv2d_backward_input": backward_input, "conv2d_backward_weight": backward_weight,
+    "factorize": factorized,
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def case(p):
+    """The Case of a problem; its C plans end with the block."""
+    built = BUILDERS[p["op"]](p)
+    try:
+        yield built
+    finally:
+        for handle in built.handles:
+            c_api.plan_destroy(handle)
