@@ -82,12 +82,14 @@ cpdef cnp.ndarray take_workspace(workspace, size_t size, tuple operands):
 
 cpdef cnp.ndarray fresh_workspace(size_t size):
     """size bytes, aligned to 64."""
+    cdef cnp.ndarray block
+    cdef size_t start
     try:
         block = np.empty(size + 63, np.uint8)
     except MemoryError:
         raise MemoryError(f"cannot allocate {size} bytes of workspace") from None
-    start = -block.ctypes.data % PYCONV_ALIGNMENT
-    return block[start:][:size]
+    start = <uintptr_t>aligned_in(cnp.PyArray_DATA(block)) - <uintptr_t>cnp.PyArray_DATA(block)
+    return block[start : start + size]
 
 
 cdef cnp.ndarray fresh_output(int ndim, cnp.npy_intp *dims, int typenum, size_t size):

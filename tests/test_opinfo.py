@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""PyTorch's own samples of its convolutions (OpInfo), with gradients, and its errors, on our functions."""
+
+import numpy as np
+import pytest
+
+import pyconv
+
+torch = pytest.importorskip("torch", reason="PyTorch, whose samples these are, is not installed")
+pytest.importorskip("expecttest", reason="PyTorch's testing package needs expecttest")
+invocations = pytest.importorskip("torch.testing._internal.common_methods_invocations")
+
+OPERATORS = {
+    op.name.removeprefix("nn.functional."): op
+    for op in invocations.op_db
+    if op.name.removeprefix("nn.functional.") in ("conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d")
+}
+POSITIONS = {
+    False: ("weight", "bias", "stride", "padding", "dilation", "groups"),
+    True: ("weight", "bias", "stride", "padding", "output_padding", "groups", "dilation"),
+}
+BOUND = {torch.float32: 1e-5, torch.float64: 1e-13}
+
+
+def arguments(name, sample):
+    """(x, weight, bias, keywords) of a sample; a tuple of one value serves both axes in PyTorch."""
+    keywords = dict(zip(POSITIONS["transpose" in name], sample.args, strict=False)) | sample.kwargs
+    weight, bias = keywords.pop("weight"), keywords.pop("bias", None)
+    if name.endswith("2d"):
+        keywords = {k: v * 2 if isinstance(v, tuple) and len(v) == 1 else v for k, v in keywords.items()}
+    return sample.input, weight, bias, keywords
+
+
+def lifted(name, arrays, keywords):
+    """One-dimensional arrays and keywords as those of images of one row."""
+    if name.endswith("2d"):
+        return arrays, keywords
+    plain = {"stride": 1, "padding": 0, "dilation": 1, "output_padding": 0}
+
+    def along(key, value):
+        value = value[0] if isinstance(value, tuple) else value
+        return value if isinstance(value, str) or key not in plain else (plain[key], value)
+
+    return [a[..., None, :] for a in arrays], {k: along(k, v) for k, v in keywords.items()}
+
+
+def by_pyconv(name, x, weight, bias, keywords):
+    if name == "conv1d":
+        return pyconv.conv1d(x, weight, bias, **keywords)
+    if name == "conv2d":
+        return pyconv.conv2d(x, weight, bias, **keywords)
+    (x, weight), keywords = lifted(name, (x, weight), keywords)
+    y = pyconv.conv_transpose2d(x, weight, bias, **keywords)
+    return y if name.endswith("2d") else y[..., 0, :]
+
+
+def gradients(name, x, weight, dy, keywords):
+    """(dx, dweight, dbias)"""
+    dbias = dy.sum(axis=tuple(i for i in range(dy.ndim) if i != dy.ndim - weight.ndim + 1))
+    (x, weight, dy), keywords = lifted(name, (x, weight, dy), keywords)
+    if "transpose" not in name:
+        dx = pyconv.conv2d_backward_input(x.shape, weight, dy, **keywords)
+        dw = pyconv.conv2d_backward_weight(x, weight.shape, dy, **keywords)
+    else:
+        # y = paint(x) is the gradient of conv2d: dx is that conv2d of dy, and x is its result. Output padding
+        # may let it give more than x has.
+        keywords = {k: v for k, v in keywords.items() if k != "output_padding"}
+        wide = pyconv.conv2d(dy, weight, **keywords)
+        dx = wide[..., : x.shape[-2], : x.shape[-1]]
+        given = np.zeros_like(wide)
+        given[..., : x.shape[-2], : x.shape[-1]] = x
+        dw = pyconv.conv2d_backward_weight(dy, weight.shape, given, **keywords)
+    return (dx, dw, dbias) if name.endswith("2d") else (dx[..., 0, :], dw[..., 0, :], dbias)
+
+
+def assert_near(given, exact, dtype):
+    exact = exact.detach().numpy()
+    assert given.shape == exact.shape and given.dtype == exact.dtype
+    np.testing.assert_allclose(given, exact, rtol=0, atol=BOUND[dtype] * max(1, np.abs(exact).max(initial=0)))
+
+
+@pytest.mark.parametrize("dtype", BOUND, ids=str)
+@pytest.mark.parametrize("name", OPERATORS)
+def test_samples_and_their_gradients(name, dtype):
+    count = 0
+    for sample in OPERATORS[name].sample_inputs("cpu", dtype, requires_grad=False):
+        x, weight, bias, keywords = arguments(name, sample)
+        leaves = [a.detach().requires_grad_() for a in (x, weight, bias) if a is not None]
+        function = getattr(torch.nn.functional, name)
+        y = function(*leaves, **keywords)
+        x, weight, *rest = (a.detach().numpy() for a in leaves)
+        assert_near(by_pyconv(name, x, weight, rest[0] if rest else None, keywords), y, dtype)
+        dy = torch.from_numpy(np.random.default_rng(0).standard_normal(y.shape)).to(dtype)
+        exact = torch.autograd.grad(y, leaves, dy)
+        given = gradients(name, x, weight, dy.numpy(), keywords)
+        for a, b in zip(given, exact, strict=False):
+            assert_near(a, b, dtype)
+        count += 1
+    assert count >= 10
+
+
+@pytest.mark.parametrize("name", ["conv1d", "conv2d"])
+def test_what_pytorch_refuses(name):
+    """Is refused here too, before anything is computed."""
+    count = 0
+    for error in OPERATORS[name].error_inputs("cpu"):
+        x, weight, bias, keywords = arguments(name, error.sample_input)
+        with pytest.raises((TypeError, ValueError)):
+            by_pyconv(name, x.numpy(), weight.numpy(), bias.numpy(), keywords)
+        count += 1
+    assert count >= 10
