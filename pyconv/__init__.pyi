@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, TypedDict, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
-from typing_extensions import Unpack
 
 from . import cost as cost
 
@@ -18,41 +17,15 @@ _PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 _Activation = None | Literal["relu", "relu6"] | tuple[Literal["clip"], float, float]
 _Accuracy = Literal["strict", "standard", "fast"]
 
-class _Limits(TypedDict, total=False):
-    algorithm: str
-    max_workspace: int | str | None
-    accuracy: _Accuracy | None
-    threads: int | None
-
-class _Rest1d(_Limits, total=False):
-    groups: int
-    padding_mode: _PaddingMode
-    activation: _Activation
-    workspace: Any
-
-class _RestDepthwise(_Limits, total=False):
-    stride: _Pair
-    padding: _Padding
-    dilation: _Pair
-    padding_mode: _PaddingMode
-    activation: _Activation
-    residual: ArrayLike | None
-    out: NDArray[Any] | None
-    workspace: Any
-
-class _RestPointwise(_RestDepthwise, total=False):
-    groups: int
-    layout: _Layout
-
-class _RestPartial(_Limits, total=False):
-    activation: _Activation
-
 class UnsupportedError(ValueError): ...
 
 class Plan:
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
     @property
     def algorithm(self) -> str: ...
     @property
@@ -115,25 +88,38 @@ def plan(
 ) -> Plan: ...
 
 class TransposedPlan:
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    workspace_bytes: int
-    packed_bytes: int
-    multiplications: int
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def workspace_bytes(self) -> int: ...
+    @property
+    def packed_bytes(self) -> int: ...
+    @property
+    def multiplications(self) -> int: ...
     def __call__(
         self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None
     ) -> NDArray[Any]: ...
     def new_workspace(self) -> NDArray[np.uint8]: ...
 
 class SeparablePlan:
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    fused: bool
-    workspace_bytes: int
-    packed_bytes: int
-    multiplications: int
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def fused(self) -> bool: ...
+    @property
+    def workspace_bytes(self) -> int: ...
+    @property
+    def packed_bytes(self) -> int: ...
+    @property
+    def multiplications(self) -> int: ...
     def __call__(
         self,
         x: ArrayLike,
@@ -184,10 +170,14 @@ def plan_separable_conv2d(
 ) -> SeparablePlan: ...
 
 class WeightGradientPlan:
-    x_shape: tuple[int, ...]
-    dy_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    @property
+    def x_shape(self) -> tuple[int, ...]: ...
+    @property
+    def dy_shape(self) -> tuple[int, ...]: ...
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
     @property
     def workspace_bytes(self) -> int: ...
     @property
@@ -286,21 +276,56 @@ def conv1d(
     stride: int | Sequence[int] = 1,
     padding: int | Sequence[int] | Literal["valid", "same", "same_lower", "full"] = 0,
     dilation: int | Sequence[int] = 1,
+    groups: int = 1,
     layout: Literal["NCL", "NLC"] = "NCL",
+    padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None,
     residual: ArrayLike | None = None,
+    algorithm: str = "auto",
+    max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None,
+    threads: int | None = None,
     out: NDArray[Any] | None = None,
-    **keywords: Unpack[_Rest1d],
+    workspace: Any = None,
 ) -> NDArray[Any]: ...
 def depthwise_conv2d(
     x: ArrayLike,
     weight: ArrayLike,
     bias: ArrayLike | None = None,
     *,
+    stride: _Pair = 1,
+    padding: _Padding = 0,
+    dilation: _Pair = 1,
     layout: _Layout = "NCHW",
-    **keywords: Unpack[_RestDepthwise],
+    padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None,
+    residual: ArrayLike | None = None,
+    algorithm: str = "auto",
+    max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None,
+    threads: int | None = None,
+    out: NDArray[Any] | None = None,
+    workspace: Any = None,
 ) -> NDArray[Any]: ...
 def pointwise_conv2d(
-    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, **keywords: Unpack[_RestPointwise]
+    x: ArrayLike,
+    weight: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    stride: _Pair = 1,
+    padding: _Padding = 0,
+    dilation: _Pair = 1,
+    groups: int = 1,
+    layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None,
+    residual: ArrayLike | None = None,
+    algorithm: str = "auto",
+    max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None,
+    threads: int | None = None,
+    out: NDArray[Any] | None = None,
+    workspace: Any = None,
 ) -> NDArray[Any]: ...
 def partial_conv2d(
     x: ArrayLike,
@@ -312,8 +337,12 @@ def partial_conv2d(
     groups: int = 1,
     layout: _Layout = "NCHW",
     padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None,
+    algorithm: str = "auto",
+    max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None,
+    threads: int | None = None,
     out: NDArray[Any] | None = None,
-    **keywords: Unpack[_RestPartial],
 ) -> NDArray[Any]: ...
 
 class Report:
@@ -338,15 +367,24 @@ def explain(
 ) -> Report: ...
 
 class FactorizedPlan:
-    vertical: Plan
-    horizontal: Plan
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    workspace_bytes: int
-    packed_bytes: int
-    multiplications: int
-    original_multiplications: int
+    @property
+    def vertical(self) -> Plan: ...
+    @property
+    def horizontal(self) -> Plan: ...
+    @property
+    def input_shape(self) -> tuple[int, ...]: ...
+    @property
+    def output_shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def workspace_bytes(self) -> int: ...
+    @property
+    def packed_bytes(self) -> int: ...
+    @property
+    def multiplications(self) -> int: ...
+    @property
+    def original_multiplications(self) -> int: ...
     def __call__(
         self,
         x: ArrayLike,

@@ -78,7 +78,7 @@ cdef inline void _direct_row(const task_t *t, const element *weight, int64_t row
 cdef inline int _direct(task_t *t, const element *weight) noexcept nogil:
     cdef const problem_t *p = t.p
     cdef int64_t rows = p.n * p.oc * p.oh
-    cdef double flops = 2.0 * p.k * p.ow
+    cdef double flops = 2.0 * max(p.k, 1) * p.ow
     cdef int64_t block = max(<int64_t>(1e8 / flops), t.threads)
     cdef int64_t first = 0
     cdef int64_t last, r

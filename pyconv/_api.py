@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """conv2d and plan: arrays and arguments into plans."""
 
-import numpy as np
-
 from ._arguments import INF, checked_shape, clip_bounds, integer, pair, parse_word, sides
 from ._config import accuracy_code, thread_count, workspace_bound
 from ._kernels import ALGORITHM_NAMES, LAYOUTS, PADDING_MODES, Plan, as_array
@@ -60,8 +58,7 @@ def integers(
 
 
 def _make_plan(shape, dtype, weight, bias, single, borrow, *arguments):
-    if type(weight) is not np.ndarray:
-        weight = as_array(weight, "weight")
+    weight = as_array(weight, "weight")
     return Plan(shape, dtype, weight, bias, *integers(shape, weight.shape, *arguments), single, borrow)
 
 
@@ -95,7 +92,8 @@ def conv2d(
         the result has none either; further leading dimensions act as batch. float32, float64 or float16
         (computed in float32).
     weight : array_like
-        Filters of shape ``(K, C / groups, R, S)`` in both layouts, of the dtype of `x`.
+        Filters of shape ``(K, C / groups, R, S)`` in both layouts, of the dtype of `x`. `C`, `K` and the
+        batch may be 0: no channels sum to 0, no filters make an empty result.
     bias : array_like, optional
         One value per filter, shape ``(K,)``.
     stride, dilation : int or (int, int)
@@ -126,7 +124,9 @@ def conv2d(
     threads : int, optional
         OpenMP threads; by default as many as OpenMP would use. BLAS keeps its own number.
     out : ndarray, optional
-        C-contiguous, of the shape and dtype of the result, overlapping no operand.
+        Of the shape and dtype of the result, in native byte order, overlapping no operand: a block of
+        channels of a larger array, say. If it is not C-contiguous and aligned, the result is copied to it at
+        the end, from memory that `max_workspace` does not count.
     workspace : buffer, optional
         Writable, aligned to 64 bytes, as long as the plan's `workspace_bytes`.
 
@@ -160,8 +160,7 @@ def conv2d(
              [6., 9., 6.],
              [4., 6., 4.]]]], dtype=float32)
     """
-    if type(x) is not np.ndarray:
-        x = as_array(x, "x")
+    x = as_array(x, "x")
     single = _make_plan(
         x.shape,
         x.dtype,
@@ -231,8 +230,7 @@ def plan(
     >>> blur(np.ones((1, 8, 8), np.float32)).shape
     (1, 8, 8)
     """
-    if type(weight) is not np.ndarray:
-        weight = as_array(weight, "weight")
+    weight = as_array(weight, "weight")
     return _make_plan(
         checked_shape(x_shape, "x_shape"),
         weight.dtype,

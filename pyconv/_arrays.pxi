@@ -6,25 +6,59 @@ from libc.stdlib cimport free, malloc
 import math
 
 
-cpdef object as_array(object value, str name):
-    """value as an ndarray, not copied: through ``__array__``, the buffer protocol or DLPack."""
+cdef bint _masked(object value):
+    if isinstance(value, (list, tuple)):
+        return any([_masked(part) for part in value])
+    return isinstance(value, np.ma.MaskedArray)
+
+
+cpdef cnp.ndarray as_array(object value, str name):
+    """
+    value as an ndarray of no subclass, not copied: through ``__array__``, the buffer protocol or DLPack.
+
+    It may run code of the caller's, which may resize any array. So a call converts all its operands before it checks one;
+    and it checks what the C struct says, since a subclass may say anything of its shape.
+    """
+    if cnp.PyArray_CheckExact(value):
+        return value
     if value is None:
         raise TypeError(f"{name} must be an array, is None")
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
         return np.from_dlpack(value)
-    return np.asarray(value)
+    array = value if _masked(value) else np.asanyarray(value)
+    if _masked(array):
+        raise TypeError(f"{name} is a masked array, whose mask would be lost: pass {name}.filled(value), a plain array")
+    return np.asarray(array)
+
+
+cdef tuple shape_of(cnp.ndarray a):
+    cdef int i
+    return tuple([cnp.PyArray_DIM(a, i) for i in range(cnp.PyArray_NDIM(a))])
+
+
+cdef bint _has_shape(cnp.ndarray a, tuple shape) except -1:
+    cdef int i
+    if cnp.PyArray_NDIM(a) != len(shape):
+        return False
+    for i in range(cnp.PyArray_NDIM(a)):
+        if cnp.PyArray_DIM(a, i) != <cnp.npy_intp>shape[i]:
+            return False
+    return True
+
+
+cpdef int check_operand(cnp.ndarray a, str name, int typenum, tuple shape, str like) except -1:
+    """Raises unless a, of `as_array`, has the dtype and shape wanted."""
+    if cnp.PyArray_TYPE(a) != typenum:
+        raise TypeError(f"{name} is {a.dtype}, {like} is {cnp.PyArray_DescrFromType(typenum)}: dtypes must match")
+    if not _has_shape(a, shape):
+        raise ValueError(f"{name} has shape {shape_of(a)}, wanted {shape}")
+    return 0
 
 
 cpdef cnp.ndarray check_array(object value, str name, int typenum, tuple shape, str like):
     """value as an array of the dtype and shape wanted, not copied."""
-    cdef cnp.ndarray a
-    if type(value) is not np.ndarray:
-        value = as_array(value, name)
-    a = value
-    if cnp.PyArray_TYPE(a) != typenum:
-        raise TypeError(f"{name} is {a.dtype}, {like} is {cnp.PyArray_DescrFromType(typenum)}: dtypes must match")
-    if value.shape != shape:
-        raise ValueError(f"{name} has shape {value.shape}, wanted {shape}")
+    cdef cnp.ndarray a = as_array(value, name)
+    check_operand(a, name, typenum, shape, like)
     return a
 
 
@@ -38,46 +72,104 @@ cpdef cnp.ndarray as_operand(cnp.ndarray a, str name):
         raise MemoryError(f"cannot allocate {a.nbytes} bytes for a contiguous copy of {name}") from None
 
 
-cpdef check_out(out, cnp.dtype dtype, tuple shape):
-    """Raises unless kernels can write to out as it is."""
-    if not isinstance(out, np.ndarray):
+cdef bint _overlaps_itself(cnp.ndarray a):
+    """
+    Whether elements share memory: unless each axis steps over all that the axes of shorter steps reach. Strides that
+    interleave without a collision count as shared: only as_strided makes them.
+    """
+    cdef int i
+    cdef Py_ssize_t reach = cnp.PyArray_ITEMSIZE(a)
+    if cnp.PyArray_SIZE(a) == 0:
+        return False
+    for step, size in sorted([(abs(cnp.PyArray_STRIDE(a, i)), cnp.PyArray_DIM(a, i)) for i in range(cnp.PyArray_NDIM(a))]):
+        if size > 1:
+            if step < reach:
+                return True
+            reach += step * (size - 1)
+    return False
+
+
+cpdef cnp.ndarray take_out(object out, int typenum, tuple shape):
+    """The caller's out as an ndarray of no subclass, of any strides; raises unless the result can be written to it."""
+    cdef cnp.ndarray y
+    if not cnp.PyArray_Check(out):
         raise ValueError(f"out must be a numpy.ndarray, is {type(out).__name__}")
-    if out.dtype != dtype:
-        raise ValueError(f"out is {out.dtype}, wanted {dtype} in native byte order")
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}, wanted {shape}")
-    flags = out.flags
-    if not flags.c_contiguous:
-        raise ValueError(f"out must be C-contiguous, has strides {out.strides} for shape {out.shape}")
-    if not flags.aligned:
-        raise ValueError(f"out is misaligned: its address is not a multiple of {dtype.alignment}")
-    if not flags.writeable:
+    y = as_array(out, "out")
+    if cnp.PyArray_TYPE(y) != typenum or cnp.PyArray_ISBYTESWAPPED(y):
+        raise ValueError(f"out is {y.dtype}, wanted {cnp.PyArray_DescrFromType(typenum)} in native byte order")
+    if not _has_shape(y, shape):
+        raise ValueError(f"out has shape {shape_of(y)}, wanted {shape}")
+    if not cnp.PyArray_ISWRITEABLE(y):
         raise ValueError("out is read-only")
+    if not cnp.PyArray_ISCARRAY(y) and _overlaps_itself(y):
+        raise ValueError(f"elements of out overlap one another in memory: strides {(<object>y).strides} for shape {shape}")
+    return y
+
+
+cdef cnp.ndarray target_for(cnp.ndarray y):
+    """y if kernels can write to it, else a contiguous array, from which `deliver` fills y when all is done."""
+    cdef size_t size = cnp.PyArray_NBYTES(y)
+    if cnp.PyArray_ISCARRAY(y):
+        return y
+    try:
+        return fresh_output(cnp.PyArray_NDIM(y), cnp.PyArray_DIMS(y), cnp.PyArray_TYPE(y), size)
+    except (MemoryError, ValueError):
+        raise MemoryError(f"cannot allocate {size} bytes for a contiguous copy of out") from None
+
+
+cpdef object deliver(object out, cnp.ndarray y, cnp.ndarray target):
+    """What the caller gets: out, of which y is an ndarray of no subclass, or y; complete, or untouched if not reached."""
+    if target is not y:
+        cnp.PyArray_CopyInto(y, target)
+    return y if out is None else out
+
+
+cdef enum:
+    OVERLAP_WORK = 100000     # candidates that np.shares_memory tries, a few ms, before two arrays count as overlapping
+
+
+cdef bint _share(cnp.ndarray a, cnp.ndarray b) except -1:
+    """Whether an element of a and one of b share memory."""
+    if not np.may_share_memory(a, b):
+        return False
+    if cnp.PyArray_IS_C_CONTIGUOUS(a) and cnp.PyArray_IS_C_CONTIGUOUS(b):
+        return True
+    try:
+        return np.shares_memory(a, b, max_work=OVERLAP_WORK)
+    except np.exceptions.TooHardError:
+        return True
 
 
 cpdef refuse_overlap(cnp.ndarray target, str name, tuple operands):
     """operands: names and arrays of the caller's own, or None; they count whether the kernels read them or a copy."""
     for other, operand in operands:
-        if operand is not None and np.may_share_memory(target, operand):
+        if operand is not None and _share(target, operand):
             raise ValueError(f"{name} overlaps {other} in memory")
 
 
-cpdef cnp.ndarray take_workspace(workspace, size_t size, tuple operands):
-    """The caller's buffer as an array of bytes that has the size, the alignment and no operand in it."""
+cpdef cnp.ndarray workspace_array(object workspace):
+    """The caller's buffer as an array of bytes."""
     cdef cnp.ndarray block
+    if _masked(workspace):
+        raise TypeError("workspace is a masked array: pass a plain array")
     try:
         block = np.frombuffer(workspace, np.uint8)
     except (BufferError, TypeError, ValueError) as error:
         raise ValueError(f"workspace must be a writable, contiguous buffer: {error}") from None
     if not cnp.PyArray_ISWRITEABLE(block):
         raise ValueError("workspace must be a writable, contiguous buffer: it is read-only")
+    return block
+
+
+cdef int check_workspace(cnp.ndarray block, size_t size, tuple operands) except -1:
+    """Raises unless a block of `workspace_array` has the size, the alignment and no operand in it."""
+    cdef uintptr_t offset = <uintptr_t>cnp.PyArray_DATA(block) % PYCONV_ALIGNMENT
     if <size_t>cnp.PyArray_SIZE(block) < size:
         raise ValueError(f"workspace has {cnp.PyArray_SIZE(block)} bytes, this plan needs {size}")
-    cdef uintptr_t offset = <uintptr_t>cnp.PyArray_DATA(block) % PYCONV_ALIGNMENT
     if size > 0 and offset:
         raise ValueError(f"workspace starts at an address that is {offset} modulo 64, must be 0")
     refuse_overlap(block, "workspace", operands)
-    return block
+    return 0
 
 
 cpdef cnp.ndarray fresh_workspace(size_t size):
@@ -86,7 +178,7 @@ cpdef cnp.ndarray fresh_workspace(size_t size):
     cdef size_t start
     try:
         block = np.empty(size + 63, np.uint8)
-    except MemoryError:
+    except (MemoryError, ValueError):
         raise MemoryError(f"cannot allocate {size} bytes of workspace") from None
     start = <uintptr_t>aligned_in(cnp.PyArray_DATA(block)) - <uintptr_t>cnp.PyArray_DATA(block)
     return block[start : start + size]
@@ -104,20 +196,31 @@ cdef cnp.ndarray fresh_output(int ndim, cnp.npy_intp *dims, int typenum, size_t 
     return y
 
 
-cpdef tuple take_buffers(out, tuple shape, cnp.dtype dtype, workspace, size_t size, tuple operands):
-    """out, for a result of this shape, and a workspace of at least size bytes: the caller's, checked, or fresh ones."""
+cpdef cnp.ndarray new_output(tuple shape, cnp.dtype dtype):
+    """A fresh array for a result of this shape, aligned to 64 bytes."""
+    size = math.prod(shape) * dtype.itemsize
+    try:
+        return fresh_workspace(size).view(dtype).reshape(shape)
+    except (MemoryError, OverflowError, ValueError):
+        raise MemoryError(f"cannot allocate {size} bytes for an output of shape {shape}") from None
+
+
+cpdef tuple take_buffers(object out, tuple shape, cnp.dtype dtype, cnp.ndarray block, size_t size, tuple operands):
+    """
+    For a result of this shape, out or a new array (y); where kernels write it (target_for(y)); and a workspace of at least
+    size bytes: block, of `workspace_array`, or a new one. `deliver` ends the call.
+    """
+    cdef cnp.ndarray y
     if out is None:
-        try:
-            out = fresh_workspace(math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
-        except (MemoryError, OverflowError, ValueError):
-            raise MemoryError(f"cannot allocate {math.prod(shape) * dtype.itemsize} bytes for an output of shape {shape}") \
-                from None
+        y = new_output(shape, dtype)
     else:
-        check_out(out, dtype, shape)
-        refuse_overlap(out, "out", operands)
-    if workspace is None:
-        return out, fresh_workspace(size)
-    return out, take_workspace(workspace, size, (("out", out), *operands))
+        y = take_out(out, dtype.num, shape)
+        refuse_overlap(y, "out", operands)
+    if block is None:
+        block = fresh_workspace(size)
+    else:
+        check_workspace(block, size, (("out", y), *operands))
+    return y, target_for(y), block
 
 
 cdef enum:

@@ -5,7 +5,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
 from pyconv._types cimport *
-from pyconv._problem cimport direct_multiplications, direct_traffic, padded_problem
+from pyconv._problem cimport direct_multiplications, direct_traffic, is_empty, padded_problem
 from pyconv._rates cimport pack_seconds, stream_seconds
 from pyconv._sizes cimport TOO_LARGE, aligned, plus, times
 from pyconv._weights cimport weight_bytes
@@ -139,6 +139,12 @@ cdef inline needs_t needs(const algorithm_t *a, const problem_t *p, const pyconv
     cdef size_t budget = <size_t>d.max_workspace if d.max_workspace >= 0 else TOO_LARGE - 1
     need.inner = p[0]
     need.converted = need.converted_y = need.padded = 0
+    if is_empty(p) and a.run != direct_run:
+        need.workspace = need.packed = 0
+        need.borrows = False
+        need.reason = "x without channels and weight without filters are served by direct alone"
+        need.status = PYCONV_STATUS_UNSUPPORTED
+        return need
     if p.dtype == PYCONV_F16 and not a.in_place:
         need.inner.dtype = PYCONV_F32
         need.inner.itemsize = 4
@@ -153,7 +159,8 @@ cdef inline needs_t needs(const algorithm_t *a, const problem_t *p, const pyconv
     raw = need.packed == 0
     if raw:
         need.packed = weight_bytes(&need.inner)
-    need.borrows = raw and need.inner.dtype == p.dtype and (borrow or plus(need.workspace, need.packed) > budget)
+    need.borrows = raw and need.inner.dtype == p.dtype and (
+        borrow or need.packed == 0 or plus(need.workspace, need.packed) > budget)
     if need.borrows:
         need.packed = 0
     need.reason = a.supports(&need.inner)

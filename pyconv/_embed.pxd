@@ -130,7 +130,9 @@ cdef inline int embed_run(const plan_t *plan, int dtype, const void *x, const vo
     """Never asks for signals between blocks: that would take the GIL."""
     cdef void *own = NULL
     cdef int status
-    if plan == NULL or plan.problem.n > 0 and (x == NULL or y == NULL):
+    if plan == NULL:
+        return PYCONV_STATUS_NULL_POINTER
+    if plan.problem.n > 0 and (x == NULL and plan.problem.xn > 0 or y == NULL and plan.problem.yn > 0):
         return PYCONV_STATUS_NULL_POINTER
     if plan.problem.dtype != dtype:
         return PYCONV_STATUS_WRONG_DTYPE

@@ -4,12 +4,13 @@
 from libc.math cimport isfinite
 
 from pyconv._choose cimport needs, seconds, traffic
+from pyconv._problem cimport is_empty
 
 
 cdef dict row(const algorithm_t *algorithm, const problem_t *p, const needs_t *need, int threads, str reason):
     """What one algorithm costs; None stands for what has no meaning where it can't serve."""
     cdef bint serves = need.status != PYCONV_STATUS_UNSUPPORTED
-    cdef double multiplications = algorithm.multiplications(&need.inner)
+    cdef double multiplications = 0 if is_empty(p) else algorithm.multiplications(&need.inner)
     return {
         "algorithm": algorithm.name.decode(),
         "source": algorithm.source.decode(),
@@ -25,9 +26,9 @@ cdef dict row(const algorithm_t *algorithm, const problem_t *p, const needs_t *n
     }
 
 
-def explain_rows(tuple shape, cnp.dtype dtype, tuple wshape, int layout, tuple stride, tuple padding, tuple dilation,
-                 object groups, int padding_mode, double lo, double hi, int algorithm, int accuracy, object max_workspace,
-                 object threads):
+def explain_rows(tuple shape not None, cnp.dtype dtype not None, tuple wshape not None, int layout, tuple stride,
+                 tuple padding, tuple dilation, object groups, int padding_mode, double lo, double hi, int algorithm,
+                 int accuracy, object max_workspace, object threads):
     """
     What every algorithm would cost, and what `auto` chooses.
 
@@ -46,14 +47,14 @@ def explain_rows(tuple shape, cnp.dtype dtype, tuple wshape, int layout, tuple s
     cdef needs_t need
     cdef int i
     describe(&d, shape, _dtype_code(dtype), wshape, layout, stride, padding, dilation, groups, padding_mode, lo, hi, -1,
-             accuracy, max_workspace, threads)
-    refuse_invalid(plan_create(&plan, &d, table, False), &d)
+             accuracy, max_workspace, threads, 2)
+    refuse_invalid(plan_create(&plan, &d, table, False), &d, 2)
     rows = []
     for i in range(ALGORITHMS):
         need = needs(&table[i], &plan.problem, &d, plan.threads, False)
         rows.append(row(&table[i], &plan.problem, &need, plan.threads, reason_against(&table[i], &need, &d)))
     return rows, plan.algorithm.name.decode(), {
-        "output_shape": output_shape(&plan.problem, shape),
+        "output_shape": output_shape(&plan.problem, shape, 2),
         "threads": plan.threads,
         "padding": ((d.ph0, d.ph1), (d.pw0, d.pw1)),
     }

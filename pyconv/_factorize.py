@@ -7,9 +7,9 @@ import numpy as np
 
 from ._api import integers, plan
 from ._arguments import checked_shape, integer
-from ._composed import ComposedPlan, aligned_bytes
+from ._composed import WidenedPlan, aligned_bytes, carve, held_bytes, memory_for, widened
 from ._config import workspace_bound
-from ._kernels import DTYPES, UnsupportedError, as_array
+from ._kernels import DTYPES, UnsupportedError, as_array, check_array, result_shape
 
 
 class Factorization:
@@ -97,6 +97,7 @@ class Factorization:
             accuracy,
             threads,
         )
+        output = result_shape(shape, self.vertical.dtype, self.shape, *words)
         _, (sh, sw), (top, bottom, left, right), (dh, dw), *_ = words
         shared = {"layout": layout, "padding_mode": padding_mode, "accuracy": accuracy, "threads": threads}
         budget = workspace_bound(max_workspace)
@@ -104,7 +105,7 @@ class Factorization:
         columns = {"stride": (1, sw), "padding": ((0, 0), (left, right)), "dilation": (1, dw)}
         rows |= {"groups": self.groups, **shared}
         columns |= {"groups": self.horizontal_groups, "activation": activation, **shared}
-        return FactorizedPlan(shape, self, bias, rows, columns, budget)
+        return FactorizedPlan(shape, output, self, bias, rows, columns, budget)
 
     def __str__(self):
         return (
@@ -116,13 +117,14 @@ class Factorization:
     __repr__ = __str__
 
 
-class FactorizedPlan(ComposedPlan):
+class FactorizedPlan(WidenedPlan):
     """
     Two plans, one after the other; see `pyconv.Plan`.
 
     Attributes
     ----------
     vertical, horizontal : Plan
+        Of float32 for float16, which is rounded once, at the end.
     input_shape, output_shape : tuple of int
     dtype : numpy.dtype
     workspace_bytes, packed_bytes, multiplications : int
@@ -131,25 +133,42 @@ class FactorizedPlan(ComposedPlan):
         Of the convolution they replace.
     """
 
-    def __init__(self, shape, factors, bias, rows, columns, budget):
-        self.vertical = plan(shape, factors.vertical, max_workspace=budget and budget // 2, **rows)
-        between = self.vertical.output_shape
-        self.dtype = self.vertical.dtype
-        size = aligned_bytes(between, self.dtype)
-        if budget is not None:
-            budget -= size + self.vertical.workspace_bytes + self.vertical.packed_bytes
-            if budget < 0:
-                raise UnsupportedError(
-                    f"two convolutions of x {shape} need {-budget} bytes more than max_workspace allows: "
-                    f"{size} are the image between them"
-                )
-        self.horizontal = plan(between, factors.horizontal, bias, max_workspace=budget, **columns)
-        self.input_shape, self.output_shape = shape, self.horizontal.output_shape
-        both = self.vertical, self.horizontal
-        self.workspace_bytes = size + max(each.workspace_bytes for each in both)
-        self.packed_bytes = sum(each.packed_bytes for each in both)
-        self.multiplications = sum(each.multiplications for each in both)
-        self.original_multiplications = math.prod(self.output_shape) * math.prod(factors.shape[1:])
+    def __init__(self, shape, output, factors, bias, rows, columns, budget):
+        dtype = factors.vertical.dtype
+        if bias is not None:
+            bias = widened(check_array(bias, "bias", dtype.num, factors.shape[:1], "weight"), "bias")
+        first, last = widened(factors.vertical, "the columns"), widened(factors.horizontal, "the rows")
+        inner = first.dtype
+        copies = self._copies(shape, output, dtype)
+        room = None if budget is None else budget - copies
+        vertical = plan(shape, first, max_workspace=room and max(room, 0) // 2, **rows)
+        between = vertical.output_shape
+        size = aligned_bytes(between, inner)
+        packed = held_bytes(vertical, first, factors.vertical)
+        most = None if room is None else room - size - vertical.workspace_bytes - packed
+        if most is None or most >= 0:
+            horizontal = plan(between, last, bias, max_workspace=most, **columns)
+            more = held_bytes(horizontal, last, factors.horizontal)
+            most = None if most is None else most - horizontal.workspace_bytes - more
+        if most is not None and most < 0:
+            raise UnsupportedError(
+                f"two convolutions of x {shape} need {-most} bytes more than max_workspace allows: "
+                f"{copies + size} are the image between them{', and copies in float32' if copies else ''}"
+            )
+        both = vertical, horizontal
+        self._settle(
+            vertical=vertical,
+            horizontal=horizontal,
+            _inner=inner,
+            _threads=max(each.threads for each in both),
+            dtype=dtype,
+            input_shape=shape,
+            output_shape=horizontal.output_shape,
+            workspace_bytes=copies + size + max(each.workspace_bytes for each in both),
+            packed_bytes=packed + more,
+            multiplications=sum(each.multiplications for each in both),
+            original_multiplications=math.prod(horizontal.output_shape) * math.prod(factors.shape[1:]),
+        )
 
     def __call__(self, x, out=None, workspace=None, residual=None):
         """
@@ -160,7 +179,7 @@ class FactorizedPlan(ComposedPlan):
         x : array_like
             Of `input_shape` and `dtype`.
         out : ndarray, optional
-            C-contiguous array of `output_shape` and `dtype` that overlaps no operand.
+            Array of `output_shape` and `dtype` that overlaps no operand; of any strides, as in `pyconv.Plan`.
         workspace : buffer, optional
             Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
         residual : array_like, optional
@@ -176,12 +195,12 @@ class FactorizedPlan(ComposedPlan):
         TypeError, ValueError, MemoryError
             As in `pyconv.Plan`.
         """
-        x = as_array(x, "x")
-        operands = (("x", x), ("residual", None if residual is None else as_array(residual, "residual")))
-        out, workspace = self._buffers(out, workspace, operands)
-        between, rest = self._between(workspace, self.vertical.output_shape)
+        return self._call(x, out, workspace, residual)
+
+    def _compute(self, x, residual, out, workspace):
+        between, rest = carve(workspace, self.vertical.output_shape, self._inner)
         self.vertical(x, between, rest)
-        return self.horizontal(between, out, rest, residual)
+        self.horizontal(between, out, rest, residual)
 
     def __str__(self):
         return (
@@ -240,7 +259,9 @@ def factorize(weight, rank=None, *, groups=1):
         raise TypeError(f"weight must be float32, float64 or float16, is {weight.dtype}")
     if weight.ndim != 4 or 0 in weight.shape:
         raise ValueError(f"weight must have 4 dimensions of at least 1, has shape {weight.shape}")
-    if not np.isfinite(weight).all():
+    with memory_for(weight.size * 8, "the singular values of weight"):
+        finite = np.isfinite(weight).all()
+    if not finite:
         raise ValueError("weight holds NaN or infinity, which has no singular values")
     k, c, r, s = weight.shape
     groups = integer(groups, "groups")
@@ -248,9 +269,10 @@ def factorize(weight, rank=None, *, groups=1):
         raise ValueError(f"{k} filters of weight do not divide by groups={groups}")
     parts = k if c == 1 else groups
     # (parts, C·R, K·S / parts): one matrix for each filter, or for each group.
-    matrices = weight.astype(np.float64).reshape(parts, k // parts, c, r, s).transpose(0, 2, 3, 1, 4)
-    matrices = matrices.reshape(parts, c * r, k // parts * s)
-    u, values, vt = np.linalg.svd(matrices, full_matrices=False)
+    with memory_for(weight.size * 8, "the singular values of weight"):
+        matrices = weight.astype(np.float64).reshape(parts, k // parts, c, r, s).transpose(0, 2, 3, 1, 4)
+        matrices = matrices.reshape(parts, c * r, k // parts * s)
+        u, values, vt = np.linalg.svd(matrices, full_matrices=False)
     most = values.shape[-1]
     if rank is None:
         rank = _exact_rank(values, np.finfo(weight.dtype).eps)

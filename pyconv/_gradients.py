@@ -107,9 +107,9 @@ def conv2d_backward_input(
         "threads": threads,
     }
     prepared = TransposedPlan(
-        wanted, image, weight, None, stride, sides[::2], dilation, groups, layout, None, limits
+        wanted, image, weight, None, stride, sides[::2], dilation, groups, layout, None, limits, "dy"
     )
-    return prepared._once({"dy": dy, "weight": weight}, dy, out, workspace)
+    return prepared._once({"weight": weight}, dy, out, workspace)
 
 
 def plan_conv2d_backward_weight(
@@ -206,7 +206,8 @@ def conv2d_backward_weight(
     threads : int, optional
         As in `conv2d`. The result does not depend on it.
     out : ndarray, optional
-        C-contiguous, of shape `weight_shape` and the dtype of `x`, overlapping neither `x` nor `dy`.
+        Of shape `weight_shape` and the dtype of `x`, overlapping neither `x` nor `dy`; of any strides, as in
+        `conv2d`.
     workspace : buffer, optional
         Writable, aligned to 64 bytes, as long as the plan's `workspace_bytes`.
 

@@ -9,6 +9,7 @@ from pyconv._blas cimport PyThread_allocate_lock, pyconv_blas_lock
 from pyconv._choose cimport ALGORITHMS, fill_table
 from pyconv._plan cimport aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_run, plan_t
 from pyconv._threads cimport watch_forks
+from pyconv._weights cimport weight_bytes
 
 import numpy as np
 
@@ -76,55 +77,53 @@ cdef class Plan:
     cdef readonly tuple input_shape
     cdef readonly tuple output_shape
     cdef readonly cnp.dtype dtype
-    cdef object weight          # kept alive where the plan reads it in place
+    cdef cnp.ndarray weight     # kept alive where the plan reads it in place
     cdef tuple operands         # names and arrays of the caller's that out and workspace may not overlap
     cdef int typenum
     cdef int ndim
     cdef cnp.npy_intp dims[32]  # of the output
 
-    def __cinit__(self, tuple shape, cnp.dtype dtype, object weight, object bias, int layout, tuple stride, tuple padding,
-                  tuple dilation, object groups, int padding_mode, double lo, double hi, int algorithm, int accuracy,
-                  object max_workspace, object threads, bint single, bint borrow):
+    def __cinit__(self, tuple shape not None, cnp.dtype dtype not None, object weight, object bias, int layout, tuple stride,
+                  tuple padding, tuple dilation, object groups, int padding_mode, double lo, double hi, int algorithm,
+                  int accuracy, object max_workspace, object threads, bint single, bint borrow, int axes=2):
         cdef pyconv_conv2d_t d
-        cdef cnp.ndarray w
-        cdef cnp.ndarray b = None
+        cdef cnp.ndarray w = as_array(weight, "weight")
+        cdef cnp.ndarray b = None if bias is None else as_array(bias, "bias")
         cdef const void *bias_data = NULL
         cdef int status
         cdef int i
-        cdef tuple wshape
-        self.ndim = len(shape)
-        self.input_shape = shape
+        cdef tuple wshape = shape_of(w)
+        if not 1 <= axes <= 2:
+            raise ValueError(f"images have 1 or 2 axes, not {axes}")
         self.typenum = type_numbers[_dtype_code(dtype)]
         self.dtype = dtype if dtype.isnative else dtype.newbyteorder("=")
-        if type(weight) is not np.ndarray:
-            weight = as_array(weight, "weight")
-        w = weight
-        if cnp.PyArray_TYPE(w) != self.typenum:
-            raise TypeError(f"weight is {w.dtype}, x is {dtype}: dtypes must match")
-        wshape = weight.shape
         describe(&d, shape, _dtype_code(dtype), wshape, layout, stride, padding, dilation, groups, padding_mode, lo, hi,
-                 algorithm, accuracy, max_workspace, threads)
+                 algorithm, accuracy, max_workspace, threads, axes)
+        check_operand(w, "weight", self.typenum, wshape, "x")
         status = plan_create(&self.plan, &d, table, borrow)
+        self.ndim = len(shape)
+        self.input_shape = shape
         if status != PYCONV_STATUS_OK:
-            self._refuse(status, &d)
-        self.output_shape = output_shape(&self.plan.problem, shape)
+            self._refuse(status, &d, wshape)
+        self.output_shape = output_shape(&self.plan.problem, shape, axes)
         for i in range(self.ndim):
             self.dims[i] = self.output_shape[i]
-        if bias is not None:
-            bias = check_array(bias, "bias", self.typenum, (self.plan.problem.oc,), "x")
-            b = as_operand(bias, "bias")
+        given_weight, given_bias = w, b
+        if b is not None:
+            check_operand(b, "bias", self.typenum, (self.plan.problem.oc,), "x")
+            b = as_operand(b, "bias")
             bias_data = cnp.PyArray_DATA(b)
-        w = as_operand(weight, "weight")
+        w = as_operand(w, "weight")
         with nogil:
             status = plan_pack(&self.plan, cnp.PyArray_DATA(w), bias_data)
         if status != PYCONV_STATUS_OK:
-            raise MemoryError(f"cannot allocate {plan_owned_bytes(&self.plan, bias is not None)} bytes for packed weights")
+            raise MemoryError(f"cannot allocate {plan_owned_bytes(&self.plan, b is not None)} bytes for packed weights")
         if self.plan.need.borrows:
             self.weight = w
         if single:
-            self.operands = (("weight", weight), ("bias", bias))
+            self.operands = (("weight", given_weight), ("bias", given_bias))
         elif self.plan.need.borrows:
-            self.operands = (("weight", weight),)
+            self.operands = (("weight", given_weight),)
         else:
             self.operands = ()
 
@@ -140,10 +139,10 @@ cdef class Plan:
     def __reduce__(self):
         raise TypeError("a plan holds weights packed for this machine and can't be pickled: make it anew from the weights")
 
-    cdef _refuse(self, int status, pyconv_conv2d_t *d):
+    cdef _refuse(self, int status, pyconv_conv2d_t *d, tuple wshape):
         """Raises what status means, with the numbers."""
-        refuse_invalid(status, d)
-        problem = f"x {self.input_shape}, weight ({d.oc}, {d.icg}, {d.kh}, {d.kw})"
+        refuse_invalid(status, d, len(wshape) - 2)
+        problem = f"x {self.input_shape}, weight {wshape}"
         raise UnsupportedError(f"{self.plan.algorithm.name.decode()} can't serve {problem}: "
                                f"{reason_against(self.plan.algorithm, &self.plan.need, d)}")
 
@@ -156,7 +155,8 @@ cdef class Plan:
         x : array_like
             Of `input_shape` and `dtype`, in any memory layout.
         out : ndarray, optional
-            C-contiguous array of `output_shape` and `dtype` that overlaps no operand.
+            Array of `output_shape` and `dtype`, in native byte order, that overlaps no operand. If it is not C-contiguous
+            and aligned, the result is copied to it at the end, from memory that no bound counts.
         workspace : buffer, optional
             Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`. Without it the call
             allocates its own; the process keeps one of at most 2 MB for the next call.
@@ -177,9 +177,10 @@ cdef class Plan:
         MemoryError
             With the bytes asked for.
         """
-        cdef cnp.ndarray given = check_array(x, "x", self.typenum, self.input_shape, "the plan")
-        cdef cnp.ndarray given_residual = None
-        cdef cnp.ndarray a, y, block
+        cdef cnp.ndarray given = as_array(x, "x")
+        cdef cnp.ndarray given_residual = None if residual is None else as_array(residual, "residual")
+        cdef cnp.ndarray block = None if workspace is None else workspace_array(workspace)
+        cdef cnp.ndarray a, y, target
         cdef cnp.ndarray r = None
         cdef const void *residual_data = NULL
         cdef void *buffer = NULL
@@ -187,25 +188,26 @@ cdef class Plan:
         cdef size_t size = self.plan.need.workspace
         cdef size_t own_size = 0
         cdef int status
-        if residual is not None:
-            given_residual = check_array(residual, "residual", self.typenum, self.output_shape, "the plan")
+        check_operand(given, "x", self.typenum, self.input_shape, "the plan")
+        if given_residual is not None:
+            check_operand(given_residual, "residual", self.typenum, self.output_shape, "the plan")
+        self._check_borrowed()
         if out is None:
             try:
-                y = fresh_output(self.ndim, self.dims, self.typenum, self._output_bytes())
+                y = target = fresh_output(self.ndim, self.dims, self.typenum, self._output_bytes())
             except (MemoryError, ValueError):
                 raise MemoryError(f"cannot allocate {self._output_bytes()} bytes for an output of shape {self.output_shape}") \
                     from None
         else:
-            check_out(out, self.dtype, self.output_shape)
-            y = out
+            y = take_out(out, self.typenum, self.output_shape)
             refuse_overlap(y, "out", (("x", given), ("residual", given_residual), *self.operands))
+            target = target_for(y)
         a = as_operand(given, "x")
-        if residual is not None:
+        if given_residual is not None:
             r = as_operand(given_residual, "residual")
             residual_data = cnp.PyArray_DATA(r)
-        if workspace is not None:
-            block = take_workspace(workspace, size,
-                                   (("out", y), ("x", given), ("residual", given_residual), *self.operands))
+        if block is not None:
+            check_workspace(block, size, (("out", y), ("x", given), ("residual", given_residual), *self.operands))
             buffer = cnp.PyArray_DATA(block)
         elif size > 0:
             own_size = size + 63
@@ -214,11 +216,18 @@ cdef class Plan:
                 raise MemoryError(f"cannot allocate {size} bytes of workspace")
             buffer = aligned_in(own)
         with nogil:
-            status = plan_run(&self.plan, cnp.PyArray_DATA(a), residual_data, cnp.PyArray_DATA(y), buffer, interrupted)
+            status = plan_run(&self.plan, cnp.PyArray_DATA(a), residual_data, cnp.PyArray_DATA(target), buffer, interrupted)
         _give_block(own, own_size)
         if status == PYCONV_STATUS_INTERRUPTED:
             raise_pending()
-        return y
+        return deliver(out, y, target)
+
+    cdef int _check_borrowed(self) except -1:
+        """The weights read in place are still where they were: resize(refcheck=False) frees them behind the plan's back."""
+        if self.plan.need.borrows and (cnp.PyArray_DATA(self.weight) != self.plan.weight
+                                       or <size_t>cnp.PyArray_NBYTES(self.weight) < weight_bytes(&self.plan.problem)):
+            raise ValueError("weight, which this plan reads in place, has been resized")
+        return 0
 
     cdef size_t _output_bytes(self):
         return self.plan.problem.n * self.plan.problem.yn * self.plan.problem.itemsize

@@ -52,7 +52,7 @@ def multiply_matrices(int size, Py_ssize_t calls):
     float
         Floating-point operations done. The GIL is released meanwhile.
     """
-    cdef float[:, ::1] a = np.ones((3, size * size), np.float32)
+    cdef float[:, ::1] a = np.ones((3, <Py_ssize_t>size * size), np.float32)
     cdef Py_ssize_t _i
     with nogil:
         for _i in range(calls):

@@ -40,12 +40,12 @@ ctypedef struct separable_t:
 cdef inline bint separable_init(separable_t *s, const plan_t *first, const plan_t *second) noexcept nogil:
     """Whether the two can be fused, in a way that keeps every thread busy. The plans must outlive s."""
     cdef const problem_t *p = &first.problem
-    cdef int64_t row_bytes = p.ow * p.oc * <int64_t>p.itemsize
-    cdef int64_t rows = max(1, min(MID_BYTES, cache_bytes(2) // 4) // row_bytes)
     cdef problem_t part = second.problem
-    if (p.layout != PYCONV_NHWC or first.algorithm.run != depthwise_run or second.algorithm.run != pointwise_run
+    cdef int64_t rows
+    if (p.n == 0 or p.layout != PYCONV_NHWC or first.algorithm.run != depthwise_run or second.algorithm.run != pointwise_run
             or p.ocg > 1 or first.need.converted > 0 or first.need.padded > 0):
         return False
+    rows = max(1, min(MID_BYTES, cache_bytes(2) // 4) // (p.ow * p.oc * <int64_t>p.itemsize))
     s.first, s.second = first, second
     s.threads = max(first.threads, second.threads)
     s.row_parts = ceil_div(p.oh, rows)

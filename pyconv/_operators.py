@@ -3,14 +3,11 @@
 
 import numpy as np
 
-from ._api import conv2d, plan
+from ._api import conv2d, integers, plan
 from ._arguments import parse_word
-from ._kernels import as_array, check_out, refuse_overlap
+from ._kernels import Plan, as_array, new_output, refuse_overlap, take_out
 
-AXIS_1D = {
-    "NCL": ("NCHW", -2),
-    "NLC": ("NHWC", -3),
-}  # the layout of the one-row image, and where its row goes
+LAYOUTS_1D = {"NCL": "NCHW", "NLC": "NHWC"}  # and those of the one-row image
 IMAGE_AXES = {"NCHW": 2, "NHWC": 0}  # behind the channels
 
 
@@ -18,7 +15,7 @@ def _dimensions(a, name, least, most, words):
     """`a` as an array of `least` to `most` dimensions."""
     a = as_array(a, name)
     if not least <= a.ndim <= most:
-        count = least if least == most else f"at least {least}"
+        count = least if least == most else f"at least {least}" if a.ndim < least else f"at most {most}"
         raise ValueError(f"{name} must have {count} dimensions ({words}), has shape {a.shape}")
     return a
 
@@ -32,6 +29,34 @@ def _along(value, name):
     return value
 
 
+def _ends(padding):
+    """Both ends of a signal, as the padding of an image of one row; or a word."""
+    if isinstance(padding, str):
+        if padding not in ("valid", "same", "same_lower", "full"):
+            raise ValueError(
+                "padding must be an int, (left, right), 'valid', 'same', 'same_lower' or 'full', "
+                f"is {padding!r}"
+            )
+        return padding
+    several = isinstance(padding, (tuple, list)) or (isinstance(padding, np.ndarray) and padding.ndim)
+    ends = tuple(padding) if several else (padding,)
+    if len(ends) not in (1, 2):
+        raise ValueError(f"padding must be an int, (left, right) or a word, is {padding!r}")
+    return (0, 0), (ends[0], ends[-1])
+
+
+def each_channel(weight, name, channels):
+    """Filters of their own for each channel, and the groups; 0 channels are one empty group."""
+    if weight.ndim != 4 or weight.shape[1] != 1 or min(weight.shape[2:]) < 1:
+        raise ValueError(
+            f"{name} must have shape (channels * multiplier, 1, rows, columns), has shape {weight.shape}"
+        )
+    filters = weight.shape[0]
+    if filters % max(channels, 1) or (filters and not channels):
+        raise ValueError(f"{filters} filters of {name} do not divide by the {channels} channels of x")
+    return (weight, channels) if channels else (weight[:, :0], 1)
+
+
 def conv1d(
     x,
     weight,
@@ -40,10 +65,17 @@ def conv1d(
     stride=1,
     padding=0,
     dilation=1,
+    groups=1,
     layout="NCL",
+    padding_mode="zeros",
+    activation=None,
     residual=None,
+    algorithm="auto",
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
     out=None,
-    **keywords,
+    workspace=None,
 ):
     """
     One-dimensional cross-correlation of multi-channel signals: `conv2d` on images of one row.
@@ -62,11 +94,8 @@ def conv1d(
         Both sides, ``(left, right)``, ``"valid"``, ``"same"``, ``"same_lower"`` or ``"full"``.
     layout : {"NCL", "NLC"}
         Of `x`, `residual` and the result.
-    residual, out
-        As in `conv2d`, of the shape of the result.
-    **keywords
-        groups, padding_mode, activation, algorithm, max_workspace, accuracy, threads and workspace of
-        `conv2d`.
+    groups, padding_mode, activation, residual, algorithm, max_workspace, accuracy, threads, out, workspace
+        As in `conv2d`.
 
     Returns
     -------
@@ -86,31 +115,49 @@ def conv1d(
     >>> pyconv.conv1d(x, np.ones((1, 1, 3), np.float32), padding=1)
     array([[[1., 3., 6., 9., 7.]]], dtype=float32)
     """
-    layout, row = parse_word(layout, AXIS_1D, "layout")
-    x = _dimensions(x, "x", 2, 31, "channels, length")
+    layout = parse_word(layout, LAYOUTS_1D, "layout")
+    x = _dimensions(x, "x", 2, 32, "channels, length")
     weight = _dimensions(weight, "weight", 3, 3, "filters, channels / groups, length")
-    if not isinstance(padding, str):
-        several = isinstance(padding, (tuple, list)) or (isinstance(padding, np.ndarray) and padding.ndim)
-        sides = tuple(padding) if several else (padding,)
-        if len(sides) not in (1, 2):
-            raise ValueError(f"padding must be an int, (left, right) or a word, is {padding!r}")
-        padding = ((0, 0), (sides[0], sides[-1]))
-    y = conv2d(
-        np.expand_dims(x, row),
-        weight[:, :, None, :],
-        bias,
-        stride=(1, _along(stride, "stride")),
-        padding=padding,
-        dilation=(1, _along(dilation, "dilation")),
-        layout=layout,
-        residual=None if residual is None else np.expand_dims(as_array(residual, "residual"), row),
-        out=np.expand_dims(out, row) if isinstance(out, np.ndarray) else out,
-        **keywords,
+    row = -2 if layout == "NCHW" else -3
+    arguments = integers(
+        np.expand_dims(x, row).shape,
+        (*weight.shape[:2], 1, weight.shape[2]),
+        (1, _along(stride, "stride")),
+        _ends(padding),
+        (1, _along(dilation, "dilation")),
+        groups,
+        layout,
+        padding_mode,
+        activation,
+        algorithm,
+        max_workspace,
+        accuracy,
+        threads,
     )
-    return np.squeeze(y, row) if out is None else out
+    return Plan(x.shape, x.dtype, weight, bias, *arguments, True, workspace is None, 1)(
+        x, out, workspace, residual
+    )
 
 
-def depthwise_conv2d(x, weight, bias=None, *, layout="NCHW", **keywords):
+def depthwise_conv2d(
+    x,
+    weight,
+    bias=None,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    layout="NCHW",
+    padding_mode="zeros",
+    activation=None,
+    residual=None,
+    algorithm="auto",
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+    out=None,
+    workspace=None,
+):
     """
     Cross-correlation of each channel with filters of its own: `conv2d` with as many groups as channels.
 
@@ -124,8 +171,10 @@ def depthwise_conv2d(x, weight, bias=None, *, layout="NCHW", **keywords):
         Shape ``(M * C,)``.
     layout : {"NCHW", "NHWC"}
         Of `x`, `residual` and the result.
-    **keywords
-        The others of `conv2d`.
+    stride, padding, dilation, padding_mode, activation, residual
+        As in `conv2d`.
+    algorithm, max_workspace, accuracy, threads, out, workspace
+        As in `conv2d`.
 
     Returns
     -------
@@ -148,10 +197,48 @@ def depthwise_conv2d(x, weight, bias=None, *, layout="NCHW", **keywords):
     """
     axis = -1 - parse_word(layout, IMAGE_AXES, "layout")
     x = _dimensions(x, "x", 3, 32, "channels, rows, columns")
-    return conv2d(x, weight, bias, groups=x.shape[axis], layout=layout, **keywords)
+    weight, groups = each_channel(as_array(weight, "weight"), "weight", x.shape[axis])
+    return conv2d(
+        x,
+        weight,
+        bias,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        padding_mode=padding_mode,
+        activation=activation,
+        residual=residual,
+        algorithm=algorithm,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+        out=out,
+        workspace=workspace,
+    )
 
 
-def pointwise_conv2d(x, weight, bias=None, **keywords):
+def pointwise_conv2d(
+    x,
+    weight,
+    bias=None,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    layout="NCHW",
+    padding_mode="zeros",
+    activation=None,
+    residual=None,
+    algorithm="auto",
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+    out=None,
+    workspace=None,
+):
     """
     1x1 cross-correlation: each pixel's channels times a matrix.
 
@@ -163,8 +250,10 @@ def pointwise_conv2d(x, weight, bias=None, **keywords):
         Matrix of shape ``(K, C / groups)``, or ``(K, C / groups, 1, 1)``.
     bias : array_like, optional
         Shape ``(K,)``.
-    **keywords
-        Those of `conv2d`.
+    stride, padding, dilation, groups, layout, padding_mode, activation, residual
+        As in `conv2d`.
+    algorithm, max_workspace, accuracy, threads, out, workspace
+        As in `conv2d`.
 
     Returns
     -------
@@ -188,7 +277,25 @@ def pointwise_conv2d(x, weight, bias=None, **keywords):
             "weight must have shape (filters, channels / groups) or (filters, channels / groups, 1, 1), "
             f"has shape {weight.shape}"
         )
-    return conv2d(x, weight, bias, **keywords)
+    return conv2d(
+        x,
+        weight,
+        bias,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        padding_mode=padding_mode,
+        activation=activation,
+        residual=residual,
+        algorithm=algorithm,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+        out=out,
+        workspace=workspace,
+    )
 
 
 def partial_conv2d(
@@ -201,8 +308,12 @@ def partial_conv2d(
     groups=1,
     layout="NCHW",
     padding_mode="zeros",
+    activation=None,
+    algorithm="auto",
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
     out=None,
-    **keywords,
 ):
     """
     Cross-correlation of the first channels alone; the others pass through.
@@ -219,12 +330,13 @@ def partial_conv2d(
         As in `conv2d`; together they must keep the size of the image.
     layout : {"NCHW", "NHWC"}
         Of `x` and the result.
+    activation
+        Of the convolved channels, as in `conv2d`.
+    algorithm, max_workspace, accuracy, threads
+        As in `conv2d`. Copies of the convolved channels come on top of the workspace.
     out : ndarray, optional
-        C-contiguous, of the shape and dtype of `x`. It may be `x` itself: then the convolved channels are
-        replaced and the others are not touched.
-    **keywords
-        activation (of the convolved channels), algorithm, max_workspace, accuracy and threads of `conv2d`.
-        A copy of the convolved channels comes on top of the workspace.
+        Of the shape and dtype of `x`; of any strides, as in `conv2d`. It may be `x` itself: then the
+        convolved channels are replaced and the others are not touched.
 
     Returns
     -------
@@ -244,6 +356,7 @@ def partial_conv2d(
     in_place = out is not None and out is x
     x = _dimensions(x, "x", 3, 32, "channels, rows, columns")
     weight = _dimensions(weight, "weight", 4, 4, "channels, channels / groups, rows, columns")
+    bias = None if bias is None else as_array(bias, "bias")
     count, channels = weight.shape[0], x.shape[-1 - len(image)]
     if count > channels:
         raise ValueError(f"weight convolves {count} channels, x has {channels}")
@@ -257,7 +370,11 @@ def partial_conv2d(
         groups=groups,
         layout=layout,
         padding_mode=padding_mode,
-        **keywords,
+        activation=activation,
+        algorithm=algorithm,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
     )
     if prepared.output_shape != prepared.input_shape:
         raise ValueError(
@@ -265,17 +382,13 @@ def partial_conv2d(
             f"of {prepared.input_shape}"
         )
     if out is None:
-        out = np.empty(x.shape, prepared.dtype)
+        y = new_output(x.shape, prepared.dtype)
     else:
-        check_out(out, prepared.dtype, x.shape)
-        bias = None if bias is None else as_array(bias, "bias")
-        refuse_overlap(out, "out", (("x", None if in_place else x), ("weight", weight), ("bias", bias)))
+        y = take_out(out, prepared.dtype.num, x.shape)
+        refuse_overlap(y, "out", (("x", None if in_place else x), ("weight", weight), ("bias", bias)))
     if in_place:
-        out[first] = prepared(x[first])
+        y[first] = prepared(x[first])
         return out
-    if out[first].flags.c_contiguous:
-        prepared(x[first], out[first])
-    else:
-        out[first] = prepared(x[first])
-    out[others] = x[others]
-    return out
+    prepared(x[first], y[first])
+    y[others] = x[others]
+    return y if out is None else out

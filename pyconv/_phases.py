@@ -18,9 +18,9 @@ import numpy as np
 
 from ._api import plan
 from ._arguments import clip_bounds
-from ._composed import ComposedPlan, aligned_bytes
+from ._composed import ComposedPlan, aligned_bytes, carve, memory_for
 from ._config import workspace_bound
-from ._kernels import UnsupportedError, as_operand, check_array, copy_array
+from ._kernels import UnsupportedError, copy_array
 
 FEW_FILTERS = 32  # per group: then phases share one convolution, which fills its tiles better
 
@@ -60,7 +60,7 @@ class Job(NamedTuple):
     """One convolution and the phases (rows, columns) whose filters it holds, in this order in each group."""
 
     plan: object
-    parts: list
+    parts: tuple
 
 
 class TransposedPlan(ComposedPlan):
@@ -83,17 +83,34 @@ class TransposedPlan(ComposedPlan):
     """
 
     def __init__(
-        self, x_shape, image, weight, bias, stride, before, dilation, groups, layout, activation, limits
+        self,
+        x_shape,
+        image,
+        weight,
+        bias,
+        stride,
+        before,
+        dilation,
+        groups,
+        layout,
+        activation,
+        limits,
+        argument="x",
     ):
         """`image` is the size of the result, `before` its padding above and left; all have been checked."""
         ic, ocg, kh, kw = weight.shape
         oc = ocg * groups
-        self._nchw = layout == "NCHW"
-        self._groups, self._ocg, self._stride = groups, ocg, stride
-        self.dtype = weight.dtype.newbyteorder("=")
-        self.input_shape = tuple(x_shape)
+        self._settle(
+            _argument=argument,
+            _nchw=layout == "NCHW",
+            _groups=groups,
+            _ocg=ocg,
+            _stride=stride,
+            dtype=weight.dtype.newbyteorder("="),
+            input_shape=tuple(x_shape),
+        )
         size = x_shape[-2:] if self._nchw else x_shape[-3:-1]
-        self.output_shape = (*x_shape[:-3], *self._in_layout(oc, *image))
+        self._settle(output_shape=(*x_shape[:-3], *self._in_layout(oc, *image)))
         if math.prod(max(size, 1) for size in self.output_shape) * self.dtype.itemsize > sys.maxsize:
             raise ValueError(
                 f"the sizes overflow: x {self.input_shape}, weight {weight.shape}, stride {stride}, "
@@ -105,27 +122,28 @@ class TransposedPlan(ComposedPlan):
             share = ocg <= FEW_FILTERS
             key = (rows.length, columns.length) if share else (rows.first, columns.first)
             shared[key].append((rows, columns))
-        self._direct = stride == (1, 1) and all(
+        direct = stride == (1, 1) and all(
             p.before >= 0 and p.after >= 0 for parts in shared.values() for p in parts[0]
         )
-        self._constant = self._untouched(axes, image, bias, activation)
 
         budget = workspace_bound(limits["max_workspace"])
         results = [self._result_bytes(parts, size) for parts in shared.values()]
-        self._result = 0 if self._direct else max(results, default=0)
+        result = 0 if direct else max(results, default=0)
         if budget is not None:
-            if budget < self._result:
+            if budget < result:
                 raise UnsupportedError(
-                    f"a transposed convolution of x {self.input_shape} to {self.output_shape} needs "
-                    f"{self._result} bytes of workspace for one phase, max_workspace allows {budget}"
+                    f"a transposed convolution of {argument} {self.input_shape} to {self.output_shape} needs "
+                    f"{result} bytes of workspace for one phase, max_workspace allows {budget}"
                 )
-            budget = (budget - self._result) // max(len(shared), 1)
+            budget = (budget - result) // max(len(shared), 1)
         # filters[g * ocg + o][c] = weight[g * icg + c][o]
-        filters = weight.reshape(groups, ic // groups, ocg, kh, kw).swapaxes(1, 2)
-        self._jobs = []
+        with memory_for(weight.nbytes, "a contiguous copy of weight"):
+            filters = weight.reshape(groups, ic // groups, ocg, kh, kw).swapaxes(1, 2)
+        jobs = []
         for parts in shared.values():
             kernels = [filters[..., rows.taps, columns.taps] for rows, columns in parts]
-            kernel = np.stack(kernels, 1)
+            with memory_for(sum(kernel.nbytes for kernel in kernels), "the weights of a phase"):
+                kernel = np.stack(kernels, 1)
             several = bias if bias is None else np.stack([bias.reshape(groups, ocg)] * len(parts), 1).ravel()
             prepared = plan(
                 self.input_shape,
@@ -138,11 +156,15 @@ class TransposedPlan(ComposedPlan):
                 activation=activation,
                 **{**limits, "max_workspace": budget},
             )
-            self._jobs.append(Job(prepared, parts))
-        self._plan_workspace = max((job.plan.workspace_bytes for job in self._jobs), default=0)
-        self.workspace_bytes = self._result + self._plan_workspace
-        self.packed_bytes = sum(job.plan.packed_bytes for job in self._jobs)
-        self.multiplications = sum(job.plan.multiplications for job in self._jobs)
+            jobs.append(Job(prepared, tuple(parts)))
+        self._settle(
+            _direct=direct,
+            _constant=self._untouched(axes, image, bias, activation),
+            _jobs=tuple(jobs),
+            workspace_bytes=result + max((job.plan.workspace_bytes for job in jobs), default=0),
+            packed_bytes=sum(job.plan.packed_bytes for job in jobs),
+            multiplications=sum(job.plan.multiplications for job in jobs),
+        )
 
     def _in_layout(self, channels, rows, columns):
         return (channels, rows, columns) if self._nchw else (rows, columns, channels)
@@ -170,6 +192,8 @@ class TransposedPlan(ComposedPlan):
         lo, hi = clip_bounds(activation)
         oc = self._groups * self._ocg
         constant = np.zeros(oc, self.dtype) if bias is None else bias
+        if constant.size == 0:
+            return None
         with np.errstate(all="ignore"):  # bounds beyond float16 become infinities, as in a convolution
             return np.clip(constant, lo, hi).astype(self.dtype).reshape(self._in_layout(oc, 1, 1))
 
@@ -182,7 +206,7 @@ class TransposedPlan(ComposedPlan):
         x : array_like
             Of `input_shape` and `dtype`.
         out : ndarray, optional
-            C-contiguous array of `output_shape` and `dtype` that does not overlap x.
+            Array of `output_shape` and `dtype` that does not overlap x; of any strides, as in `pyconv.Plan`.
         workspace : buffer, optional
             Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
 
@@ -196,19 +220,18 @@ class TransposedPlan(ComposedPlan):
         TypeError, ValueError, MemoryError
             As in `pyconv.Plan`.
         """
-        x = check_array(x, "x", self.dtype.num, self.input_shape, "the plan")
-        out, workspace = self._buffers(out, workspace, (("x", x),))
+        return self._call(x, out, workspace, None)
+
+    def _run(self, x, _residual, out, workspace):
         if self._constant is not None:
             out[...] = self._constant
-        x = as_operand(x, "x")
         for job in self._jobs:
             if self._direct:
                 job.plan(x, out, workspace)
                 continue
-            result, rest = self._between(workspace, job.plan.output_shape)
+            result, rest = carve(workspace, job.plan.output_shape, self.dtype)
             job.plan(x, result, rest)
             self._spread(job, result, out)
-        return out
 
     def _spread(self, job, result, out):
         """Puts the phases of one convolution where they belong in the output."""

@@ -140,9 +140,9 @@ cdef inline int plan_run(const plan_t *plan, const void *x, const void *residual
     """x and y as the problem describes, residual NULL or as y; workspace of need.workspace bytes, aligned to 64."""
     cdef task_t t
     cdef const problem_t *p = &plan.problem
-    if p.n == 0:
+    if p.n == 0 or p.yn == 0:
         return PYCONV_STATUS_OK
-    promised(x != NULL and y != NULL and plan.weight != NULL)
+    promised((x != NULL or p.xn == 0) and y != NULL and plan.weight != NULL)
     promised(<uintptr_t>workspace % PYCONV_ALIGNMENT == 0 and (workspace != NULL or plan.need.workspace == 0))
     memset(&t, 0, sizeof(t))
     t.p = &plan.need.inner

@@ -45,9 +45,9 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
         return PYCONV_STATUS_BAD_ENUM
     if d.n < 0:
         return PYCONV_STATUS_BAD_BATCH
-    if d.ic < 1 or d.ih < 1 or d.iw < 1:
+    if d.ic < 0 or d.ih < 1 or d.iw < 1:
         return PYCONV_STATUS_BAD_IMAGE
-    if d.oc < 1 or d.icg < 1 or d.kh < 1 or d.kw < 1:
+    if d.oc < 0 or d.icg < 0 or d.kh < 1 or d.kw < 1:
         return PYCONV_STATUS_BAD_KERNEL
     if d.sh < 1 or d.sw < 1:
         return PYCONV_STATUS_BAD_STRIDE
@@ -65,6 +65,8 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
         return PYCONV_STATUS_CHANNELS
     if d.threads < 0:
         return PYCONV_STATUS_BAD_THREADS
+    if d.max_workspace < -1:
+        return PYCONV_STATUS_BAD_MAX_WORKSPACE
     if not d.lo <= d.hi:
         return PYCONV_STATUS_BAD_CLIP
     if (d.n >> LARGEST_BATCH_BITS or _too_large(d.ic) or _too_large(d.ih) or _too_large(d.iw) or _too_large(d.oc)
@@ -92,9 +94,9 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
     p.ow = slack_w // p.sw + 1
     p.ocg = p.oc // p.g
     p.itemsize = 4 if p.dtype == PYCONV_F32 else 8 if p.dtype == PYCONV_F64 else 2
-    if (_product_overflows(max(p.n, 1), p.ic, p.ih + p.ph0 + p.ph1, p.iw + p.pw0 + p.pw1)
-            or _product_overflows(max(p.n, 1), p.oc, p.oh, p.ow)
-            or _product_overflows(p.oc, p.icg, p.kh, p.kw)):
+    if (_product_overflows(max(p.n, 1), max(p.ic, 1), p.ih + p.ph0 + p.ph1, p.iw + p.pw0 + p.pw1)
+            or _product_overflows(max(p.n, 1), max(p.oc, 1), p.oh, p.ow)
+            or _product_overflows(max(p.oc, 1), max(p.icg, 1), p.kh, p.kw)):
         return PYCONV_STATUS_OVERFLOW
     p.k = p.icg * p.kh * p.kw
     if p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0:
@@ -103,6 +105,11 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
     p.rates = rates
     set_strides(p)
     return PYCONV_STATUS_OK
+
+
+cdef inline bint is_empty(const problem_t *p) noexcept nogil:
+    """No channels, whose sums are 0, or no filters: `direct` alone serves these, so that no other divides by 0."""
+    return p.ic == 0 or p.oc == 0
 
 
 cdef inline problem_t padded_problem(const problem_t *p) noexcept nogil:

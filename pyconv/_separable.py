@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """separable_conv2d: depthwise, then pointwise, fused where blocks of rows stay in the cache."""
 
-from ._api import plan
+from ._api import integers, plan
 from ._arguments import checked_shape, parse_word
-from ._composed import ComposedPlan, aligned_bytes
+from ._composed import WidenedPlan, aligned_bytes, carve, held_bytes, widened
 from ._config import workspace_bound
-from ._kernels import LAYOUTS, FusedPair, UnsupportedError, as_array, as_operand, check_array
+from ._kernels import DTYPES, LAYOUTS, FusedPair, UnsupportedError, as_array, check_operand, result_shape
+from ._operators import each_channel
 
 
-class SeparablePlan(ComposedPlan):
+class SeparablePlan(WidenedPlan):
     """
     A separable convolution made ready for one input shape: packed weights of both its parts.
 
@@ -32,45 +33,68 @@ class SeparablePlan(ComposedPlan):
 
     def __init__(self, x_shape, weights, biases, depthwise, pointwise, max_workspace, limits):
         """`depthwise` and `pointwise` are keywords of `plan` for the two, `limits` for both."""
+        dtype = weights[0].dtype.newbyteorder("=")
+        names = ("depthwise_weight", "pointwise_weight")
+        kernels, matrix = map(widened, weights, names)
+        inner = kernels.dtype.newbyteorder("=")
+        biases = tuple(map(widened, biases, ("depthwise_bias", "bias")))
+        arguments = integers(
+            x_shape, kernels.shape, **depthwise, algorithm="auto", max_workspace=max_workspace, **limits
+        )
+        between = result_shape(x_shape, inner, kernels.shape, *arguments)
         budget = workspace_bound(max_workspace)
+        channel = len(x_shape) - (3 if limits["layout"] == "NCHW" else 1)
+        output = (*between[:channel], matrix.shape[0], *between[channel + 1 :])
+        copies, middle = self._copies(x_shape, output, dtype), aligned_bytes(between, inner)
+        room = None if budget is None else budget - copies
 
         def prepare(most):
-            first = plan(x_shape, weights[0], biases[0], **depthwise, max_workspace=most, **limits)
-            second = plan(
-                first.output_shape, weights[1], biases[1], **pointwise, max_workspace=most, **limits
-            )
+            first = plan(x_shape, kernels, biases[0], **depthwise, max_workspace=most, **limits)
+            second = plan(between, matrix, biases[1], **pointwise, max_workspace=most, **limits)
             return first, second, FusedPair(first, second)
 
-        self._first, self._second, self._pair = prepare(budget)
-        self._middle = aligned_bytes(self._first.output_shape, self._first.dtype)
-        if budget is not None and self._bytes() > budget:
-            if budget < self._middle:
-                raise UnsupportedError(
-                    f"a separable convolution of x {self._first.input_shape} needs {self._middle} bytes of "
-                    f"workspace between its parts, max_workspace allows {budget}"
-                )
-            self._first, self._second, self._pair = prepare((budget - self._middle) // 2)
-        names, parts = ("depthwise_weight", "pointwise_weight"), (self._first, self._second)
-        self._operands = tuple(
-            (name, weight)
-            for name, weight, part in zip(names, weights, parts, strict=True)
-            if part.packed_bytes == 0
-        )
-        self.fused = self._pair.serves
-        self.dtype = self._first.dtype
-        self.input_shape, self.output_shape = self._first.input_shape, self._second.output_shape
-        self.packed_bytes = self._first.packed_bytes + self._second.packed_bytes
-        self.workspace_bytes = self._bytes() - self.packed_bytes
-        self.multiplications = self._first.multiplications + self._second.multiplications
+        def fitting(first, second, pair):
+            """Whether they are fused, their workspace and weights; None if there is no room for these."""
+            packed = held_bytes(first, kernels, weights[0]) + held_bytes(second, matrix, weights[1])
+            apart = middle + max(first.workspace_bytes, second.workspace_bytes)
+            for fused, workspace in ((True, pair.workspace_bytes), (False, apart)):
+                fits = room is None or workspace + packed <= room
+                if fits and (pair.serves or not fused):
+                    return fused, workspace, packed
+            return None
 
-    def _bytes(self):
-        """Workspace and packed weights."""
-        first, second = self._first, self._second
-        if self._pair.serves:
-            workspace = self._pair.workspace_bytes
-        else:
-            workspace = self._middle + max(first.workspace_bytes, second.workspace_bytes)
-        return workspace + first.packed_bytes + second.packed_bytes
+        parts = prepare(room if room is None else max(room, 0))
+        found = fitting(*parts)
+        if found is None:
+            if room >= middle:
+                parts = prepare((room - middle) // 2)
+                found = fitting(*parts)
+            if found is None:
+                raise UnsupportedError(
+                    f"a separable convolution of x {x_shape} needs {copies + middle} bytes of workspace "
+                    f"between its parts, max_workspace allows {budget}"
+                )
+        first, second, pair = parts
+        fused, workspace, packed = found
+        self._settle(
+            _first=first,
+            _second=second,
+            _pair=pair,
+            _inner=inner,
+            _threads=max(first.threads, second.threads),
+            _operands=tuple(
+                (name, weight)
+                for name, weight, part in zip(names, weights, parts, strict=False)
+                if part.packed_bytes == 0
+            ),
+            fused=fused,
+            dtype=dtype,
+            input_shape=first.input_shape,
+            output_shape=second.output_shape,
+            packed_bytes=packed,
+            workspace_bytes=copies + workspace,
+            multiplications=first.multiplications + second.multiplications,
+        )
 
     def __call__(self, x, out=None, workspace=None, residual=None):
         """
@@ -81,7 +105,7 @@ class SeparablePlan(ComposedPlan):
         x : array_like
             Of `input_shape` and `dtype`.
         out : ndarray, optional
-            C-contiguous array of `output_shape` and `dtype` that overlaps no operand.
+            Array of `output_shape` and `dtype` that overlaps no operand; of any strides, as in `pyconv.Plan`.
         workspace : buffer, optional
             Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
         residual : array_like, optional
@@ -97,18 +121,15 @@ class SeparablePlan(ComposedPlan):
         TypeError, ValueError, MemoryError
             As in `pyconv.Plan`.
         """
-        x = check_array(x, "x", self.dtype.num, self.input_shape, "the plan")
-        if residual is not None:
-            residual = check_array(residual, "residual", self.dtype.num, self.output_shape, "the plan")
-        operands = (("x", x), ("residual", residual))
-        out, workspace = self._buffers(out, workspace, operands)
+        return self._call(x, out, workspace, residual)
+
+    def _compute(self, x, residual, out, workspace):
         if self.fused:
-            residual = None if residual is None else as_operand(residual, "residual")
-            self._pair.run(as_operand(x, "x"), residual, out, workspace)
-            return out
-        middle, rest = self._between(workspace, self._first.output_shape)
+            self._pair.run(x, residual, out, workspace)
+            return
+        middle, rest = carve(workspace, self._first.output_shape, self._inner)
         self._first(x, middle, rest)
-        return self._second(middle, out, rest, residual)
+        self._second(middle, out, rest, residual)
 
     def __repr__(self):
         how = "fused" if self.fused else "one after the other"
@@ -160,6 +181,11 @@ def plan_separable_conv2d(
     if len(x_shape) < 3:
         raise ValueError(f"x must have at least 3 dimensions (channels, rows, columns), has shape {x_shape}")
     matrix = as_array(pointwise_weight, "pointwise_weight")
+    kernels = as_array(depthwise_weight, "depthwise_weight")
+    if bias is not None:
+        bias = as_array(bias, "bias")
+    if depthwise_bias is not None:
+        depthwise_bias = as_array(depthwise_bias, "depthwise_bias")
     if matrix.ndim == 2:
         matrix = matrix[:, :, None, None]
     if matrix.ndim != 4 or matrix.shape[2:] != (1, 1):
@@ -167,11 +193,7 @@ def plan_separable_conv2d(
             "pointwise_weight must have shape (filters, channels) or (filters, channels, 1, 1), "
             f"has shape {matrix.shape}"
         )
-    kernels = as_array(depthwise_weight, "depthwise_weight")
-    if kernels.ndim != 4 or kernels.shape[1] != 1:
-        raise ValueError(
-            f"depthwise_weight must have shape (channels * multiplier, 1, rows, columns), has {kernels.shape}"
-        )
+    each, groups = each_channel(kernels, "depthwise_weight", x_shape[-3 if nchw else -1])
     if matrix.shape[1] != kernels.shape[0]:
         raise ValueError(
             f"pointwise_weight reads {matrix.shape[1]} channels, depthwise_weight makes {kernels.shape[0]}"
@@ -180,23 +202,25 @@ def plan_separable_conv2d(
         raise TypeError(
             f"pointwise_weight is {matrix.dtype}, depthwise_weight is {kernels.dtype}: dtypes must match"
         )
+    if kernels.dtype.name not in DTYPES:
+        raise TypeError(f"depthwise_weight must be float32, float64 or float16, is {kernels.dtype}")
+    number = kernels.dtype.num
     if depthwise_bias is not None:
-        shape = kernels.shape[:1]
-        depthwise_bias = check_array(
-            depthwise_bias, "depthwise_bias", kernels.dtype.num, shape, "depthwise_weight"
-        )
+        check_operand(depthwise_bias, "depthwise_bias", number, kernels.shape[:1], "depthwise_weight")
+    if bias is not None:
+        check_operand(bias, "bias", number, matrix.shape[:1], "pointwise_weight")
     depthwise = {
         "stride": stride,
         "padding": padding,
         "dilation": dilation,
-        "groups": x_shape[-3 if nchw else -1],
+        "groups": groups,
         "padding_mode": padding_mode,
         "activation": depthwise_activation,
     }
     limits = {"layout": layout, "accuracy": accuracy, "threads": threads}
     return SeparablePlan(
         x_shape,
-        (kernels, matrix),
+        (each, matrix),
         (depthwise_bias, bias),
         depthwise,
         {"activation": activation},
@@ -230,7 +254,7 @@ def separable_conv2d(
     Depthwise separable cross-correlation: filters of its own for each channel, a matrix for each pixel.
 
     In NHWC, rows of the depthwise result are multiplied while they are in the cache; it never exists as a
-    whole.
+    whole. float16 is computed in float32 throughout and rounded once.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 """conv_transpose2d: its arguments, checked, into a plan."""
 
 from ._arguments import checked_shape, integer, pair, parse_word, sides
-from ._kernels import LAYOUTS, as_array, check_array
+from ._kernels import LAYOUTS, as_array, check_operand
 from ._phases import TransposedPlan
 
 
@@ -16,10 +16,10 @@ def image_sizes(shape, name, layout):
 
 def checked_geometry(weight, channels, stride, dilation, groups, whose):
     """stride, dilation and groups; `channels` are those that meet the filters of weight."""
-    if weight.ndim != 4 or min(weight.shape) < 1:
+    if weight.ndim != 4 or min(weight.shape[2:]) < 1:
         raise ValueError(
-            "weight must have 4 dimensions (filters, channels / groups, rows, columns), all positive, "
-            f"has shape {weight.shape}"
+            "weight must have 4 dimensions (filters, channels / groups, rows, columns), at least one row and "
+            f"column, has shape {weight.shape}"
         )
     stride, dilation, groups = pair(stride, "stride"), pair(dilation, "dilation"), integer(groups, "groups")
     if min(stride) < 1:
@@ -110,11 +110,13 @@ def plan_conv_transpose2d(
     """
     parse_word(layout, LAYOUTS, "layout")
     weight = as_array(weight, "weight")
+    if bias is not None:
+        bias = as_array(bias, "bias")
     x_shape, channels, size = image_sizes(x_shape, "x", layout)
     stride, dilation, groups = checked_geometry(weight, channels, stride, dilation, groups, "x")
     image, before = _result_size(size, weight.shape[2:], stride, padding, output_padding, dilation)
     if bias is not None:
-        bias = check_array(bias, "bias", weight.dtype.num, (weight.shape[1] * groups,), "weight")
+        check_operand(bias, "bias", weight.dtype.num, (weight.shape[1] * groups,), "weight")
     limits = {
         "algorithm": algorithm,
         "max_workspace": max_workspace,
@@ -176,7 +178,7 @@ def conv_transpose2d(
     algorithm, max_workspace, accuracy, threads
         As in `conv2d`, for each of the convolutions; `max_workspace` bounds all together.
     out : ndarray, optional
-        C-contiguous, of the shape and dtype of the result, overlapping no operand.
+        Of the shape and dtype of the result, overlapping no operand; of any strides, as in `conv2d`.
     workspace : buffer, optional
         Writable, aligned to 64 bytes, as long as the plan's `workspace_bytes`.
 

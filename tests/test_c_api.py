@@ -86,6 +86,32 @@ def test_an_empty_batch_touches_nothing():
     c_api.plan_destroy(plan)
 
 
+@pytest.mark.parametrize("algorithm", [b"auto", b"direct"])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_no_channels_and_no_filters(dtype, algorithm):
+    """Sums of nothing are 0; pointers to nothing may be NULL."""
+    changes = {
+        "dtype": C["PYCONV_F64" if dtype == "f8" else "PYCONV_F32"],
+        "algorithm": c_api.algorithm(algorithm),
+    }
+    bias, residual = normal(8, dtype), normal(Y, dtype, 1)
+    status, plan = c_api.create(described(ic=0, icg=0, lo=0.25, **changes), np.empty(1, dtype), bias)
+    y = Guarded(Y, dtype, 0xFF)
+    run = c_api.plan_run_residual_f64 if dtype == "f8" else c_api.plan_run_residual
+    assert (
+        status == "OK" and c_api.plan_algorithm(plan) == b"direct" and c_api.plan_workspace_bytes(plan) == 0
+    )
+    assert STATUS[run(plan, None, residual.ctypes.data, y.array.ctypes.data, None)] == "OK"
+    np.testing.assert_array_equal(y.array, np.maximum(bias[:, None, None] + residual, 0.25))
+    assert y.intact()
+    assert STATUS[run(plan, None, None, None, None)] == "NULL_POINTER"
+    c_api.plan_destroy(plan)
+    status, plan = c_api.create(described(oc=0, **changes), np.empty(1, dtype))
+    assert status == "OK" and STATUS[run(plan, None, None, None, None)] == "NULL_POINTER"
+    assert STATUS[run(plan, y.array.ctypes.data, None, None, None)] == "OK"
+    c_api.plan_destroy(plan)
+
+
 @pytest.mark.parametrize("last", ["pw1", "hi", "max_workspace"])
 def test_an_older_shorter_struct_has_the_defaults_of_what_it_lacks(last):
     """The bytes behind the struct are another's: they would clip everything to NaN and allow no memory."""
@@ -120,12 +146,17 @@ REFUSED = {
     },
     **{f"algorithm {value}": ("BAD_ENUM", {"algorithm": value}) for value in (-2, 10**6, -(2**31))},
     "batch": ("BAD_BATCH", {"n": -1}),
-    "no channels": ("BAD_IMAGE", {"ic": 0}),
-    "no filters": ("BAD_KERNEL", {"oc": 0}),
+    "negative channels": ("BAD_IMAGE", {"ic": -2}),
+    "no rows": ("BAD_IMAGE", {"ih": 0}),
+    "negative filters": ("BAD_KERNEL", {"oc": -6}),
+    "negative channels of a group": ("BAD_KERNEL", {"icg": -1}),
+    "no columns of the kernel": ("BAD_KERNEL", {"kw": 0}),
     "stride": ("BAD_STRIDE", {"sw": 0}),
     "dilation": ("BAD_DILATION", {"dh": 0}),
     "groups": ("BAD_GROUPS", {"g": 0}),
-    "no groups, channels left out": ("BAD_KERNEL", {"g": 0, "icg": 0}),
+    "no groups, channels left out": ("BAD_GROUPS", {"g": 0, "icg": 0}),
+    "max_workspace -2": ("BAD_MAX_WORKSPACE", {"max_workspace": -2}),
+    "max_workspace of the smallest": ("BAD_MAX_WORKSPACE", {"max_workspace": -(2**63)}),
     "padding": ("BAD_PADDING", {"ph1": -1}),
     "groups of channels": ("GROUPS_INPUT", {"g": 4}),
     "groups of filters": ("GROUPS_OUTPUT", {"oc": 7}),

@@ -119,8 +119,9 @@ SHAPES = {
     "kernel wider than image": ("9 8", {"weight": np.ones((6, 4, 1, 9), "f4")}),
     "kernel wider than padded image": ("13 8 2", {"weight": np.ones((6, 4, 1, 13), "f4"), "padding": 2}),
     "dilated kernel larger than image": ("3 4 8", {"dilation": 4}),
-    "no channels": ("0", {"x": np.zeros((1, 0, 8, 8), "f4"), "weight": np.zeros((6, 0, 3, 3), "f4")}),
-    "no filters": ("0", {"weight": np.zeros((0, 4, 3, 3), "f4"), "bias": None}),
+    "channels for none": ("4 0", {"x": np.zeros((1, 0, 8, 8), "f4")}),
+    "none for channels": ("0 4", {"weight": np.zeros((6, 0, 3, 3), "f4")}),
+    "bias for no filters": ("6 0", {"weight": np.zeros((0, 4, 3, 3), "f4")}),
     "no kernel rows": ("0", {"weight": np.zeros((6, 4, 0, 3), "f4")}),
     "no kernel columns": ("0", {"weight": np.zeros((6, 4, 3, 0), "f4")}),
     "no image rows": ("0", {"x": np.zeros((1, 4, 0, 8), "f4")}),
@@ -315,11 +316,12 @@ def outs():
     yield "int32", np.zeros(good, "i4")
     yield "byte-swapped", np.zeros(good, np.dtype("f4").newbyteorder())
     yield "read-only", read_only(np.zeros(good, "f4"))
-    yield "Fortran order", np.zeros(good, "f4", order="F")
-    yield "sliced", np.zeros((1, 6, 6, 12), "f4")[..., ::2]
-    yield "reversed", np.zeros(good, "f4")[..., ::-1]
-    yield "misaligned", aligned(6 * 6 * 6 * 4, 64, 1).view("f4").reshape(good)
     yield "broadcast", np.broadcast_to(np.zeros(6, "f4"), good)
+    yield "overlapping itself", as_strided(np.zeros(216, "f4"), good, (864, 140, 24, 4))
+    yield "of one number", as_strided(np.zeros(1, "f4"), good, (0, 0, 0, 0))
+    yield "sliced and byte-swapped", np.zeros((1, 6, 6, 12), np.dtype("f4").newbyteorder())[..., ::2]
+    yield "a record", np.zeros(good, [("value", "f4")])
+    yield "of objects", np.zeros(good, object)
 
 
 @pytest.mark.parametrize("out", [pytest.param(out, id=name) for name, out in outs()])
@@ -469,6 +471,195 @@ def test_plan_checks_what_it_is_called_with():
 def test_none_is_no_array(missing):
     with pytest.raises(TypeError):
         call(**{missing: None})
+
+
+# Of one call each: name: (call, names of its arrays)
+ARRAYS = {
+    "conv2d": (
+        lambda a: call(**a), {"x": X, "weight": W, "bias": B, "residual": np.ones((1, 6, 6, 6), "f4")}
+    ),
+    "plan": (lambda a: pyconv.plan(X.shape, **a), {"weight": W, "bias": B}),
+    "Plan": (lambda a: pyconv.plan(X.shape, W)(**a), {"x": X, "residual": np.ones((1, 6, 6, 6), "f4")}),
+    "conv1d": (
+        lambda a: pyconv.conv1d(**a),
+        {"x": X[:, :, 0], "weight": W[..., 0], "bias": B, "residual": np.ones((1, 6, 6), "f4")},
+    ),
+    "depthwise_conv2d": (
+        lambda a: pyconv.depthwise_conv2d(**a), {"x": X, "weight": W[:4, :1], "bias": B[:4]}
+    ),
+    "pointwise_conv2d": (lambda a: pyconv.pointwise_conv2d(**a), {"x": X, "weight": W[..., 0, 0], "bias": B}),
+    "partial_conv2d": (lambda a: pyconv.partial_conv2d(**a), {"x": X, "weight": W[:4], "bias": B[:4]}),
+    "separable_conv2d": (
+        lambda a: pyconv.separable_conv2d(**a),
+        {"x": X, "depthwise_weight": W[:4, :1], "pointwise_weight": W[..., 0, 0], "bias": B,
+         "depthwise_bias": B[:4], "residual": np.ones((1, 6, 6, 6), "f4")},
+    ),
+    "conv_transpose2d": (lambda a: pyconv.conv_transpose2d(**a), {"x": X, "weight": W[:4], "bias": B[:4]}),
+    "conv2d_backward_input": (
+        lambda a: pyconv.conv2d_backward_input(X.shape, **a), {"weight": W, "dy": np.ones((1, 6, 6, 6), "f4")}
+    ),
+    "conv2d_backward_weight": (
+        lambda a: pyconv.conv2d_backward_weight(weight_shape=W.shape, **a),
+        {"x": X, "dy": np.ones((1, 6, 6, 6), "f4")},
+    ),
+    "factorize": (lambda a: pyconv.factorize(**a), {"weight": W}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mask", [np.ma.nomask, "first"], ids=["nothing masked", "one masked"])
+@pytest.mark.parametrize("name, victim", [(name, victim) for name in ARRAYS for victim in ARRAYS[name][1]])
+def test_a_masked_array_is_a_type_error_that_names_filled(name, victim, mask):
+    """Its mask would be lost, silently."""
+    run, arrays = ARRAYS[name]
+    run(dict(arrays))
+    given = arrays[victim].copy()
+    masked = np.ma.MaskedArray(
+        given, mask if mask is np.ma.nomask else np.arange(given.size).reshape(given.shape) == 0
+    )
+    parts = list(masked)  # arrays with masks, or numbers
+    for hidden in (
+        masked,
+        HasArray(masked),
+        *([parts] if given.ndim > 1 or mask is not np.ma.nomask else []),
+    ):
+        with pytest.raises(TypeError, match=rf"{victim} is a masked array.*{victim}\.filled\(value\)"):
+            run({**arrays, victim: hidden})
+
+
+@pytest.mark.parametrize("target", ["out", "workspace"])
+def test_a_masked_target_is_a_type_error(target):
+    plan = pyconv.plan(X.shape, W, algorithm="im2col")
+    memory = plan.new_workspace() if target == "workspace" else np.full(plan.output_shape, 7, "f4")
+    before = memory.copy()
+    separable = pyconv.plan_separable_conv2d(X.shape, W[:4, :1], W[..., 0, 0], layout="NCHW")
+    for attempt in (
+        lambda a: plan(X, **a),
+        lambda a: call(bias=None, algorithm="im2col", **a),
+        lambda a: separable(X, **a),
+        lambda a: pyconv.conv2d_backward_weight(X, W.shape, plan(X), **a),
+    ):
+        with pytest.raises(TypeError, match=f"{target} is a masked array"):
+            attempt({target: np.ma.MaskedArray(memory)})
+    assert (memory == before).all()
+
+
+@pytest.mark.parametrize("name", [
+    "conv2d", "plan", "explain", "conv1d", "depthwise_conv2d", "pointwise_conv2d", "partial_conv2d",
+    "separable_conv2d",
+    "plan_separable_conv2d", "conv_transpose2d", "plan_conv_transpose2d", "conv2d_backward_input",
+    "conv2d_backward_weight", "plan_conv2d_backward_weight", "factorize",
+])  # fmt: skip
+def test_an_unknown_keyword_names_the_function_called(name):
+    with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected keyword argument 'strides'"):
+        getattr(pyconv, name)(X, W, X, strides=1)
+
+
+def test_keywords_that_an_operator_has_not():
+    with pytest.raises(TypeError, match=r"^partial_conv2d\(\) got an unexpected keyword argument 'residual'"):
+        pyconv.partial_conv2d(X, W[:4], residual=X)
+    with pytest.raises(TypeError, match=r"^depthwise_conv2d\(\) got an unexpected keyword argument 'groups'"):
+        pyconv.depthwise_conv2d(X, W[:4, :1], groups=2)
+
+
+S, F = integers((4, 4, 8)), W[..., 0]  # signals and filters (6, 4, 3)
+
+# What conv1d says of its one axis. id: (text, keywords)
+SIGNALS = {
+    "stride 0": (r"^stride must be positive, is 0$", {"stride": 0}),
+    "stride negative": (r"^stride must be positive, is -2$", {"stride": (-2,)}),
+    "dilation 0": (r"^dilation must be positive \(1 means none\), is 0$", {"dilation": 0}),
+    "padding negative": (r"^padding must not be negative, is \(-1, -1\)$", {"padding": -1}),
+    "padding negative end": (r"^padding must not be negative, is \(0, -3\)$", {"padding": (0, -3)}),
+    "padding word": (r"^padding must be an int, \(left, right\), 'valid', .*, is 'sam'$", {"padding": "sam"}),
+    "no length": (r"^x needs a length .* has 4 channels of length 0$", {"x": np.zeros((2, 4, 0), "f4")}),
+    "no taps": (r"^weight needs a length .* has shape \(6, 4, 0\)$", {"weight": F[..., :0]}),
+    "too long": (
+        r"^a kernel of length 3 with dilation 4 is longer than the input of length 8 with padding \(0, 0\)$",
+        {"dilation": 4},
+    ),
+    "reflect": (
+        r"^reflect padding \(8, 8\) must be smaller than the input of length 8$",
+        {"padding": 8, "padding_mode": "reflect"},
+    ),
+    "circular": (
+        r"^circular padding \(9, 0\) must not exceed the input of length 8$",
+        {"padding": (9, 0), "padding_mode": "circular"},
+    ),
+    "overflow": (
+        r"^the sizes overflow: x .*stride 1, dilation 1, padding \(1099511627776, 0\)$",
+        {"padding": (2**40, 0)},
+    ),
+    "overflow of int64": (
+        r"^the sizes overflow: x \(4, 4, 8\), weight \(6, 4, 3\), stride \(1180591620717411303424,\)",
+        {"stride": 2**70},
+    ),
+    "out": (r"^out has shape \(4, 6, 7\), wanted \(4, 6, 6\)$", {"out": np.zeros((4, 6, 7), "f4")}),
+    "out of an image": (
+        r"^out has shape \(4, 6, 1, 6\), wanted \(4, 6, 6\)$", {"out": np.zeros((4, 6, 1, 6), "f4")}
+    ),
+    "residual": (
+        r"^residual has shape \(4, 6, 7\), wanted", {"residual": np.zeros((4, 6, 7), "f4")}
+    ),
+    "bias": (r"^bias has shape \(5,\), wanted \(6,\)$", {"bias": B[:5]}),
+    "by name": (
+        r"^winograd_f2k5 can't serve x \(4, 4, 8\), weight \(6, 4, 3\): ",
+        {"algorithm": "winograd_f2k5", "accuracy": "fast"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text, keywords", SIGNALS.values(), ids=SIGNALS)
+def test_conv1d_speaks_of_one_axis(text, keywords):
+    with pytest.raises(ValueError, match=text):
+        pyconv.conv1d(**{"x": S, "weight": F, **keywords})
+
+
+def test_memory_errors_of_signals_have_one_axis():
+    x = huge((2**40, 4, 8))
+    with pytest.raises(
+        MemoryError, match=rf"{2**40 * 6 * 6 * 4} bytes for an output of shape \({2**40}, 6, 6\)"
+    ):
+        pyconv.conv1d(x, F)
+
+
+# Arrays of one number, larger than any memory. id: (bytes in the message, call)
+HUGE = {
+    "conv_transpose2d of x": (
+        2**40 * 6 * 10 * 10 * 4,
+        lambda: pyconv.conv_transpose2d(huge((2**40, 4, 8, 8)), np.ones((4, 6, 3, 3), "f4"))
+    ),
+    "conv_transpose2d of weight": (
+        2**44 * 9 * 4, lambda: pyconv.conv_transpose2d(huge((1, 2**20, 8, 8)), huge((2**20, 2**24, 3, 3)))
+    ),
+    "conv_transpose2d of weight, strided": (
+        2**44 * 2 * 4,
+        lambda: pyconv.conv_transpose2d(huge((1, 2**20, 8, 8)), huge((2**20, 2**24, 1, 2)), stride=(2, 1)),
+    ),
+    "conv2d_backward_input": (
+        2**44 * 9 * 4,
+        lambda: pyconv.conv2d_backward_input(
+            (1, 2**24, 8, 8), huge((2**20, 2**24, 3, 3)), huge((1, 2**20, 6, 6))
+        ),
+    ),
+    "conv2d_backward_weight": (
+        2**44 * 9 * 4,
+        lambda: pyconv.conv2d_backward_weight(
+            huge((1, 2**24, 8, 8)), (2**20, 2**24, 3, 3), huge((1, 2**20, 6, 6))
+        ),
+    ),
+    "separable_conv2d": (
+        2**40 * 6 * 6 * 6 * 4,
+        lambda: pyconv.separable_conv2d(huge((2**40, 4, 8, 8)), W[:4, :1], W[..., 0, 0])
+    ),
+    "partial_conv2d": (2**40 * 4 * 8 * 8 * 4, lambda: pyconv.partial_conv2d(huge((2**40, 4, 8, 8)), W[:4])),
+    "factorize": (2**40 * 9 * 8, lambda: pyconv.factorize(huge((2**20, 2**20, 3, 3)), 1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("nbytes, attempt", HUGE.values(), ids=HUGE)
+def test_memory_errors_name_the_bytes(nbytes, attempt):
+    with pytest.raises(MemoryError, match=rf"^cannot allocate {nbytes} bytes (for|of) "):
+        attempt()
 
 
 def test_an_error_leaves_out_and_inputs_untouched():

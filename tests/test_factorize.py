@@ -147,3 +147,41 @@ def test_the_budget_bounds_the_pair(budget):
 def test_bad_arguments_are_refused(arguments, keywords, error, words):
     with pytest.raises(error, match=words):
         pyconv.factorize(*arguments, **keywords)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_float16_is_float32_between_the_parts(layout):
+    """Columns that overflow float16 cancel in the rows, but for the rounding of float32."""
+    rounding = 2.0**-23 * 8 * 60000
+    sobel = pyconv.factorize(np.outer([1, 2, 1], [1, 0, -1])[None, None].astype("f2"))
+    x = np.full((1, 1, 9, 9), 60000, "f2").reshape((1, 1, 9, 9) if layout == "NCHW" else (1, 9, 9, 1))
+    plan = sobel.plan(x.shape, layout=layout)
+    assert plan.dtype == "f2" and (abs(plan(x)) <= rounding).all()
+    r = np.full(plan.output_shape, 1.5, "f2")
+    out, workspace = Guarded(plan.output_shape, "f2", 0xFF), Guarded((plan.workspace_bytes,), np.uint8, 0xFF)
+    assert (abs(plan(x, out.array, workspace.array, r) - 1.5) <= rounding + 2.0**-10).all()
+    assert out.intact() and workspace.intact()
+
+
+def test_float16_is_rounded_once():
+    weight, x, bias = (
+        normal((6, 4, 3, 3), "float16"),
+        normal((2, 4, 12, 13), "float16", 1),
+        normal(6, "float16", 2),
+    )
+    pair = pyconv.factorize(weight)
+    assert_close(pair.plan(x.shape, bias)(x), x, pair.weight(), bias, units=64)
+    bounded = pair.plan(x.shape, bias, max_workspace=100_000)
+    assert bounded.workspace_bytes + bounded.packed_bytes <= 100_000
+
+
+def test_the_plan_speaks_of_the_filters_it_stands_for():
+    pair = pyconv.factorize(np.ones((2, 2, 3, 3), "f2"))
+    with pytest.raises(TypeError, match="bias is float32, weight is float16"):
+        pair.plan((1, 2, 8, 8), np.ones(2, "f4"))
+    with pytest.raises(ValueError, match=r"a 3x3 kernel .* is larger than the 2x8 input"):
+        pair.plan((1, 2, 2, 8))
+    with pytest.raises(
+        ValueError, match="weight has 2 input channels per group, x has 3 channels / 1 groups"
+    ):
+        pair.plan((1, 3, 8, 8))

@@ -83,11 +83,11 @@ def test_conv1d_refuses():
         pyconv.conv1d(x, w, padding=(1, 2, 3))
     with pytest.raises(ValueError, match="layout must be one of 'NCL', 'NLC', is 'NCHW'"):
         pyconv.conv1d(x, w, layout="NCHW")
-    with pytest.raises(ValueError, match=r"a 1x5 kernel .* is larger than the 1x4 input"):
+    with pytest.raises(ValueError, match=r"a kernel of length 5 .* is longer than the input of length 4"):
         pyconv.conv1d(x[..., :4], w)
     with pytest.raises(TypeError, match="weight is float64, x is float32"):
         pyconv.conv1d(x, w.astype("f8"))
-    with pytest.raises(ValueError, match=r"out has shape \(2, 4, 1, 15\), wanted \(2, 4, 1, 16\)"):
+    with pytest.raises(ValueError, match=r"out has shape \(2, 4, 15\), wanted \(2, 4, 16\)"):
         pyconv.conv1d(x, w, out=np.empty((2, 4, 15), np.float32))
 
 
@@ -103,11 +103,9 @@ def test_depthwise(layout, multiplier, lead):
 
 def test_depthwise_refuses():
     x = np.zeros((2, 4, 8, 8), np.float32)
-    with pytest.raises(
-        ValueError, match="weight has 2 input channels per group, x has 4 channels / 4 groups"
-    ):
+    with pytest.raises(ValueError, match=r"weight must have shape .* has shape \(4, 2, 3, 3\)"):
         pyconv.depthwise_conv2d(x, np.zeros((4, 2, 3, 3), np.float32))
-    with pytest.raises(ValueError, match="6 filters of weight do not divide by groups=4"):
+    with pytest.raises(ValueError, match="6 filters of weight do not divide by the 4 channels of x"):
         pyconv.depthwise_conv2d(x, np.zeros((6, 1, 3, 3), np.float32))
     with pytest.raises(TypeError, match="groups"):
         pyconv.depthwise_conv2d(x, np.zeros((4, 1, 3, 3), np.float32), groups=2)

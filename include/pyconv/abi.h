@@ -10,7 +10,7 @@
 #include <string.h>
 
 // Grows by one with every change to what the C-level API exports; tests/abi_<version>.json records each.
-#define PYCONV_ABI_VERSION 1
+#define PYCONV_ABI_VERSION 2
 
 // Every enumeration is one list of (NAME, "word"); the word is what Python callers write.
 #define PYCONV_DTYPES(X) X(F32, "float32") X(F64, "float64") X(F16, "float16")
@@ -31,9 +31,10 @@
                 "algorithm {algorithm} is not one of its enumeration")                                       \
     X(WRONG_DTYPE, "the function called serves another dtype than the descriptor's or the plan's")           \
     X(BAD_BATCH, "the batch must be 0 or more, is {n}")                                                      \
-    X(BAD_IMAGE, "x needs at least one channel, row and column, has {ic} channels of {ih}x{iw}")             \
+    X(BAD_IMAGE, "x needs at least one row and column and no negative number of channels, has {ic} "         \
+                 "channels of {ih}x{iw}")                                                                    \
     X(BAD_KERNEL,                                                                                            \
-      "weight needs at least one filter, channel, row and column, has shape ({oc}, {icg}, {kh}, {kw})")      \
+      "weight needs at least one row and column and no negative size, has shape ({oc}, {icg}, {kh}, {kw})")  \
     X(BAD_STRIDE, "stride must be positive, is ({sh}, {sw})")                                                \
     X(BAD_DILATION, "dilation must be positive (1 means none), is ({dh}, {dw})")                             \
     X(BAD_GROUPS, "groups must be positive, is {g}")                                                         \
@@ -58,7 +59,8 @@
     X(UNDER_ACCURACY, "the algorithm is less accurate than the class asked for")                             \
     X(MISALIGNED, "the workspace is not aligned to 64 bytes")                                                \
     X(NO_MEMORY, "out of memory")                                                                            \
-    X(INTERRUPTED, "interrupted")
+    X(INTERRUPTED, "interrupted")                                                                            \
+    X(BAD_MAX_WORKSPACE, "max_workspace must be bytes, or -1 for no bound, is {max_workspace}")
 
 #define PYCONV_ENUM_DTYPE(name, word) PYCONV_##name,
 #define PYCONV_ENUM_STATUS(name, word) PYCONV_STATUS_##name,
