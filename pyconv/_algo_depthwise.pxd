@@ -13,11 +13,11 @@ from cython.parallel cimport prange, threadid
 
 from pyconv._types cimport *
 from pyconv._depthwise_turned cimport BLOCK, cut_strips, run_turned, turned_cycles
-from pyconv._band cimport clear_slack, cut_plane, piece, pieces_t, split_planes
+from pyconv._band cimport bands_bytes, clear_slack, cut_plane, piece, pieces_t, split_planes
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport (
-    BAND_SLACK, band_t, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start,
+    band_t, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start,
 )
 from pyconv._spread cimport cut_rectangles, pack_spread, run_spread, spread_seconds
 from pyconv._sizes cimport times
@@ -32,7 +32,7 @@ cdef inline pieces_t cut_planes(const problem_t *p) noexcept nogil:
     """Bands of small planes are filled and read several in one call, as far as they fit half of L1."""
     cdef pieces_t s = cut_plane(p, 1)
     s.together = max(1, min(8, cache_bytes(1) // 2 // <int64_t>s.bytes))
-    s.bytes = ((<size_t>(s.together * s.plane) + BAND_SLACK) * p.itemsize + 63) & ~<size_t>63
+    s.bytes = bands_bytes(p, &s)
     return s
 
 

@@ -45,9 +45,9 @@ cdef inline bint _on_core(const problem_t *p) noexcept nogil:
     return p.kernels.level > 0 and p.kh <= BAND_RUNS
 
 
-cdef inline int64_t _lowered(const problem_t *p) noexcept nogil:
+cdef inline double _lowered(const problem_t *p) noexcept nogil:
     """Elements of L."""
-    return p.n * p.ow * p.ih * p.kw * p.icg
+    return <double>p.n * p.ow * p.ih * p.kw * p.icg
 
 
 cdef inline bint mec_solution_a(const problem_t *p) noexcept nogil:
@@ -57,7 +57,7 @@ cdef inline bint mec_solution_a(const problem_t *p) noexcept nogil:
 cdef inline const char *mec_supports(const problem_t *p) noexcept nogil:
     if _on_core(p):
         return NULL
-    return blas_reason(p.n * p.ow, p.ocg, p.k, p.ih * p.kw * p.icg, p.oh * p.ow, p.oc)
+    return blas_reason(p.n * p.ow, p.ocg, p.k, <int64_t>times(<size_t>p.ih, <size_t>(p.kw * p.icg)), p.oh * p.ow, p.oc)
 
 
 cdef inline size_t mec_workspace(const problem_t *p, int threads) noexcept nogil:
@@ -94,7 +94,7 @@ cdef inline double mec_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef bint a = mec_solution_a(p)
     cdef double calls = p.oh if a else p.n * p.oh
     cdef double columns = p.n * p.ow if a else p.ow
-    cdef double lowering = moving_seconds(p, <double>p.n * p.ih * p.ow, <double>_lowered(p), p.layout == PYCONV_NCHW,
+    cdef double lowering = moving_seconds(p, <double>p.n * p.ih * p.ow, _lowered(p), p.layout == PYCONV_NCHW,
                                           mec_workspace(p, threads))
     if _on_core(p):
         return p.g * lowering / threads + core_seconds(p, windows_cycles(p), threads)

@@ -8,6 +8,7 @@ from pyconv._types cimport *
 from pyconv._simd cimport (
     BAND_SLACK, band_pitch, band_relate, band_rows, band_t, cache_bytes, ceil_div, split_start,
 )
+from pyconv._sizes cimport aligned, plus, times
 
 cdef enum:
     WIDEST = 512              # columns of outputs in a band
@@ -21,6 +22,11 @@ ctypedef struct pieces_t:
     size_t bytes              # for all its channels, a multiple of 64
 
 
+cdef inline size_t bands_bytes(const problem_t *p, const pieces_t *s) noexcept nogil:
+    """Of `together` channels, saturated."""
+    return aligned(times(plus(times(<size_t>s.together, <size_t>s.plane), BAND_SLACK), p.itemsize))
+
+
 cdef inline pieces_t cut_plane(const problem_t *p, int64_t channels) noexcept nogil:
     """
     Bands of `channels` channels. Half of L1 for the band leaves room for weights and outputs; a kernel that reaches far
@@ -32,13 +38,13 @@ cdef inline pieces_t cut_plane(const problem_t *p, int64_t channels) noexcept no
     s.across = ceil_div(p.ow, WIDEST)
     s.cols = ceil_div(p.ow, s.across)
     s.pitch = band_pitch(s.cols, p.kw, p.sw, p.dw)
-    row_bytes = channels * p.sw * s.pitch * <int64_t>p.itemsize
+    row_bytes = <int64_t>times(times(<size_t>channels, <size_t>(p.sw * s.pitch)), p.itemsize)
     fits = (cache_bytes(1) // 2 // row_bytes - reach) // p.sh
     s.down = ceil_div(p.oh, max(max(fits, reach // p.sh), 8))
     s.rows = ceil_div(p.oh, s.down)
-    s.plane = band_rows(s.rows, p.kh, p.sh, p.dh) * p.sw * s.pitch
+    s.plane = <int64_t>times(<size_t>band_rows(s.rows, p.kh, p.sh, p.dh), <size_t>(p.sw * s.pitch))
     s.together = channels
-    s.bytes = ((<size_t>(channels * s.plane) + BAND_SLACK) * p.itemsize + 63) & ~<size_t>63
+    s.bytes = bands_bytes(p, &s)
     return s
 
 

@@ -123,8 +123,8 @@ ctypedef struct needs_t:
     size_t converted          # bytes of x, y and residual in float32, each; 0 unless converted
     size_t converted_y
     size_t padded             # bytes of the padded image; 0 unless padded
-    size_t workspace          # bytes, all of the above included
-    size_t packed             # bytes of weights the plan owns
+    size_t workspace          # bytes, all of the above included; 0 where UNSUPPORTED
+    size_t packed             # bytes of weights the plan owns; likewise
     bint borrows              # reads the caller's weights in place
 
 
@@ -153,6 +153,12 @@ cdef inline needs_t needs(const algorithm_t *a, const problem_t *p, const pyconv
     if p.padding_mode != PYCONV_ZEROS and not a.in_place:
         need.inner = padded_problem(&need.inner)
         need.padded = aligned(times(<size_t>(need.inner.n * need.inner.xn), need.inner.itemsize))
+    need.reason = a.supports(&need.inner)
+    if need.reason != NULL:
+        need.status = PYCONV_STATUS_UNSUPPORTED
+        need.workspace = need.packed = 0
+        need.borrows = False
+        return need
     need.workspace = plus(plus(need.converted, times(2, need.converted_y)),
                           plus(need.padded, a.workspace(&need.inner, threads)))
     need.packed = a.packed(&need.inner)
@@ -163,10 +169,7 @@ cdef inline needs_t needs(const algorithm_t *a, const problem_t *p, const pyconv
         borrow or need.packed == 0 or plus(need.workspace, need.packed) > budget)
     if need.borrows:
         need.packed = 0
-    need.reason = a.supports(&need.inner)
-    if need.reason != NULL:
-        need.status = PYCONV_STATUS_UNSUPPORTED
-    elif a.accuracy > d.accuracy:
+    if a.accuracy > d.accuracy:
         need.status = PYCONV_STATUS_UNDER_ACCURACY
     elif plus(need.workspace, need.packed) > budget:
         need.status = PYCONV_STATUS_OVER_BUDGET

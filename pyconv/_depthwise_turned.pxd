@@ -14,6 +14,7 @@ from pyconv._types cimport *
 from pyconv._channels_last cimport turn_rows
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport RESIDUAL, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start
+from pyconv._sizes cimport plus, times
 from pyconv._tail cimport tail_flags
 
 cdef enum:
@@ -33,8 +34,8 @@ cdef inline strips_t cut_strips(const problem_t *p) noexcept nogil:
     cdef int64_t fits = (STRIP_PIXELS // p.iw - reach) // p.sh
     s.count = ceil_div(p.oh, max(fits, max(reach // p.sh, 1)))
     s.rows = ceil_div(p.oh, s.count)
-    s.x_bytes = <size_t>(min(p.ih, (s.rows - 1) * p.sh + reach + 1) * p.iw * BLOCK) * p.itemsize
-    s.bytes = s.x_bytes + <size_t>(s.rows * p.ow * BLOCK) * p.itemsize
+    s.x_bytes = times(<size_t>(min(p.ih, (s.rows - 1) * p.sh + reach + 1) * p.iw * BLOCK), p.itemsize)
+    s.bytes = plus(s.x_bytes, times(<size_t>(s.rows * p.ow * BLOCK), p.itemsize))
     return s
 
 

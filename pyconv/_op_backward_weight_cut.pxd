@@ -80,7 +80,7 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     if p.dw == 1 and s.pixel == p.icg:
         s.runs, s.run = p.kh, p.kw * p.icg
     s.panels = ceil_div(p.ocg, s.mr)
-    s.parts = max(1, min(ceil_div(s.run, s.nr), ceil_div(4 * s.threads, s.panels * s.runs)))
+    s.parts = max(1, min(ceil_div(s.run, s.nr), ceil_div(4 * <int64_t>s.threads, s.panels * s.runs)))
 
     s.band = 0
     if not s.in_place:

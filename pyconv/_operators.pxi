@@ -182,7 +182,7 @@ cdef class WeightGradientPlan:
 
     @property
     def multiplications(self):
-        return self.gradient.p.n * self.gradient.p.yn * self.gradient.p.k
+        return <object>self.gradient.p.n * self.gradient.p.yn * self.gradient.p.k
 
     def __repr__(self):
         return f"<pyconv.WeightGradientPlan {self.dtype} {self.x_shape}, {self.dy_shape} -> {self.output_shape}>"

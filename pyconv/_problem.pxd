@@ -19,8 +19,11 @@ cdef inline bint _too_large(int64_t size) noexcept nogil:
 
 
 cdef inline bint _product_overflows(int64_t a, int64_t b, int64_t c, int64_t d) noexcept nogil:
-    """Whether a*b*c*d doubles have more bytes than a pointer difference can hold."""
-    return times(times(times(times(<size_t>a, <size_t>b), <size_t>c), <size_t>d), 16) >= TOO_LARGE
+    """
+    Whether an array of a*b*c*d elements is larger than any memory: 2^49, which leaves int64 room for what cuts multiply
+    the elements of one array by, bytes, lanes and the points of a tile. Products of two arrays need times() all the same.
+    """
+    return times(times(times(times(<size_t>a, <size_t>b), <size_t>c), <size_t>d), 1 << 14) >= TOO_LARGE
 
 
 cdef inline void set_strides(problem_t *p) noexcept nogil:
@@ -92,6 +95,9 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
         return PYCONV_STATUS_CIRCULAR_TOO_LARGE
     p.oh = slack_h // p.sh + 1
     p.ow = slack_w // p.sw + 1
+    # Longer steps than the padded image lead nowhere either.
+    p.sh, p.dh = min(p.sh, p.ih + p.ph0 + p.ph1), min(p.dh, p.ih + p.ph0 + p.ph1)
+    p.sw, p.dw = min(p.sw, p.iw + p.pw0 + p.pw1), min(p.dw, p.iw + p.pw0 + p.pw1)
     p.ocg = p.oc // p.g
     p.itemsize = 4 if p.dtype == PYCONV_F32 else 8 if p.dtype == PYCONV_F64 else 2
     if (_product_overflows(max(p.n, 1), max(p.ic, 1), p.ih + p.ph0 + p.ph1, p.iw + p.pw0 + p.pw1)

@@ -7,6 +7,7 @@ from pyconv._types cimport *
 from pyconv._rows cimport reach
 from pyconv._simd cimport cache_bytes, ceil_div
 from pyconv._simd_gemm_cut cimport tile_columns, tile_rows
+from pyconv._sizes cimport aligned, round_up, times
 
 cdef enum:
     BAND_RUNS = 1024          # longest table of offsets; 31x31 taps fit
@@ -51,8 +52,15 @@ cdef inline int64_t band_lines(const problem_t *p, int64_t rows) noexcept nogil:
     return span(rows, p.sh // common(p.sh, p.dh), p.kh, 1)
 
 
+cdef inline int64_t _line_elements(const problem_t *p, bint lowered, int64_t columns) noexcept nogil:
+    """Saturated: MEC's lines repeat pixels."""
+    if lowered:
+        return <int64_t>times(<size_t>columns, <size_t>(p.kw * p.icg))
+    return <int64_t>times(<size_t>span(columns, p.sw, p.kw, p.dw), <size_t>p.icg)
+
+
 cdef inline int64_t _band_elements(const problem_t *p, bint lowered, int64_t rows, int64_t columns) noexcept nogil:
-    return band_lines(p, rows) * (columns * p.kw if lowered else span(columns, p.sw, p.kw, p.dw)) * p.icg
+    return <int64_t>times(<size_t>band_lines(p, rows), <size_t>_line_elements(p, lowered, columns))
 
 
 cdef inline bint weights_stream(const problem_t *p) noexcept nogil:
@@ -109,7 +117,7 @@ cdef inline double bands_cycles(const problem_t *p) noexcept nogil:
     return windows_cycles(p) + 2.5 * pixels * ceil_div(p.icg, lanes) + 5.0 * p.ih * ceil_div(p.iw, lanes) * p.icg
 
 
-cdef inline void _share_bands(bands_t *b, const problem_t *p, int threads) noexcept nogil:
+cdef inline void _share_bands(bands_t *b, const problem_t *p, int64_t threads) noexcept nogil:
     """
     Fewer filters per task where the weights outweigh the image, else lower bands, until the threads have equal work:
     lower bands read the weights once more, fewer filters fill the bands once more.
@@ -117,13 +125,15 @@ cdef inline void _share_bands(bands_t *b, const problem_t *p, int threads) noexc
     cdef int64_t fixed = max(p.n, 1) * p.g * b.column_parts * b.apart
     cdef int64_t units = ceil_div(p.ocg, b.nr)
     cdef bint heavy = p.ocg * p.k > 2 * p.icg * p.ih * p.iw
+    cdef int64_t most
     if fixed * b.row_parts % threads == 0 or fixed * b.row_parts >= 8 * threads:
         return
     if heavy and (units % threads == 0 or units >= 4 * threads):
         b.filter_parts = threads
         return
-    while fixed * b.row_parts % threads and fixed * b.row_parts < 8 * threads and 2 * b.row_parts * b.apart < p.oh:
-        b.row_parts += 1
+    # The next row_parts that gives all threads as much is a multiple of threads / gcd; else as many as the bounds allow.
+    most = max(b.row_parts, min(ceil_div(8 * threads, fixed), ceil_div(p.oh, 2 * b.apart)))
+    b.row_parts = min(most, round_up(b.row_parts, threads // common(threads, fixed)))
     if fixed * b.row_parts % threads and fixed * b.row_parts < 4 * threads and units > 1:
         b.filter_parts = min(units, threads)
 
@@ -143,9 +153,9 @@ cdef inline bands_t cut_bands(const problem_t *p, bint lowered, int threads) noe
     while b.columns > b.mr and _band_elements(p, lowered, 1, b.columns) > budget:
         b.columns = ceil_div(ceil_div(b.columns, 2), b.mr) * b.mr
     b.column_parts = ceil_div(p.ow, b.columns)
-    b.rows = 1
-    while b.rows < ceil_div(p.oh, b.apart) and _band_elements(p, lowered, b.rows + 1, b.columns) <= budget:
-        b.rows += 1
+    # band_lines(rows) lines fit, solved for rows.
+    b.rows = max(1, min(ceil_div(p.oh, b.apart),
+                        (budget // _line_elements(p, lowered, b.columns) - p.kh) // b.stride + 1))
     b.row_parts = ceil_div(ceil_div(p.oh, b.apart), b.rows)
     b.filter_parts = 1
     if threads > 1:
@@ -158,7 +168,7 @@ cdef inline bands_t cut_bands(const problem_t *p, bint lowered, int threads) noe
     b.runs, b.run = p.kh * p.kw, p.icg
     if lowered:
         b.pitch = p.kw * p.icg
-        b.step = p.ih * b.pitch
+        b.step = <int64_t>times(<size_t>p.ih, <size_t>b.pitch)
     if lowered or (p.dw == 1 and b.pixel == p.icg):
         b.runs, b.run = p.kh, p.kw * p.icg
     b.chunk = ceil_div(b.run, ceil_div(b.run, BAND_K))
@@ -166,5 +176,5 @@ cdef inline bands_t cut_bands(const problem_t *p, bint lowered, int threads) noe
     b.filters = max(1, l1 // (p.k * b.nr)) * b.nr
     b.buffer = 0
     if not b.in_place:
-        b.buffer = (<size_t>_band_elements(p, False, b.rows, b.columns) * p.itemsize + 63) & ~<size_t>63
+        b.buffer = aligned(times(<size_t>_band_elements(p, False, b.rows, b.columns), p.itemsize))
     return b

@@ -62,7 +62,7 @@ cdef inline bint weights_broadcast(const problem_t *p) noexcept nogil:
 
 
 cdef inline double _idle(const blocks_t *b, int64_t pixel_units, int64_t filter_units, int64_t groups,
-                         int threads) noexcept nogil:
+                         int64_t threads) noexcept nogil:
     """Longest thread over mean thread, with tasks dealt out evenly: 1 is perfect."""
     cdef double tasks = <double>b.images * groups * b.pixel_parts * b.filter_parts
     cdef double longest = ceil_div(<int64_t>tasks, threads) * ceil_div(pixel_units, b.pixel_parts) \
@@ -70,7 +70,8 @@ cdef inline double _idle(const blocks_t *b, int64_t pixel_units, int64_t filter_
     return longest * threads / (<double>b.images * groups * pixel_units * filter_units)
 
 
-cdef inline void _share(blocks_t *b, int64_t pixel_units, int64_t filter_units, int64_t groups, int threads) noexcept nogil:
+cdef inline void _share(blocks_t *b, int64_t pixel_units, int64_t filter_units, int64_t groups,
+                        int64_t threads) noexcept nogil:
     """
     Cuts finer until the threads have equal work. Cutting pixels reads the weights once more, cutting filters packs the
     patches once more: the smaller side is the one to repeat.
@@ -78,12 +79,17 @@ cdef inline void _share(blocks_t *b, int64_t pixel_units, int64_t filter_units, 
     cdef double pixel_toll = 0.06 * filter_units * b.nr / (filter_units * b.nr + b.pixels)
     cdef int64_t pixel_parts = b.pixel_parts
     cdef int64_t filter_parts = b.filter_parts
-    cdef int64_t i, j
+    # All counts for up to some 30 threads; of more, some 2,000 pairs, evenly apart.
+    cdef int64_t filter_step = 1 + threads // 32
+    cdef int64_t pixel_step = 1 + threads // 32
+    cdef int64_t i = pixel_parts
+    cdef int64_t j = filter_parts
     cdef blocks_t trial = b[0]
     cdef double idle
     cdef double best = _idle(b, pixel_units, filter_units, groups, threads)
-    for j in range(filter_parts, min(filter_units, filter_parts + threads) + 1):
-        for i in range(pixel_parts, min(pixel_units, pixel_parts + 2 * threads) + 1):
+    while j <= min(filter_units, filter_parts + threads):
+        i = pixel_parts
+        while i <= min(pixel_units, pixel_parts + 2 * threads):
             trial.pixel_parts = i
             trial.filter_parts = j
             idle = _idle(&trial, pixel_units, filter_units, groups, threads) + pixel_toll * (i - pixel_parts) \
@@ -92,6 +98,8 @@ cdef inline void _share(blocks_t *b, int64_t pixel_units, int64_t filter_units, 
                 best = idle
                 b.pixel_parts = i
                 b.filter_parts = j
+            i += pixel_step
+        j += filter_step
 
 
 cdef inline bint small_weights(const problem_t *p) noexcept nogil:
@@ -101,7 +109,7 @@ cdef inline bint small_weights(const problem_t *p) noexcept nogil:
 
 cdef inline bint _whole_planes(const problem_t *p) noexcept nogil:
     """Whether patches are pieces of the planes of an NCHW image, as in a 1x1 kernel of stride 1 without padding."""
-    return (p.layout == PYCONV_NCHW and p.kh * p.kw * p.sh * p.sw == 1 and p.oh == p.ih and p.ow == p.iw
+    return (p.layout == PYCONV_NCHW and p.kh == p.kw == p.sh == p.sw == 1 and p.oh == p.ih and p.ow == p.iw
             and p.ph0 == 0 and p.pw0 == 0 and p.xw == 1 and p.xh == p.iw)
 
 
@@ -149,6 +157,7 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
         b.pixel_parts = <int64_t>min(<double>pixel_units, 1 + 2.0 * b.pixels * p.ocg * p.k / TASK_FLOPS)
     if threads > 1:
         _share(&b, pixel_units, filter_units, p.g, threads)
+    b.run = 1
     if in_place:
         b.buffer = 0
     elif b.weights_broadcast:

@@ -37,7 +37,7 @@ cdef inline int64_t _spread_pixels(const problem_t *p, int64_t rows, int64_t col
 
 cdef inline void _cut_spread(const problem_t *p, rectangles_t *s) noexcept nogil:
     """As near to squares as whole tiles of 8 pixels allow, half of L1 for the spread inputs."""
-    cdef int64_t fits = cache_bytes(1) // 2 // (p.icg * s.lanes * <int64_t>p.itemsize)
+    cdef int64_t fits = cache_bytes(1) // 2 // <int64_t>times(<size_t>(p.icg * s.lanes), p.itemsize)
     s.rows, s.cols = 1, min(p.ow, 8)
     while True:
         if s.cols < p.ow and s.cols <= s.rows and _spread_pixels(p, s.rows, min(s.cols + 8, p.ow)) <= fits:

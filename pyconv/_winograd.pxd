@@ -23,8 +23,8 @@ from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start, wino_t
 from pyconv._simd_gemm_cut cimport tile_columns
-from pyconv._sizes cimport times
-from pyconv._winograd_cut cimport DEEPEST, cut_winograd, round_up, winograd_t
+from pyconv._sizes cimport round_up, times
+from pyconv._winograd_cut cimport DEEPEST, cut_winograd, winograd_t
 from pyconv._winograd_form cimport form_fits, form_t, total_depth, winograd_form
 
 

@@ -8,7 +8,7 @@ from pyconv._types cimport *
 from pyconv._rates cimport arrival_rate
 from pyconv._simd cimport cache_bytes, ceil_div
 from pyconv._simd_gemm_cut cimport tile_columns, tile_rows
-from pyconv._sizes cimport aligned
+from pyconv._sizes cimport aligned, plus, round_up, times
 from pyconv._winograd_form cimport form_t, total_depth, winograd_form
 
 cdef enum:
@@ -33,10 +33,6 @@ ctypedef struct winograd_t:
     size_t v_bytes, p_bytes, buffer               # buffer: of one thread, with the band
     bint streams                                  # weights come from beyond L2
     double cycles                                 # of the longest thread
-
-
-cdef inline int64_t round_up(int64_t count, int64_t step) noexcept nogil:
-    return ceil_div(count, step) * step
 
 
 cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads) noexcept nogil:
@@ -106,9 +102,9 @@ cdef inline void _size(const problem_t *p, winograd_t *w) noexcept nogil:
         w.v_t += line
     w.v_p = tiles * w.v_t + line
     w.p_p = tiles * w.nr + line
-    w.v_bytes = aligned(<size_t>(w.form.points * w.v_p) * p.itemsize)
-    w.p_bytes = aligned(<size_t>(w.run * w.form.points * w.p_p) * p.itemsize)
-    w.buffer = w.v_bytes + w.p_bytes + aligned(<size_t>(w.height * w.width * w.chunk) * p.itemsize)
+    w.v_bytes = aligned(times(times(<size_t>w.form.points, <size_t>w.v_p), p.itemsize))
+    w.p_bytes = aligned(times(times(<size_t>(w.run * w.form.points), <size_t>w.p_p), p.itemsize))
+    w.buffer = plus(plus(w.v_bytes, w.p_bytes), aligned(times(<size_t>(w.height * w.width * w.chunk), p.itemsize)))
 
 
 cdef inline void _consider(const problem_t *p, winograd_t *trial, winograd_t *best, int threads) noexcept nogil:
