@@ -3,8 +3,8 @@
 
 import os
 
-from pyconv cimport _rates, _simd
-from pyconv._rates cimport last_cache_bytes, shipped_rates
+from pyconv cimport _simd
+from pyconv._rates cimport last_cache_bytes, rates_in_use, rates_t, shipped_rates, use_rates
 from pyconv._simd cimport ISA_COUNT, cache_bytes, isa_level, isa_name, select_kernels
 from pyconv._threads cimport OPENMP, available_threads
 
@@ -61,15 +61,18 @@ def set_isa(str name=None):
 
 def rates():
     """The constants of the cost model in use, as a dict; see `_rates.pxd`."""
-    return <dict>_rates.rates
+    return <dict>rates_in_use()[0]
 
 
 def set_rates(dict given=None):
     """Use these rates, or those shipped for the instruction set in use, for the plans made from now on."""
+    cdef rates_t wanted
     if given is None:
-        _rates.rates = shipped_rates(_simd.kernels.level > 0, select_kernels(ISA_COUNT - 1).f32.lanes)
+        wanted = shipped_rates(_simd.kernels.level > 0, select_kernels(ISA_COUNT - 1).f32.lanes)
     else:
-        _rates.rates = given
+        wanted = given
+    if not use_rates(&wanted):
+        raise MemoryError(f"cannot allocate {sizeof(wanted)} bytes for the rates")
 
 
 def lanes():

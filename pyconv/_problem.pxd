@@ -4,7 +4,7 @@
 from libc.stdint cimport int64_t
 
 from pyconv._types cimport *
-from pyconv._rates cimport rates
+from pyconv._rates cimport rates_in_use
 from pyconv._simd cimport kernels
 from pyconv._sizes cimport TOO_LARGE, times
 
@@ -108,7 +108,7 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
     if p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0:
         p.padding_mode = PYCONV_ZEROS
     p.kernels = kernels
-    p.rates = rates
+    p.rates = rates_in_use()[0]
     set_strides(p)
     return PYCONV_STATUS_OK
 

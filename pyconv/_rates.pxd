@@ -17,6 +17,7 @@ cdef enum:
 
 cdef extern from *:
     """
+    #include <stdlib.h>
     typedef struct {
         double clock;     /* cycles a second */
         double fma;       /* vector multiply-adds a cycle, of the instruction set in use */
@@ -29,8 +30,20 @@ cdef extern from *:
         double fork;      /* seconds to start and join the threads of a loop */
     } pyconv_rates_t;
 
-    /* Those in use; problems keep a copy, so that a plan and its runs are cut alike. */
-    static pyconv_rates_t pyconv_rates;
+    /* Those in use; problems keep a copy, so that a plan and its runs are cut alike. Plans are made without the GIL, so
+       new rates come as a new struct, and who still reads an old one may go on. */
+    static const pyconv_rates_t *pyconv_rates;
+    static inline const pyconv_rates_t *pyconv_rates_in_use(void) {
+        return __atomic_load_n(&pyconv_rates, __ATOMIC_ACQUIRE);
+    }
+    static inline int pyconv_use_rates(const pyconv_rates_t *given) {
+        pyconv_rates_t *kept = (pyconv_rates_t *)malloc(sizeof *kept);
+        if (!kept)
+            return 0;
+        *kept = *given;
+        __atomic_store_n(&pyconv_rates, kept, __ATOMIC_RELEASE);
+        return 1;
+    }
 
     #include <unistd.h>
     static inline ptrdiff_t pyconv_last_cache_bytes(void) {
@@ -43,7 +56,8 @@ cdef extern from *:
     """
     ctypedef struct rates_t "pyconv_rates_t":
         double clock, fma, l2, l3, memory, blas, blas_call, scalar, fork
-    rates_t rates "pyconv_rates"
+    const rates_t *rates_in_use "pyconv_rates_in_use"() noexcept nogil
+    bint use_rates "pyconv_use_rates"(const rates_t *given) noexcept nogil
     ptrdiff_t last_cache_bytes "pyconv_last_cache_bytes"() noexcept nogil
 
 
@@ -80,6 +94,8 @@ cdef inline double gemm_seconds(const rates_t *r, double m, double n, double k, 
     2*m*n*k / rate + call, where rate falls with each dimension that is short: OpenBLAS packs both operands anew and
     passes over the result. Half the rate is reached at m = 4, n = 10 or k = 7. Operands beyond L2 arrive besides.
     """
+    if m * n * k == 0:        # a batch of none
+        return 0
     cdef double bytes = (m * k + n * k + m * n) * itemsize
     cdef double arriving = stream_seconds(r, bytes) if bytes > cache_bytes(2) else 0
     return arriving + 2 * m * n * k * itemsize / 4 / (r.blas * threads) * (1 + 4 / m) * (1 + 10 / n) * (1 + 7 / k) + r.blas_call
