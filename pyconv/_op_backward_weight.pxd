@@ -19,6 +19,7 @@ from pyconv._channels_last cimport copy_rectangle, turn_rows
 from pyconv._half cimport half, narrow, widen
 from pyconv._op_backward_depthwise cimport add_rows
 from pyconv._op_backward_weight_cut cimport MOST_PIXELS, gradient_t, span
+from pyconv._plan cimport nothing
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport ACCUMULATE, ceil_div, split_start
 from pyconv._sizes cimport aligned
@@ -251,7 +252,7 @@ cdef inline int gradient_run(const gradient_t *s, const void *x, const void *dy,
     cdef task_t t
     cdef int status
     cdef float *turned
-    t.workspace = <char *>workspace
+    t.workspace = <char *>workspace if s.workspace > 0 else nothing
     t.interrupted = interrupted
     t.work = 0
     t.slots = s.threads

@@ -16,7 +16,7 @@ from cython.parallel cimport prange, threadid
 from pyconv._types cimport *
 from pyconv._algo_depthwise cimport _channel_block, _patches, _pixel_rows, depthwise_run
 from pyconv._algo_pointwise cimport pointwise_run
-from pyconv._plan cimport plan_t
+from pyconv._plan cimport nothing, plan_t
 from pyconv._poll cimport poll, tasks_between_polls
 from pyconv._simd cimport cache_bytes, ceil_div, patches_t, split_start
 from pyconv._simd_gemm cimport _patches_task
@@ -49,8 +49,8 @@ cdef inline bint separable_init(separable_t *s, const plan_t *first, const plan_
     s.first, s.second = first, second
     s.threads = max(first.threads, second.threads)
     s.row_parts = ceil_div(p.oh, rows)
-    if p.n * s.row_parts < 2 * s.threads and s.threads > 1:
-        s.row_parts = min(p.oh, ceil_div(2 * s.threads, max(p.n, 1)))
+    if p.n * s.row_parts < 2 * <int64_t>s.threads and s.threads > 1:
+        s.row_parts = min(p.oh, ceil_div(2 * <int64_t>s.threads, max(p.n, 1)))
     rows = ceil_div(p.oh, s.row_parts)
     if s.threads > 1 and (rows * p.ow < FEWEST_PIXELS or p.n * s.row_parts < s.threads):
         return False
@@ -109,7 +109,7 @@ cdef inline int separable_run(const separable_t *s, const void *x, const void *r
     first.residual, second.residual = NULL, residual
     first.x, first.y = x, NULL
     second.x, second.y = NULL, y
-    first.workspace = <char *>workspace
+    first.workspace = <char *>workspace if s.mid > 0 else nothing
     first.interrupted = interrupted
     first.work = 0
     first.slots = s.threads

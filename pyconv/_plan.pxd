@@ -37,6 +37,13 @@ cdef extern from *:
     """
     void *alloc_weights "pyconv_alloc_weights"(size_t bytes) noexcept nogil
 
+# Where nothing is read or written, but offsets of 0 are added, which C allows on no NULL.
+cdef extern from *:
+    """
+    static _Alignas(64) char pyconv_nothing[64];
+    """
+    char *nothing "pyconv_nothing"
+
 cdef enum:
     # What keeps a core busy for some 15 us, three times what waking a thread takes: multiplications, or elements moved.
     WORTH_MULTIPLICATIONS = 1000000
@@ -143,7 +150,9 @@ cdef inline int plan_run(const plan_t *plan, const void *x, const void *residual
     if p.n == 0 or p.yn == 0:
         return PYCONV_STATUS_OK
     promised((x != NULL or p.xn == 0) and y != NULL and plan.weight != NULL)
-    promised(<uintptr_t>workspace % PYCONV_ALIGNMENT == 0 and (workspace != NULL or plan.need.workspace == 0))
+    if plan.need.workspace == 0:
+        workspace = nothing
+    promised(workspace != NULL and <uintptr_t>workspace % PYCONV_ALIGNMENT == 0)
     memset(&t, 0, sizeof(t))
     t.p = &plan.need.inner
     t.weight = plan.weight

@@ -321,3 +321,17 @@ def test_a_run_with_out_and_workspace_allocates_nothing_and_one_without_names_th
     lines = run_python(UNDER_A_LIMIT, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", **glibc).splitlines()
     assert len(lines) >= 5
     assert all(line.endswith("True") for line in lines), lines
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("algorithm", ["direct", "pointwise", "depthwise", "im2col", "im2row"])
+def test_a_plan_that_needs_no_workspace_takes_any(algorithm, layout):
+    """A debug build once took its address for a promise of alignment."""
+    weight = normal((8, 1, 3, 3) if algorithm == "depthwise" else (8, 8, 1, 1))
+    groups = 8 if algorithm == "depthwise" else 1
+    plan = pyconv.plan((8, 8, 8), weight, groups=groups, layout=layout, algorithm=algorithm, threads=1)
+    if plan.workspace_bytes:
+        pytest.skip("it needs some")
+    x = normal(plan.input_shape)
+    odd = aligned(65)[1:]
+    np.testing.assert_array_equal(plan(x, workspace=odd), plan(x))
