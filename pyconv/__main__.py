@@ -13,7 +13,12 @@ def calibrate(options):
     for name, value in rates.items():
         print(f"{name:10} {value:.4g}")
     if not options.dry_run:
-        print("wrote", _calibrate.save(rates))
+        try:
+            print("wrote", _calibrate.save(rates))
+        except (OSError, RuntimeError) as error:  # RuntimeError: the user has no home
+            raise SystemExit(
+                f"error: the rates can't be kept: {error}; PYCONV_CACHE_DIR names another folder"
+            ) from None
 
 
 def numbers(text):

@@ -6,12 +6,15 @@ They are kept in the user's cache directory, one file for each instruction set, 
 another CPU or version is left alone, and `show_config` says so.
 """
 
+import contextlib
 import json
 import math
 import os
 import platform
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +23,21 @@ from . import _kernels
 
 REPEATS = 40
 SECONDS = 2.5  # per rate at most
+LARGEST_FILE = 1 << 16  # bytes; `save` writes some 500
+
+# What a machine may do in a second, and take: slower than an emulator, faster than any yet. Rates beyond come
+# from a broken clock or a stranger, and would drive the cost models to infinity.
+POSSIBLE = {
+    "clock": (1e6, 1e12),
+    "fma": (1e-4, 1e4),
+    "l2": (1e5, 1e16),
+    "l3": (1e5, 1e16),
+    "memory": (1e5, 1e16),
+    "blas": (1e4, 1e18),
+    "blas_call": (1e-12, 10.0),
+    "scalar": (1e3, 1e16),
+    "fork": (1e-12, 10.0),
+}
 
 
 def cpu_model():
@@ -36,9 +54,9 @@ def cpu_model():
 
 
 def cache_folder():
-    """``PYCONV_CACHE_DIR``, or this package's folder in the user's cache directory."""
-    if "PYCONV_CACHE_DIR" in os.environ:
-        return Path(os.environ["PYCONV_CACHE_DIR"])
+    """``PYCONV_CACHE_DIR``, unless empty, or this package's folder in the user's cache directory."""
+    if given := os.environ.get("PYCONV_CACHE_DIR"):
+        return Path(given)
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA")
         default = Path.home() / "AppData" / "Local"
@@ -46,7 +64,8 @@ def cache_folder():
         base, default = None, Path.home() / "Library" / "Caches"
     else:
         base, default = os.environ.get("XDG_CACHE_HOME"), Path.home() / ".cache"
-    return Path(base or default) / "pyconv"
+    # The XDG specification: a path that isn't absolute is to be ignored.
+    return (Path(base) if base and os.path.isabs(base) else default) / "pyconv"
 
 
 def cache_file():
@@ -63,50 +82,94 @@ def identity():
     }
 
 
+def _shown(value):
+    """A stranger's value for a message: not its thousand digits."""
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:100]}… ({len(text)} characters)"
+
+
 def refusal(record):
     """Why a file's content can't serve here, or None."""
     if not isinstance(record, dict) or not isinstance(record.get("rates"), dict):
         return "it holds no rates"
     for key, value in identity().items():
         if record.get(key) != value:
-            return f"its {key} is {record.get(key)!r}, here it is {value!r}"
+            return f"its {key} is {_shown(record.get(key))}, here it is {value!r}"
     names = _kernels.rates().keys()
     if record["rates"].keys() != names:
-        return f"its rates are {sorted(record['rates'])}, wanted are {sorted(names)}"
+        return f"its rates are {_shown(sorted(record['rates']))}, wanted are {sorted(names)}"
     for name, value in record["rates"].items():
-        if not isinstance(value, (int, float)) or not math.isfinite(value) or value <= 0:
-            return f"{name} must be a positive number, is {value!r}"
+        low, high = POSSIBLE[name]
+        if type(value) not in (int, float) or not low <= value <= high:
+            return f"{name} must be a positive number from {low:g} to {high:g}, is {_shown(value)}"
     return None
 
 
+def _content(path):
+    """The bytes of a regular file: nothing else is read, and a FIFO isn't waited for."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path} is no regular file")
+        content = os.read(descriptor, LARGEST_FILE + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > LARGEST_FILE:
+        raise OSError(f"{path} is larger than {LARGEST_FILE} bytes")
+    return content
+
+
 def load():
-    """Use the rates measured for this machine if there are any; return in words what is in use."""
+    """
+    Use the rates measured for this machine if there are any; return in words what is in use.
+
+    It runs at import, which nothing in a cache directory may break: whatever is raised becomes words.
+    """
     _kernels.set_rates()
     try:
         path = cache_file()
-        text = path.read_text()
+        content = _content(path)
     except FileNotFoundError:
         return "shipped; `python -m pyconv calibrate` measures this machine's"
-    except (OSError, RuntimeError, UnicodeDecodeError) as error:  # RuntimeError: the user has no home
+    except Exception as error:  # RuntimeError: the user has no home
         return f"shipped; the cache can't be read: {error}"
     try:
-        record = json.loads(text)
-    except ValueError as error:
+        record = json.loads(content)
+    except Exception as error:  # RecursionError: brackets in brackets
         return f"shipped; {path} is no JSON: {error}"
-    reason = refusal(record)
-    if reason:
-        return f"shipped; {path} isn't used: {reason}"
-    _kernels.set_rates({name: float(value) for name, value in record["rates"].items()})
+    try:
+        if reason := refusal(record):
+            return f"shipped; {path} isn't used: {reason}"
+        _kernels.set_rates({name: float(value) for name, value in record["rates"].items()})
+    except Exception as error:
+        return f"shipped; {path} isn't used: {type(error).__name__}: {error}"
     return f"measured on this machine, {path}"
 
 
 def save(rates):
-    """Write the cache file, whole or not at all, and return its path."""
+    """
+    Write the cache file, whole or not at all, and return its path.
+
+    Raises
+    ------
+    OSError
+        If it can't be written; then nothing is left behind.
+    """
     path = cache_file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}")
-    part.write_text(json.dumps({**identity(), "rates": rates}, indent=2) + "\n")
-    part.replace(path)
+    text = json.dumps({**identity(), "rates": rates}, indent=2) + "\n"
+    # A name that nobody can have foreseen, in the same folder, so that replacing is one step.
+    descriptor, part = tempfile.mkstemp(dir=path.parent, prefix=f"{path.stem}.", suffix=".part")
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(part, 0o644)  # mkstemp's are the owner's alone
+        os.replace(part, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise
     return path
 
 

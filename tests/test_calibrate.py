@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The rates of the cost model: shipped, measured, cached, refused where they don't fit."""
 
+import errno
 import json
 import math
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -68,10 +70,15 @@ def change_rate(value):
         (change("instruction set", "mmx"), "its instruction set is 'mmx'"),
         (change("rates", 3), "holds no rates"),
         (lambda record: record["rates"].pop("clock"), "wanted are"),
-        (change_rate(0), "clock must be a positive number, is 0"),
-        (change_rate(math.nan), "clock must be a positive number, is nan"),
-        (change_rate("fast"), "clock must be a positive number, is 'fast'"),
+        *(
+            (change_rate(value), f"clock must be a positive number from 1e+06 to 1e+12, is {value!r}")
+            for value in (0, -3e9, 1e308, 1e-300, math.nan, math.inf, True, None, "fast", [3e9])
+        ),
+        (change_rate(10**400), "clock must be a positive number from 1e+06 to 1e+12, is 1000"),
+        (change("rates", {"x" * 50_000: 1}), "… (50004 characters), wanted are"),
+        (change("cpu", ["x" * 50_000]), "… (50004 characters), here it is"),
     ],
+    ids=str,
 )
 def test_a_file_that_does_not_fit_is_refused_with_the_reason(cache, shipped, spoil, words):
     path = _calibrate.save({name: 2 * value for name, value in shipped.items()})
@@ -83,17 +90,117 @@ def test_a_file_that_does_not_fit_is_refused_with_the_reason(cache, shipped, spo
     assert _kernels.rates() == shipped
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[]"])
+GARBAGE = {
+    "nothing": b"",
+    "half a record": b"{",
+    "no text": b"\xff\xfe",
+    "a list": b"[]",
+    "brackets in brackets": b"[" * 60_000,
+    "thousands of digits": b"9" * 60_000,
+    "a long file": b" " * 200_000,
+    "the longest name": b'{"rates": {"%s": 1}}' % (b"x" * 60_000),
+}
+
+
+@pytest.mark.parametrize("content", GARBAGE.values(), ids=GARBAGE)
 def test_garbage_is_refused(cache, shipped, content):
     _calibrate.cache_file().write_bytes(content)
-    assert _calibrate.load().startswith("shipped; ")
+    status = _calibrate.load()
+    assert status.startswith("shipped; ") and len(status) < 1000
     assert _kernels.rates() == shipped
 
 
-def test_an_unreadable_cache_is_no_error(cache, shipped):
-    _calibrate.cache_file().mkdir()
+UNREADABLE = {
+    "a folder": lambda path: path.mkdir(),
+    "a pipe that nobody writes to": lambda path: os.mkfifo(path),
+    "endless zeros": lambda path: path.symlink_to("/dev/zero"),
+    "a link to itself": lambda path: path.symlink_to(path),
+}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="what Unix has for files")
+@pytest.mark.parametrize("make", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_is_no_file_is_not_read(cache, shipped, make):
+    make(_calibrate.cache_file())
     assert "can't be read" in _calibrate.load()
     assert _kernels.rates() == shipped
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="what Unix has for files")
+def test_import_waits_for_no_pipe(cache):
+    os.mkfifo(_calibrate.cache_file())
+    printed = run_python("import pyconv; pyconv.show_config()", timeout=60, PYCONV_CACHE_DIR=str(cache))
+    assert "is no regular file" in printed
+
+
+def test_import_survives_what_it_reads(cache, shipped):
+    """Each of these once raised from `import pyconv`."""
+    record = {**_calibrate.identity(), "rates": {**shipped, "clock": 10**400}}
+    script = "import pyconv; pyconv.show_config()"
+    for content in (json.dumps(record), "[" * 60_000, "1" * 60_000):
+        _calibrate.cache_file().write_text(content)
+        assert "shipped; " in run_python(script, PYCONV_CACHE_DIR=str(cache))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="another folder there")
+def test_empty_variables_are_unset(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable in ("PYCONV_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(variable, "")
+    default = _calibrate.cache_folder()
+    assert default.is_absolute() and tmp_path in default.parents
+    monkeypatch.setenv("XDG_CACHE_HOME", "here")  # no absolute path: to be ignored
+    assert _calibrate.cache_folder() == default or os.uname().sysname == "Darwin"
+
+
+def test_the_part_file_follows_no_link(cache, shipped):
+    """Whoever can write to the folder may have foreseen its name."""
+    victim = cache / "victim"
+    victim.write_text("mine")
+    path = _calibrate.cache_file()
+    for link in (path, path.with_suffix(f".{os.getpid()}"), path.with_suffix(".part")):
+        link.symlink_to(victim)
+    _calibrate.save(shipped)
+    assert victim.read_text() == "mine" and not path.is_symlink()
+    assert json.loads(path.read_text())["rates"] == shipped
+
+
+def test_threads_that_save_at_once_all_succeed(cache, shipped):
+    with ThreadPoolExecutor(8) as pool:
+        paths = set(pool.map(lambda _: _calibrate.save(shipped), range(200)))
+    assert os.listdir(cache) == [path.name for path in paths]
+    assert json.loads(_calibrate.cache_file().read_text())["rates"] == shipped
+
+
+@pytest.mark.parametrize("fails", ["chmod", "replace"])
+def test_a_failing_save_leaves_nothing(cache, shipped, monkeypatch, fails):
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(_calibrate.os, fails, full)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
+        _calibrate.save(shipped)
+    assert os.listdir(cache) == []
+
+
+def test_a_full_disk_leaves_nothing(cache, shipped):
+    resource = pytest.importorskip("resource", reason="limits of Unix")
+    script = (
+        "import resource, sys; from pyconv import _calibrate, _kernels\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, (10, {resource.RLIM_INFINITY}))\n"
+        "try: _calibrate.save(_kernels.rates())\n"
+        "except OSError as error: print(error)\n"
+    )
+    assert "large" in run_python(script, PYCONV_CACHE_DIR=str(cache)).lower()
+    assert os.listdir(cache) == []
+
+
+def test_a_folder_that_cannot_be_written_is_no_traceback(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PYCONV_CACHE_DIR", str(tmp_path / "file" / "folder"))
+    monkeypatch.setattr(_calibrate, "measure", lambda: {"clock": 1e9})
+    with pytest.raises(SystemExit, match=r"^error: the rates can't be kept: .*PYCONV_CACHE_DIR"):
+        main(["calibrate"])
 
 
 def test_import_reads_the_file_and_show_config_tells(cache, shipped):
