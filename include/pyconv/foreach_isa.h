@@ -5,6 +5,10 @@
 
 #if !defined PYCONV_ISA
 
+#if defined __GNUC__ && !defined __clang__ && __GNUC__ < 12
+#error "pyconv needs GCC 12 or later, the first with __builtin_shufflevector, or Clang: set CC to one of them"
+#endif
+
 #include <stddef.h>
 #include <string.h>
 #if defined __x86_64__
