@@ -43,7 +43,7 @@ cdef size_t pyconv_plan_workspace_bytes(const pyconv_plan_t *plan) noexcept nogi
 
 
 cdef size_t pyconv_plan_packed_bytes(const pyconv_plan_t *plan) noexcept nogil:
-    return 0 if plan == NULL else (<const plan_t *>plan).need.packed
+    return 0 if plan == NULL else plan_packed_bytes(<const plan_t *>plan)
 
 
 cdef int pyconv_plan_output_size(const pyconv_plan_t *plan, int64_t *oh, int64_t *ow) noexcept nogil:

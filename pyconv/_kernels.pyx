@@ -7,7 +7,9 @@ cimport numpy as cnp
 from pyconv._types cimport *
 from pyconv._blas cimport PyThread_allocate_lock, pyconv_blas_lock
 from pyconv._choose cimport ALGORITHMS, fill_table
-from pyconv._plan cimport aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_run, plan_t
+from pyconv._plan cimport (
+    aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_packed_bytes, plan_run, plan_t,
+)
 from pyconv._threads cimport watch_forks
 from pyconv._weights cimport weight_bytes
 
@@ -61,7 +63,8 @@ cdef class Plan:
     workspace_bytes : int
         Exact size of the workspace of a call, in bytes.
     packed_bytes : int
-        Bytes of weights that the plan owns; 0 if it reads the caller's array in place.
+        Bytes of weights that the plan owns, 0 if it reads the caller's array in place; and a bit for each filter and
+        tap, if some weight that meets padding is NaN or infinite.
     multiplications : int
         Of one call, batch included.
     threads : int
@@ -116,6 +119,10 @@ cdef class Plan:
         w = as_operand(w, "weight")
         with nogil:
             status = plan_pack(&self.plan, cnp.PyArray_DATA(w), bias_data)
+        if status == PYCONV_STATUS_OVER_BUDGET:
+            raise UnsupportedError(
+                f"{self.algorithm} can't serve weights that are NaN or infinite: it needs {self.plan.need.workspace} bytes of "
+                f"workspace and {plan_packed_bytes(&self.plan)} bytes of packed weights, max_workspace allows {d.max_workspace}")
         if status != PYCONV_STATUS_OK:
             raise MemoryError(f"cannot allocate {plan_owned_bytes(&self.plan, b is not None)} bytes for packed weights")
         if self.plan.need.borrows:
@@ -246,7 +253,7 @@ cdef class Plan:
 
     @property
     def packed_bytes(self):
-        return self.plan.need.packed
+        return plan_packed_bytes(&self.plan)
 
     @property
     def multiplications(self):

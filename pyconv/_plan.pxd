@@ -8,9 +8,10 @@ from libc.string cimport memcpy, memset
 from pyconv._types cimport *
 from pyconv._choose cimport ALGORITHMS, choose, needs, needs_t
 from pyconv._half cimport half, narrow, widen
+from pyconv._nonfinite cimport meets_padding, record_bytes, record_nonfinite, spoil_padded
 from pyconv._problem cimport direct_multiplications, problem_init
 from pyconv._rows cimport pad_images
-from pyconv._sizes cimport aligned, plus, times
+from pyconv._sizes cimport TOO_LARGE, aligned, plus, times
 from pyconv._threads cimport available_threads, forked_serial, run_threads
 
 # Weights of several MB are read from front to back: large pages spare a walk of the page table every 64 cache lines, and
@@ -57,7 +58,11 @@ ctypedef struct plan_t:
     bint follow_openmp          # threads were not asked for: obey OpenMP's limit at each run
     const void *weight
     const void *bias
-    void *owned                 # one block: packed weights, then bias
+    bint nonfinite              # some weight is NaN or infinite and meets padding, in the strict class
+    size_t recorded             # bytes of the record of such weights; 0 where plan.weight itself can be looked through
+    const void *record          # or NULL
+    size_t budget               # bytes of workspace and weights
+    void *owned                 # one block: packed weights, then bias, then the record
 
 
 cdef inline void *aligned_in(void *block) noexcept nogil:
@@ -84,6 +89,10 @@ cdef inline int plan_create(plan_t *plan, const pyconv_conv2d_t *d, const algori
     plan.owned = NULL
     plan.weight = NULL
     plan.bias = NULL
+    plan.nonfinite = False
+    plan.recorded = 0
+    plan.record = NULL
+    plan.budget = <size_t>d.max_workspace if d.max_workspace >= 0 else TOO_LARGE - 1
     cdef int index = d.algorithm
     if index < 0:
         index = choose(table, &plan.problem, d, plan.threads, borrow)
@@ -97,7 +106,14 @@ cdef inline size_t plan_owned_bytes(const plan_t *plan, bint with_bias) noexcept
     cdef size_t size = plan.need.packed
     if with_bias:
         size = plus(aligned(size), times(<size_t>plan.problem.oc, plan.need.inner.itemsize))
+    if plan.recorded > 0:
+        size = plus(aligned(size), plan.recorded)
     return size
+
+
+cdef inline size_t plan_packed_bytes(const plan_t *plan) noexcept nogil:
+    """Of the weights that the plan owns, and of the record of those that aren't finite."""
+    return plan.need.packed + plan.recorded
 
 
 cdef inline void plan_destroy(plan_t *plan) noexcept nogil:
@@ -106,12 +122,23 @@ cdef inline void plan_destroy(plan_t *plan) noexcept nogil:
 
 
 cdef inline int plan_pack(plan_t *plan, const void *weight, const void *bias) noexcept nogil:
-    """weight OIHW, bias NULL or (oc,), both contiguous and of the problem's dtype."""
+    """
+    weight OIHW, bias NULL or (oc,), both contiguous and of the problem's dtype.
+
+    Over budget is what weights that aren't finite alone can make a plan.
+    """
     cdef const problem_t *p = &plan.problem
     cdef const problem_t *q = &plan.need.inner
-    cdef size_t size = plan_owned_bytes(plan, bias != NULL)
+    cdef const void *given = weight
+    cdef size_t size
     cdef char *block = NULL
     cdef float *converted = NULL
+    plan.nonfinite = plan.algorithm.accuracy == PYCONV_STRICT and meets_padding(p, weight)
+    if plan.nonfinite and (plan.algorithm.packed(q) > 0 or q.dtype != p.dtype):
+        plan.recorded = record_bytes(p)
+        if plus(plan.need.workspace, plan_packed_bytes(plan)) > plan.budget:
+            return PYCONV_STATUS_OVER_BUDGET
+    size = plan_owned_bytes(plan, bias != NULL)
     if size > 0:
         plan.owned = alloc_weights(plus(size, 63))
         if plan.owned == NULL:
@@ -139,6 +166,9 @@ cdef inline int plan_pack(plan_t *plan, const void *weight, const void *bias) no
             widen(<const half *>bias, <float *>plan.bias, p.oc, 1)
         else:
             memcpy(<void *>plan.bias, bias, p.oc * p.itemsize)
+    if plan.recorded > 0:
+        plan.record = block + size - plan.recorded
+        record_nonfinite(p, given, <void *>plan.record)
     return PYCONV_STATUS_OK
 
 
@@ -185,4 +215,6 @@ cdef inline int plan_run(const plan_t *plan, const void *x, const void *residual
     cdef int status = plan.algorithm.run(&t)
     if plan.need.converted > 0 and status == PYCONV_STATUS_OK:
         narrow(<const float *>t.y, <half *>y, p.n * p.yn, t.threads)
+    if plan.nonfinite and status == PYCONV_STATUS_OK:
+        spoil_padded(p, plan.weight, plan.record, y)
     return status
