@@ -2,14 +2,16 @@
 """
 direct: the plain loop.
 
-y[n][o][p][q] = sum over c, i, j of x[n][c][p*sh - ph0 + i*dh][q*sw - pw0 + j*dw] * w[o][c][i][j], summed in float64
-and rounded once. Serves everything, needs no memory, and is what the other algorithms are compared with.
+y[n][o][p][q] = sum over c, i, j of x[n][c][p*sh - ph0 + i*dh][q*sw - pw0 + j*dw] * w[o][c][i][j], summed in float64,
+CHAIN products at a time, and rounded once. Serves everything, needs no memory, and is what the other algorithms are
+compared with.
 """
 
 from libc.stdint cimport int64_t
 from cython.parallel cimport prange
 
 from pyconv._types cimport *
+from pyconv._accuracy cimport CHAIN
 from pyconv._half cimport element, half, load, store
 from pyconv._poll cimport poll
 from pyconv._problem cimport direct_multiplications
@@ -36,7 +38,9 @@ cdef inline double direct_seconds(const problem_t *p, int threads) noexcept nogi
 cdef inline double _window(const problem_t *p, const element *x, const element *w, int64_t h0, int64_t w0) noexcept nogil:
     """One sum; x at the image's first channel of the group, w[icg][kh][kw] at the filter, (h0, w0) the window's corner."""
     cdef double total = 0
-    cdef int64_t i, j, c, h, v
+    cdef double chain = 0
+    cdef int64_t room = CHAIN
+    cdef int64_t i, j, c, h, v, first, last
     cdef const element *px
     cdef const element *pw
     for i in range(p.kh):
@@ -49,9 +53,18 @@ cdef inline double _window(const problem_t *p, const element *x, const element *
                 continue
             px = x + h * p.xh + v * p.xw
             pw = w + i * p.kw + j
-            for c in range(p.icg):
-                total += load(px[c * p.xc]) * load(pw[c * p.kh * p.kw])
-    return total
+            first = 0
+            while first < p.icg:
+                last = min(first + room, p.icg)
+                for c in range(first, last):
+                    chain += load(px[c * p.xc]) * load(pw[c * p.kh * p.kw])
+                room -= last - first
+                first = last
+                if room == 0:
+                    total += chain
+                    chain = 0
+                    room = CHAIN
+    return total + chain
 
 
 cdef inline void _direct_row(const task_t *t, const element *weight, int64_t row) noexcept nogil:

@@ -13,6 +13,7 @@ from libc.string cimport memset
 from cython.parallel cimport prange
 
 from pyconv._types cimport *
+from pyconv._accuracy cimport CHAIN
 from pyconv._blas cimport blas_reason, gemm_add
 from pyconv._kn2 cimport add_shifted, pack_taps, tap_weights
 from pyconv._poll cimport poll
@@ -31,6 +32,8 @@ cdef inline int64_t _block_rows(const problem_t *p) noexcept nogil:
 
 
 cdef inline const char *kn2row_acc_supports(const problem_t *p) noexcept nogil:
+    if p.kh > CHAIN or p.kw > CHAIN:
+        return b"it serves up to 256 rows and columns: it adds them one after another, and the error of more leaves its class"
     return blas_reason(p.ocg, p.oh * p.iw, p.icg, p.ic, p.ih * p.iw, p.ocg)
 
 

@@ -11,6 +11,7 @@ from libc.string cimport memset
 from cython.parallel cimport prange
 
 from pyconv._types cimport *
+from pyconv._accuracy cimport CHAIN
 from pyconv._blas cimport gemm
 from pyconv._poll cimport poll
 from pyconv._problem cimport direct_traffic
@@ -19,12 +20,8 @@ from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
 from pyconv._weights cimport pack_hwoi, weight_bytes
 
-cdef enum:
-    TAPS = 256                # added one after another; with 961 the error was 1.6 times im2col's, beyond the class
-
-
 cdef inline const char *kn2_reason(const problem_t *p) noexcept nogil:
-    if p.kh * p.kw > TAPS:
+    if p.kh * p.kw > CHAIN:
         return b"it serves up to 256 taps: it adds them one after another, and the error of more leaves its class"
     return NULL
 

@@ -5,7 +5,8 @@ conv2d_backward_weight: dw[oc][tap][icg] = sum over images and pixels of dy[pixe
 A product whose long side is summed over, so it is cut there: a block is some rows of outputs, of some images if these are
 small. Its inputs lie in a channels-last band with its zero border (an NHWC image without padding is its own), its outputs
 in panels [mr filters][pixel][m]; the product reads both where they stand, and no patch is copied. Sums of a block stay in
-registers, blocks are added up in float32: in the same order for every number of threads.
+registers, blocks are added up in float32, those of a batch before they join the others, so that no chain of additions is
+long: in the same order for every number of threads.
 
   band   [images][rows][cols][pixel]          panels   [ceil(ocg / mr)][pixels][m]           gradient   [oc][kh][kw][icg]
 """
@@ -128,12 +129,27 @@ cdef inline const real *_band_of(const gradient_t *s, const block_t *b, const re
     return x + b.image * s.p.xn + b.row * s.p.sh * s.p.xh + b.column * s.p.sw * s.p.xw
 
 
-cdef inline void _group(const gradient_t *s, const real *x, const real *dy, real *dw, real *band, real *outputs) noexcept nogil:
-    """All blocks of one group, by one thread."""
+cdef inline bint _batch_ends(const gradient_t *s, int64_t number) noexcept nogil:
+    return s.partial > 0 and ((number + 1) % s.batch == 0 or number + 1 == s.blocks)
+
+
+cdef inline void _join(const gradient_t *s, int64_t number, int64_t count, const real *partial, real *sums) noexcept nogil:
+    """The sums of the batch that ends with block `number`."""
+    cdef int64_t i
+    if number < s.batch:
+        memcpy(sums, partial, count * sizeof(real))
+    else:
+        for i in range(count):
+            sums[i] += partial[i]
+
+
+cdef inline void _group(const gradient_t *s, const real *x, const real *dy, real *dw, real *partial, real *band,
+                        real *outputs) noexcept nogil:
+    """All blocks of one group, by one thread; partial and dw are the group's."""
     cdef ptrdiff_t offsets[MOST_PIXELS]
     cdef block_t b
     cdef int64_t number, i
-    for number in range(s.image_parts * s.row_parts * s.column_parts):
+    for number in range(s.blocks):
         b = _block(s, number)
         _place(s, &b, offsets)
         if not s.in_place:
@@ -142,31 +158,38 @@ cdef inline void _group(const gradient_t *s, const real *x, const real *dy, real
         for i in range(s.panels):
             _pack_panel(s, &b, dy, i, outputs)
         for i in range(s.panels * s.runs * s.parts):
-            _product(s, b.images * b.rows * b.columns, offsets, _band_of(s, &b, x, band), outputs, i, number > 0, dw)
+            _product(s, b.images * b.rows * b.columns, offsets, _band_of(s, &b, x, band), outputs, i, number % s.batch > 0,
+                     partial if s.partial > 0 else dw)
+        if _batch_ends(s, number):
+            _join(s, number, s.p.ocg * s.p.k, partial, dw)
 
 
-cdef inline void _bundle(const gradient_t *s, const real *x, const real *dy, int64_t channels, real *sums, real *band,
-                         real *outputs) noexcept nogil:
-    """All blocks of some channels of a depthwise convolution, by one thread: sums[taps][channels]."""
+cdef inline void _bundle(const gradient_t *s, const real *x, const real *dy, int64_t channels, real *sums, real *partial,
+                         real *band, real *outputs) noexcept nogil:
+    """All blocks of some channels of a depthwise convolution, by one thread: sums and partial[taps][channels]."""
     cdef block_t b
     cdef int64_t number, i
-    memset(sums, 0, s.p.k * channels * sizeof(real))
-    for number in range(s.image_parts * s.row_parts * s.column_parts):
+    cdef real *to = partial if s.partial > 0 else sums
+    for number in range(s.blocks):
+        if number % s.batch == 0 and (number == 0 or s.partial > 0):
+            memset(to, 0, s.p.k * channels * sizeof(real))
         b = _block(s, number)
         if not s.in_place:
             for i in range(b.images * span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
                 _fill_row(s, &b, x, channels, i, band)
         if s.p.layout == PYCONV_NHWC:
             add_rows(&s.p, channels, b.images, b.rows, b.columns, _band_of(s, &b, x, band), s.plane, s.pitch, s.pixel,
-                     dy + b.image * s.p.yn + b.row * s.p.yh + b.column * s.p.yw, s.p.yn, s.p.yh, s.p.yw, sums)
+                     dy + b.image * s.p.yn + b.row * s.p.yh + b.column * s.p.yw, s.p.yn, s.p.yh, s.p.yw, to)
         else:
             _pack_filters(s, &b, dy, channels, outputs)
             add_rows(&s.p, channels, b.images, b.rows, b.columns, _band_of(s, &b, x, band), s.plane, s.pitch, s.pixel,
-                     <const real *>outputs, b.rows * b.columns * channels, b.columns * channels, channels, sums)
+                     <const real *>outputs, b.rows * b.columns * channels, b.columns * channels, channels, to)
+        if _batch_ends(s, number):
+            _join(s, number, s.p.k * channels, partial, sums)
 
 
-cdef inline void _one_group(const gradient_t *s, const real *x, const real *dy, real *sums, real *dw, int64_t number,
-                            char *buffer) noexcept nogil:
+cdef inline void _one_group(const gradient_t *s, const real *x, const real *dy, real *sums, real *partial, real *dw,
+                            int64_t number, char *buffer) noexcept nogil:
     """Group, or bundle, number so-and-so, from the images to its part of dw."""
     cdef const problem_t *p = &s.p
     cdef int64_t g = number * max(s.bundle, 1)
@@ -177,16 +200,16 @@ cdef inline void _one_group(const gradient_t *s, const real *x, const real *dy, 
     x += g * p.icg * p.xc
     dy += g * p.ocg * p.yc
     if s.bundle > 0:
-        _bundle(s, x, dy, count, sums + at, band, outputs)
+        _bundle(s, x, dy, count, sums + at, partial + at, band, outputs)
         if sums != dw:
             turn_rows(p, p.k, count, sums + at, count, dw + at, p.k)
     else:
-        _group(s, x, dy, sums + at, band, outputs)
+        _group(s, x, dy, sums + at, partial + at, band, outputs)
         if sums != dw:
             turn_filters(p, 0, p.ocg, sums + at, dw + at)
 
 
-cdef inline int _groups(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, real *dw,
+cdef inline int _groups(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, real *partial, real *dw,
                         char *buffers) noexcept nogil:
     """Threads take whole groups."""
     cdef const problem_t *p = &s.p
@@ -198,14 +221,14 @@ cdef inline int _groups(const gradient_t *s, task_t *t, const real *x, const rea
     while first < count:
         last = min(first + chunk, count)
         for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            _one_group(s, x, dy, sums, dw, i, buffers + threadid() * (s.band + s.outputs))
+            _one_group(s, x, dy, sums, partial, dw, i, buffers + threadid() * (s.band + s.outputs))
         if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last
     return PYCONV_STATUS_OK
 
 
-cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, real *dw,
+cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, real *partial, real *dw,
                         char *buffers) noexcept nogil:
     """One group: threads share the rows of the band, then the panels, then the products of each block."""
     cdef const problem_t *p = &s.p
@@ -214,7 +237,7 @@ cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const rea
     cdef real *outputs = <real *>(buffers + s.band)
     cdef block_t b
     cdef int64_t number, i, height, pixels
-    for number in range(s.image_parts * s.row_parts * s.column_parts):
+    for number in range(s.blocks):
         b = _block(s, number)
         _place(s, &b, offsets)
         pixels = b.images * b.rows * b.columns
@@ -225,7 +248,11 @@ cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const rea
         for i in prange(s.panels, num_threads=t.threads, schedule="static"):
             _pack_panel(s, &b, dy, i, outputs)
         for i in prange(s.panels * s.runs * s.parts, num_threads=t.threads, schedule="static"):
-            _product(s, pixels, offsets, _band_of(s, &b, x, band), outputs, i, number > 0, sums)
+            _product(s, pixels, offsets, _band_of(s, &b, x, band), outputs, i, number % s.batch > 0,
+                     partial if s.partial > 0 else sums)
+        if _batch_ends(s, number):
+            for i in prange(p.oc, num_threads=t.threads, schedule="static"):
+                _join(s, number, p.k, partial + i * p.k, sums + i * p.k)
         if poll(t, 2.0 * pixels * p.oc * p.k):
             return PYCONV_STATUS_INTERRUPTED
     if sums != dw:
@@ -237,12 +264,15 @@ cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const rea
 cdef inline int _gradient(const gradient_t *s, task_t *t, const real *x, const real *dy, real *dw) noexcept nogil:
     cdef char *workspace = t.workspace
     cdef real *sums = dw
+    cdef real *partial
     if s.sums > 0:
         sums = <real *>workspace
         workspace += s.sums
+    partial = <real *>workspace       # read if s.partial > 0
+    workspace += s.partial
     if s.by_group:
-        return _groups(s, t, x, dy, sums, dw, workspace)
-    return _blocks(s, t, x, dy, sums, dw, workspace)
+        return _groups(s, t, x, dy, sums, partial, dw, workspace)
+    return _blocks(s, t, x, dy, sums, partial, dw, workspace)
 
 
 cdef inline int gradient_run(const gradient_t *s, const void *x, const void *dy, void *dw, void *workspace,

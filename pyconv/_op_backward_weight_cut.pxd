@@ -13,6 +13,7 @@ from pyconv._sizes cimport aligned, plus, times
 cdef enum:
     BLOCK_PIXELS = 384        # a tile of dw is fetched and stored once in so many steps
     MOST_PIXELS = 1024        # of one row in a block
+    BATCH = 128               # sums of blocks, or of rows of a bundle, that are added one after another
     CACHE_PITCH = 512         # bytes: pixels that are a multiple apart compete for few sets of L1
 
 ctypedef struct gradient_t:
@@ -26,10 +27,12 @@ ctypedef struct gradient_t:
     int64_t mr, nr
     int64_t images, rows, columns                      # of a block, at most
     int64_t image_parts, row_parts, column_parts
+    int64_t blocks, batch                              # of all images; that are added up before they join dw
     int64_t pixel, pitch, plane                        # distances in the band
     int64_t runs, run                                  # stretches of a window that are contiguous, and their length
     int64_t panels, parts                              # of filters; of a run, as tasks
     size_t band, outputs                               # bytes of a band, of panels
+    size_t partial                                     # bytes of the sums of a batch, 0 if there is but one
     size_t sums                                        # of dw before it is turned or rounded, 0 if it is made in place
     size_t converted_x, converted_y, turned            # float32 copies for float16
     size_t workspace
@@ -65,6 +68,8 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     if s.column_parts * s.row_parts == 1:
         s.images = max(1, min(p.n, BLOCK_PIXELS // (p.oh * p.ow)))
     s.image_parts = ceil_div(p.n, s.images)
+    s.blocks = s.image_parts * s.row_parts * s.column_parts
+    s.batch = max(1, BATCH // (s.images * s.rows)) if s.bundle > 0 else BATCH
 
     s.in_place = (p.layout == PYCONV_NHWC and p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0
                   and (s.bundle > 0 or p.xw * <int64_t>p.itemsize % CACHE_PITCH != 0))
@@ -86,6 +91,9 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     if not s.in_place:
         s.band = aligned(times(times(<size_t>s.images, <size_t>s.plane), p.itemsize))
     s.outputs = aligned(times(times(<size_t>(s.images * s.rows * s.columns), <size_t>filters), p.itemsize))
+    s.partial = 0
+    if s.blocks > s.batch:
+        s.partial = aligned(times(times(<size_t>p.oc, <size_t>p.k), p.itemsize))
     s.sums = s.converted_x = s.converted_y = s.turned = 0
     if p.kh * p.kw > 1 or s.from_half:
         s.sums = aligned(times(times(<size_t>p.oc, <size_t>p.k), p.itemsize))
@@ -94,4 +102,4 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
         s.converted_y = aligned(times(<size_t>(p.n * p.yn), 4))
         s.turned = s.sums
     buffers = times(plus(s.band, s.outputs), s.threads if s.by_group else 1)
-    s.workspace = plus(plus(plus(s.converted_x, s.converted_y), plus(s.sums, s.turned)), buffers)
+    s.workspace = plus(plus(plus(s.converted_x, s.converted_y), plus(plus(s.sums, s.turned), s.partial)), buffers)

@@ -4,6 +4,7 @@
 from libc.stdint cimport int64_t
 
 from pyconv._types cimport *
+from pyconv._accuracy cimport SHORTEST
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport cache_bytes, ceil_div
 
@@ -143,7 +144,7 @@ cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcep
     if in_place:
         b.images = 1
         b.pixels *= p.n
-    k_blocks = ceil_div(p.k, max(64, cache_bytes(1) // <int64_t>p.itemsize * 3 // 4 // b.mr))
+    k_blocks = ceil_div(p.k, max(SHORTEST, cache_bytes(1) // <int64_t>p.itemsize * 3 // 4 // b.mr))
     b.kc = ceil_div(p.k, k_blocks)
     b.group = max(1, PATCH_BYTES // (b.kc * b.mr * <int64_t>p.itemsize))
     widest = max(1, l2 // (b.kc * b.nr))

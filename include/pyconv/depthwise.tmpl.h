@@ -59,15 +59,32 @@ INLINE void NAME(depthwise_store)(const int R, const int C, vec sum[8][4], real 
 #undef EACH_DEPTHWISE_SUM
 }
 
-INLINE void NAME(depthwise_clear)(const int R, const int C, vec sum[8][4], real value) {
-    const vec bias = v_set1(value);
-    PYCONV_UNROLL
-    for (int t = 0; t < R; t++) {
-        PYCONV_UNROLL
-        for (int c = 0; c < C; c++)
-            sum[t][c] = bias;
+#define EACH_ROW_SUM(statement)                                                                              \
+    PYCONV_UNROLL                                                                                            \
+    for (int t = 0; t < R; t++) {                                                                            \
+        PYCONV_UNROLL                                                                                        \
+        for (int c = 0; c < C; c++)                                                                          \
+            statement;                                                                                       \
     }
+#define PART (part + (t * C + c) * V)
+/* The sums and, where one chain isn't enough, part[R][C][V] at the start of k products. */
+INLINE void NAME(depthwise_begin)(const int R, const int C, vec sum[8][4], real *part, real value,
+                                  ptrdiff_t k) {
+    const vec bias = v_set1(value);
+    EACH_ROW_SUM(sum[t][c] = bias)
+    if (k > PYCONV_CHAIN)
+        EACH_ROW_SUM(v_store(PART, (vec){0}))
 }
+
+/* part += sums, which begin anew: a chain ends. */
+INLINE void NAME(depthwise_end_chain)(const int R, const int C, vec sum[8][4], real *part){
+    EACH_ROW_SUM(v_store(PART, v_load(PART) + sum[t][c])) EACH_ROW_SUM(sum[t][c] = (vec){0})}
+
+INLINE void NAME(depthwise_end)(const int R, const int C, vec sum[8][4], const real *part, ptrdiff_t k) {
+    if (k > PYCONV_CHAIN)
+        EACH_ROW_SUM(sum[t][c] += v_load(PART))
+}
+#undef PART
 
 /* A kernel whose height is known when compiled: its columns one after the other, each with all its weights in
  * registers. */
@@ -77,55 +94,70 @@ INLINE void NAME(depthwise_known)(const int R, const int C, const int KH, const 
     const ptrdiff_t kw = task->b->kw;
     const real *w = task->w;
     vec sum[8][4];
-    NAME(depthwise_clear)(R, C, sum, task->bias);
+    real part[R * C * V];
+    NAME(depthwise_begin)(R, C, sum, part, task->bias, KH * kw);
     pyconv_tap tap = {0, 0};
-    for (ptrdiff_t j = 0; j < kw; j++, w++, tap = pyconv_next_tap(task->step, tap)) {
-        PYCONV_UNROLL
-        for (int first = 0; first < classes; first++) {
-            const int taps = (KH - first + classes - 1) / classes;
-            const real *row = x + tap.at + first * task->class_step;
-            vec weight[8];
+    for (ptrdiff_t j = 0; j < kw;) {
+        const ptrdiff_t end = kw - j > PYCONV_CHAIN / KH ? j + PYCONV_CHAIN / KH : kw;
+        for (; j < end; j++, w++, tap = pyconv_next_tap(task->step, tap)) {
             PYCONV_UNROLL
-            for (int i = 0; i < taps; i++)
-                weight[i] = v_set1(w[(first + i * classes) * kw]);
-            PYCONV_UNROLL
-            for (int a = 0; a < taps + R - 1; a++, row += task->band_step) {
-                vec v[4];
+            for (int first = 0; first < classes; first++) {
+                const int taps = (KH - first + classes - 1) / classes;
+                const real *row = x + tap.at + first * task->class_step;
+                vec weight[8];
                 PYCONV_UNROLL
-                for (int c = 0; c < C; c++) {
-                    v[c] = v_load(row + c * V);
-                    v_keep(v[c]);
-                }
+                for (int i = 0; i < taps; i++)
+                    weight[i] = v_set1(w[(first + i * classes) * kw]);
                 PYCONV_UNROLL
-                for (int t = 0; t < R; t++)
-                    if (t <= a && a - t < taps) {
-                        PYCONV_UNROLL
-                        for (int c = 0; c < C; c++)
-                            sum[t][c] = v_fma(weight[a - t], v[c], sum[t][c]);
+                for (int a = 0; a < taps + R - 1; a++, row += task->band_step) {
+                    vec v[4];
+                    PYCONV_UNROLL
+                    for (int c = 0; c < C; c++) {
+                        v[c] = v_load(row + c * V);
+                        v_keep(v[c]);
                     }
+                    PYCONV_UNROLL
+                    for (int t = 0; t < R; t++)
+                        if (t <= a && a - t < taps) {
+                            PYCONV_UNROLL
+                            for (int c = 0; c < C; c++)
+                                sum[t][c] = v_fma(weight[a - t], v[c], sum[t][c]);
+                        }
+                }
             }
         }
+        if (j < kw)
+            NAME(depthwise_end_chain)(R, C, sum, part);
     }
+    NAME(depthwise_end)(R, C, sum, part, KH * kw);
     NAME(depthwise_store)(R, C, sum, y, residual, n, task);
 }
 
-/* One row of the band, all of kw, for rows first <= t < last of a tile; w is the weight row of tile row 0, that of row t
- * is t w_step before it. */
-INLINE void NAME(depthwise_row)(const int C, const int first, const int last, ptrdiff_t kw,
+/* One row of the band, all of kw, for rows first <= t < last of a tile of R; w is the weight row of tile row 0, that of row
+ * t is t w_step before it. `room` is what the chain under way has left. */
+INLINE void NAME(depthwise_row)(const int R, const int C, const int first, const int last, ptrdiff_t kw,
                                 pyconv_tap_step step, const real *x, const real *w, ptrdiff_t w_step,
-                                vec sum[8][4]) {
+                                vec sum[8][4], real *part, ptrdiff_t *room) {
     pyconv_tap tap = {0, 0};
-    for (ptrdiff_t j = 0; j < kw; j++, tap = pyconv_next_tap(step, tap)) {
-        vec v[4];
-        PYCONV_UNROLL
-        for (int c = 0; c < C; c++)
-            v[c] = v_load(x + tap.at + c * V);
-        PYCONV_UNROLL
-        for (int t = first; t < last; t++) {
-            const vec scale = v_set1(w[j - t * w_step]);
+    for (ptrdiff_t j = 0; j < kw;) {
+        if (*room == 0) {
+            NAME(depthwise_end_chain)(R, C, sum, part);
+            *room = PYCONV_CHAIN;
+        }
+        const ptrdiff_t end = kw - j > *room ? j + *room : kw;
+        *room -= end - j;
+        for (; j < end; j++, tap = pyconv_next_tap(step, tap)) {
+            vec v[4];
             PYCONV_UNROLL
             for (int c = 0; c < C; c++)
-                sum[t][c] = v_fma(scale, v[c], sum[t][c]);
+                v[c] = v_load(x + tap.at + c * V);
+            PYCONV_UNROLL
+            for (int t = first; t < last; t++) {
+                const vec scale = v_set1(w[j - t * w_step]);
+                PYCONV_UNROLL
+                for (int c = 0; c < C; c++)
+                    sum[t][c] = v_fma(scale, v[c], sum[t][c]);
+            }
         }
     }
 }
@@ -136,20 +168,27 @@ INLINE void NAME(depthwise_any)(const int R, const int C, const NAME(depthwise_t
     const ptrdiff_t kh = task->b->kh, kw = task->b->kw, classes = task->b->classes, w_step = classes * kw;
     const ptrdiff_t band_step = task->band_step;
     const pyconv_tap_step step = task->step;
+    /* Steps of the tile: its rows take part in some of them. */
+    const ptrdiff_t depth = (kh + classes * (R - 1)) * kw;
+    ptrdiff_t room = PYCONV_CHAIN;
     vec sum[8][4];
-    NAME(depthwise_clear)(R, C, sum, task->bias);
+    real part[R * C * V];
+    NAME(depthwise_begin)(R, C, sum, part, task->bias, depth);
+#define ROW(first, last) NAME(depthwise_row)(R, C, first, last, kw, step, row, w, w_step, sum, part, &room)
     for (ptrdiff_t first = 0; first < classes && first < kh; first++) {
         const ptrdiff_t taps = (kh - first + classes - 1) / classes;
         const real *row = x + first * task->class_step, *w = task->w + first * kw;
         PYCONV_UNROLL
         for (int a = 0; a < R - 1; a++, row += band_step, w += w_step)
-            NAME(depthwise_row)(C, 0, a + 1, kw, step, row, w, w_step, sum);
+            ROW(0, a + 1);
         for (ptrdiff_t a = R - 1; a < taps; a++, row += band_step, w += w_step)
-            NAME(depthwise_row)(C, 0, R, kw, step, row, w, w_step, sum);
+            ROW(0, R);
         PYCONV_UNROLL
         for (int a = 1; a < R; a++, row += band_step, w += w_step)
-            NAME(depthwise_row)(C, a, R, kw, step, row, w, w_step, sum);
+            ROW(a, R);
     }
+#undef ROW
+    NAME(depthwise_end)(R, C, sum, part, depth);
     NAME(depthwise_store)(R, C, sum, y, residual, n, task);
 }
 
@@ -236,3 +275,4 @@ static void NAME(depthwise)(const pyconv_band *b, ptrdiff_t planes, const real *
 #undef DEPTHWISE_KNOWN
 #undef DEPTHWISE_ANY
 #undef EACH_HEIGHT
+#undef EACH_ROW_SUM

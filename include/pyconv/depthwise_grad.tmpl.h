@@ -14,18 +14,24 @@ INLINE void NAME(grad_tile)(const int T, const int full, ptrdiff_t n, ptrdiff_t 
     PYCONV_UNROLL
     for (int t = 0; t < T; t++)
         sum[t] = (vec){0};
-    for (; pixels > 0; pixels--, x += x_s, dy += dy_s) {
-        const vec scale = LOAD(dy);
+    do {
+        const ptrdiff_t rest = pixels > PYCONV_CHAIN ? pixels - PYCONV_CHAIN : 0;
+        for (; pixels > rest; pixels--, x += x_s, dy += dy_s) {
+            const vec scale = LOAD(dy);
+            PYCONV_UNROLL
+            for (int t = 0; t < T; t++)
+                sum[t] = v_fma(scale, LOAD(x + offsets[t]), sum[t]);
+        }
+        real *to = sums;
         PYCONV_UNROLL
-        for (int t = 0; t < T; t++)
-            sum[t] = v_fma(scale, LOAD(x + offsets[t]), sum[t]);
-    }
-    PYCONV_UNROLL
-    for (int t = 0; t < T; t++, sums += sums_s)
-        if (full)
-            v_store(sums, v_load(sums) + sum[t]);
-        else
-            v_store_n(sums, v_load_n(sums, n) + sum[t], n);
+        for (int t = 0; t < T; t++, to += sums_s) {
+            if (full)
+                v_store(to, v_load(to) + sum[t]);
+            else
+                v_store_n(to, v_load_n(to, n) + sum[t], n);
+            sum[t] = (vec){0};
+        }
+    } while (pixels > 0);
 #undef LOAD
 }
 

@@ -107,6 +107,41 @@ static void NAME(pixels_all)(NAME(pixels_task) * task, int grouped, ptrdiff_t fi
     }
 }
 
+/* A kernel of more than PYCONV_CHAIN taps in pieces, each of some planes, of rows of one or of columns of a row: a piece adds
+ * its sums to those in y, so that no chain of additions is longer. */
+static void NAME(pixels_pieces)(NAME(pixels_task) * task, int grouped, ptrdiff_t first, ptrdiff_t rows,
+                                const real *x, const real *w, real *y, ptrdiff_t ys_h, ptrdiff_t ys_w) {
+    const pyconv_patches *const all = task->p, whole = *all;
+    const EPILOGUE *const asked = task->e;
+    const NAME(indices) *index = task->index;
+    const ptrdiff_t taps = whole.kh * whole.kw;
+    const ptrdiff_t planes = pyconv_clamp(PYCONV_CHAIN / taps, 1, whole.c);
+    const ptrdiff_t high = planes > 1 ? whole.kh : pyconv_clamp(PYCONV_CHAIN / whole.kw, 1, whole.kh);
+    const ptrdiff_t wide = whole.kw < PYCONV_CHAIN ? whole.kw : PYCONV_CHAIN;
+    task->w_row = whole.kw * task->ws, task->w_plane = whole.kh * task->w_row;
+    for (ptrdiff_t l = 0; l < whole.c; l += planes)
+        for (ptrdiff_t i = 0; i < whole.kh; i += high)
+            for (ptrdiff_t j = 0; j < whole.kw; j += wide) {
+                const int more = l + i + j > 0;
+                pyconv_patches p = whole;
+                EPILOGUE e = *asked;
+                p.c = whole.c - l < planes ? whole.c - l : planes;
+                p.kh = whole.kh - i < high ? whole.kh - i : high;
+                p.kw = whole.kw - j < wide ? whole.kw - j : wide;
+                p.ph -= i * p.dh, p.pw -= j * p.dw;
+                if (more) {
+                    e.flags = (e.flags & PYCONV_CLAMP) | PYCONV_RESIDUAL;
+                    e.residual = y;
+                }
+                if (l + p.c < whole.c || i + p.kh < whole.kh || j + p.kw < whole.kw)
+                    e.flags &= ~PYCONV_CLAMP;
+                task->p = &p, task->e = &e, task->index = grouped ? index + l : NULL;
+                NAME(pixels_all)(task, grouped, first, rows, x + (grouped ? 0 : l * p.xs_c),
+                                 w + l * task->w_plane + i * task->w_row + j * task->ws, y, ys_h, ys_w);
+            }
+    task->p = all, task->e = asked, task->index = index;
+}
+
 static void NAME(depthwise_nhwc)(const pyconv_patches *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels,
                                  const real *x, const real *w, ptrdiff_t ws, real *y, ptrdiff_t ys_h,
                                  ptrdiff_t ys_w, const EPILOGUE *e) {
@@ -114,12 +149,12 @@ static void NAME(depthwise_nhwc)(const pyconv_patches *p, ptrdiff_t first, ptrdi
     EPILOGUE rest = *e;
     NAME(pixels_task) task = {.p = p, .e = e, .ws = ws, .channels = whole};
     if (whole)
-        NAME(pixels_all)(&task, 0, first, rows, x, w, y, ys_h, ys_w);
+        NAME(pixels_pieces)(&task, 0, first, rows, x, w, y, ys_h, ys_w);
     task.e = &rest, task.channels = channels - whole;
     rest.bias += rest.flags & PYCONV_BIAS_COLUMN ? whole : 0;
     rest.residual += rest.flags & PYCONV_RESIDUAL ? whole : 0;
     if (task.channels)
-        NAME(pixels_all)(&task, 0, first, rows, x + whole, w + whole, y + whole, ys_h, ys_w);
+        NAME(pixels_pieces)(&task, 0, first, rows, x + whole, w + whole, y + whole, ys_h, ys_w);
 }
 
 /* channels <= V, ((skip + channels - 1) / ocg + 1) p->c <= V. */
@@ -137,7 +172,7 @@ static void NAME(grouped_nhwc)(const pyconv_patches *p, ptrdiff_t ocg, ptrdiff_t
             .channels = channels,
             .span = ((skip + channels - 1) / ocg + 1) * p->c,
             .index = index};
-    NAME(pixels_all)(&task, 1, first, rows, x, w, y, ys_h, ys_w);
+    NAME(pixels_pieces)(&task, 1, first, rows, x, w, y, ys_h, ys_w);
 }
 #undef PIXELS_INSTANCE
 #undef PIXELS_ENTRY

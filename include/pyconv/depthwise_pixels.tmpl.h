@@ -18,11 +18,12 @@ typedef struct NAME(pixels_task) {
     const pyconv_patches *p;
     const EPILOGUE *e;
     ptrdiff_t ws, channels;
-    ptrdiff_t x_row, x_col; /* between rows and columns of the grid of taps */
-    ptrdiff_t down, y_row;  /* from the first row of a tile to the second: in the grid, in y */
-    ptrdiff_t step, y_col;  /* between the pixels of a tile: in x, in y */
-    ptrdiff_t rows, a[4];   /* a[0] <= a < a[1] of the grid are for the first row alone, to a[2] for both */
-    ptrdiff_t span;         /* channels of a pixel of x, and where those of x[l] are, if it is grouped */
+    ptrdiff_t w_row, w_plane; /* between rows of w, and its planes */
+    ptrdiff_t x_row, x_col;   /* between rows and columns of the grid of taps */
+    ptrdiff_t down, y_row;    /* from the first row of a tile to the second: in the grid, in y */
+    ptrdiff_t step, y_col;    /* between the pixels of a tile: in x, in y */
+    ptrdiff_t rows, a[4];     /* a[0] <= a < a[1] of the grid are for the first row alone, to a[2] for both */
+    ptrdiff_t span;           /* channels of a pixel of x, and where those of x[l] are, if it is grouped */
     const NAME(indices) * index;
 } NAME(pixels_task);
 
@@ -135,14 +136,14 @@ INLINE void NAME(pixels)(const int grouped, const int Q, const int KW, const int
                          const NAME(pixels_task) * task, const NAME(pixels_tile) * tile, const real *x,
                          const real *w, real *y, const real *residual, const real *bias, ptrdiff_t n) {
     const pyconv_patches *p = task->p;
-    const ptrdiff_t x_row = task->x_row, w_row = p->kw * task->ws, y_row = task->y_row, down = task->down;
+    const ptrdiff_t x_row = task->x_row, w_row = task->w_row, y_row = task->y_row, down = task->down;
     const ptrdiff_t a0 = task->a[0], a1 = task->a[1], a2 = task->a[2], a3 = task->a[3], rows = task->rows;
     vec sum[2][8];
     const vec start = bias ? LOAD(bias) : (vec){0};
     PYCONV_UNROLL
     for (int q = 0; q < Q; q++)
         sum[0][q] = sum[1][q] = start;
-    for (ptrdiff_t l = 0; l < p->c; l++, w += p->kh * w_row) {
+    for (ptrdiff_t l = 0; l < p->c; l++, w += task->w_plane) {
         const real *from = x + (grouped ? 0 : l * p->xs_c);
         NAME(indices) index = {0};
         if (grouped)

@@ -38,28 +38,40 @@ INLINE void NAME(direct_tile)(const int m, const int C, const NAME(direct_task) 
             statement;                                                                                       \
         }                                                                                                    \
     }
+    real part[MR * 4 * V];
     EACH_DIRECT_SUM(sum[i][c] = (vec){0})
+    if (k > PYCONV_CHAIN)
+        EACH_DIRECT_SUM(v_store(part + (i * C + c) * V, (vec){0}))
     const real *next = y + C * y_step;
-    for (ptrdiff_t l = 0; l < k; l++, w += m) {
-        const real *tap = x + offsets[l];
-        PYCONV_UNROLL
-        for (int c = 0; c < C; c++)
-            __builtin_prefetch(next + c * y_step, 1, 3);
-        next += l < m - 1 ? ys_c : 0;
-        vec v[4];
-        PYCONV_UNROLL
-        for (int c = 0; c < C; c++) {
-            v[c] = v_load(tap + c * x_step);
-            v_keep(v[c]);
-        }
-        PYCONV_UNROLL
-        for (int i = 0; i < m; i++) {
-            const vec scale = v_set1(w[i]);
+    for (ptrdiff_t l = 0; l < k;) {
+        const ptrdiff_t end = k - l > PYCONV_CHAIN ? l + PYCONV_CHAIN : k;
+        for (; l < end; l++, w += m) {
+            const real *tap = x + offsets[l];
             PYCONV_UNROLL
             for (int c = 0; c < C; c++)
-                sum[i][c] = v_fma(scale, v[c], sum[i][c]);
+                __builtin_prefetch(next + c * y_step, 1, 3);
+            next += l < m - 1 ? ys_c : 0;
+            vec v[4];
+            PYCONV_UNROLL
+            for (int c = 0; c < C; c++) {
+                v[c] = v_load(tap + c * x_step);
+                v_keep(v[c]);
+            }
+            PYCONV_UNROLL
+            for (int i = 0; i < m; i++) {
+                const vec scale = v_set1(w[i]);
+                PYCONV_UNROLL
+                for (int c = 0; c < C; c++)
+                    sum[i][c] = v_fma(scale, v[c], sum[i][c]);
+            }
+        }
+        if (l < k) {
+            EACH_DIRECT_SUM(v_store(part + (i * C + c) * V, v_load(part + (i * C + c) * V) + sum[i][c]))
+            EACH_DIRECT_SUM(sum[i][c] = (vec){0})
         }
     }
+    if (k > PYCONV_CHAIN)
+        EACH_DIRECT_SUM(sum[i][c] += v_load(part + (i * C + c) * V))
     if (e->flags & PYCONV_BIAS_ROW)
         EACH_DIRECT_SUM(sum[i][c] += v_set1(e->bias[i]))
     if (residual)

@@ -82,16 +82,28 @@ INLINE void NAME(gemm_tile)(const int m, const int vecs, const int form, const N
                             ptrdiff_t col) {
     const ptrdiff_t n = p->n - col < vecs * V ? p->n - col : vecs * V, pace = p->pace;
     const char *ahead = p->ahead + col / NR * p->taps * p->k * pace;
+    const real *b = p->b + col / NR * p->b_ps;
+    const ptrdiff_t depth = p->taps * p->k;
+    ptrdiff_t room = PYCONV_CHAIN, left = depth;
     vec sum[MR][2];
-    EACH_SUM(sum[i][j] = (vec){0})
+    real part[MR * NR];
+    NAME(gemm_begin)(m, vecs, sum, part, depth);
     if (p->e->flags & PYCONV_RESIDUAL)
         NAME(ask_residual)(m, n, p->ldc, col, p->e);
-    if (form == NAME(form_packed))
-        NAME(gemm_packed)(m, vecs, sum, p->k, p->a, p->b + col / NR * p->b_ps, ahead, pace);
-    else
-        for (ptrdiff_t t = 0; t < p->taps; t++)
-            NAME(gemm_rows)(m, vecs, sum, p->k, p->a + p->offsets[t], p->a_rs,
-                            p->b + col / NR * p->b_ps + t * p->k * NR, ahead + t * p->k * pace, pace);
+    for (ptrdiff_t t = 0; t < p->taps; t++)
+        for (ptrdiff_t done = 0, k; done < p->k; done += k, b += k * NR, ahead += k * pace) {
+            k = p->k - done < room ? p->k - done : room;
+            if (form == NAME(form_packed))
+                NAME(gemm_packed)(m, vecs, sum, k, p->a + done * m, b, ahead, pace);
+            else
+                NAME(gemm_rows)(m, vecs, sum, k, p->a + p->offsets[t] + done, p->a_rs, b, ahead, pace);
+            left -= k, room -= k;
+            if (room == 0 && left > 0) {
+                NAME(gemm_end_chain)(m, vecs, sum, part);
+                room = PYCONV_CHAIN;
+            }
+        }
+    NAME(gemm_end)(m, vecs, sum, part, depth);
     NAME(gemm_store)(m, vecs, sum, n, p->c, p->ldc, col, p->e);
 }
 

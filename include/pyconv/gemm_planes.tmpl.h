@@ -12,20 +12,28 @@ INLINE void NAME(planes_tile)(const int m, ptrdiff_t next, ptrdiff_t k, const re
                               ptrdiff_t b_ks, real *to, real *c, ptrdiff_t ldc, ptrdiff_t col,
                               const EPILOGUE *e) {
     const int vecs = 2;
+    const ptrdiff_t depth = k;
     vec sum[MR][2];
-    EACH_SUM(sum[i][j] = (vec){0})
+    real part[MR * NR];
+    NAME(gemm_begin)(m, vecs, sum, part, depth);
     if (e->flags & PYCONV_RESIDUAL)
         NAME(ask_residual)(m, NR, ldc, col, e);
-    for (; k > 0; k--, a += m, b += b_ks, to += NR) {
-        vec row[2];
-        PYCONV_UNROLL
-        for (int j = 0; j < vecs; j++) {
-            row[j] = v_load(b + j * V);
-            v_store(to + j * V, row[j]);
+    while (k > 0) {
+        const ptrdiff_t rest = k > PYCONV_CHAIN ? k - PYCONV_CHAIN : 0;
+        for (; k > rest; k--, a += m, b += b_ks, to += NR) {
+            vec row[2];
+            PYCONV_UNROLL
+            for (int j = 0; j < vecs; j++) {
+                row[j] = v_load(b + j * V);
+                v_store(to + j * V, row[j]);
+            }
+            NAME(ask)((const char *)(b + next));
+            EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
         }
-        NAME(ask)((const char *)(b + next));
-        EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
+        if (k > 0)
+            NAME(gemm_end_chain)(m, vecs, sum, part);
     }
+    NAME(gemm_end)(m, vecs, sum, part, depth);
     NAME(gemm_store)(m, vecs, sum, NR, c, ldc, col, e);
 }
 

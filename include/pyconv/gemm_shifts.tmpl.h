@@ -8,23 +8,31 @@
 INLINE void NAME(shifts_tile)(const int m, const int vecs, ptrdiff_t n, ptrdiff_t k, const real *a,
                               const real *b, const ptrdiff_t *offsets, real *c, ptrdiff_t ldc,
                               const EPILOGUE *e) {
+    const ptrdiff_t depth = k;
     vec sum[MR][2];
-    EACH_SUM(sum[i][j] = (vec){0})
-    if (n == vecs * V)
-        for (; k > 0; k--, a += m, offsets++) {
-            vec row[2];
-            PYCONV_UNROLL
-            for (int j = 0; j < vecs; j++)
-                row[j] = v_load(b + *offsets + j * V);
-            EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
-        }
-    else
-        for (; k > 0; k--, a += m, offsets++) {
-            vec row[2];
-            row[0] = vecs == 1 ? v_load_n(b + *offsets, n) : v_load(b + *offsets);
-            row[1] = vecs == 1 ? row[0] : v_load_n(b + *offsets + V, n - V);
-            EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
-        }
+    real part[MR * NR];
+    NAME(gemm_begin)(m, vecs, sum, part, depth);
+    while (k > 0) {
+        const ptrdiff_t rest = k > PYCONV_CHAIN ? k - PYCONV_CHAIN : 0;
+        if (n == vecs * V)
+            for (; k > rest; k--, a += m, offsets++) {
+                vec row[2];
+                PYCONV_UNROLL
+                for (int j = 0; j < vecs; j++)
+                    row[j] = v_load(b + *offsets + j * V);
+                EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
+            }
+        else
+            for (; k > rest; k--, a += m, offsets++) {
+                vec row[2];
+                row[0] = vecs == 1 ? v_load_n(b + *offsets, n) : v_load(b + *offsets);
+                row[1] = vecs == 1 ? row[0] : v_load_n(b + *offsets + V, n - V);
+                EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
+            }
+        if (k > 0)
+            NAME(gemm_end_chain)(m, vecs, sum, part);
+    }
+    NAME(gemm_end)(m, vecs, sum, part, depth);
     NAME(gemm_store)(m, vecs, sum, n, c, ldc, 0, e);
 }
 

@@ -80,6 +80,23 @@ static __attribute__((noinline)) void NAME(gemm_store_columns)(const real *tile,
             statement;                                                                                       \
     }
 
+/* part[m][NR] += sums, which begin anew: a chain ends. */
+INLINE void NAME(gemm_end_chain)(const int m, const int vecs, vec sum[MR][2], real *part){
+    EACH_SUM(v_store(part + i * NR + j * V, v_load(part + i * NR + j * V) + sum[i][j]))
+        EACH_SUM(sum[i][j] = (vec){0})}
+
+/* sum[m][NR] and part[m][NR] at the start of k products; part is used where one chain isn't enough. */
+INLINE void NAME(gemm_begin)(const int m, const int vecs, vec sum[MR][2], real *part, ptrdiff_t k) {
+    EACH_SUM(sum[i][j] = (vec){0})
+    if (k > PYCONV_CHAIN)
+        EACH_SUM(v_store(part + i * NR + j * V, (vec){0}))
+}
+
+INLINE void NAME(gemm_end)(const int m, const int vecs, vec sum[MR][2], const real *part, ptrdiff_t k) {
+    if (k > PYCONV_CHAIN)
+        EACH_SUM(sum[i][j] += v_load(part + i * NR + j * V))
+}
+
 INLINE void NAME(gemm_store)(const int m, const int vecs, vec sum[MR][2], ptrdiff_t n, real *c, ptrdiff_t ldc,
                              ptrdiff_t col, const EPILOGUE *e) {
     const int flags = e->flags;

@@ -8,6 +8,10 @@
 typedef float pyconv_f32;
 typedef double pyconv_f64;
 
+/* Products that one accumulator sums at most: rounding errors grow with the length of the longest chain of additions. The
+ * sums of longer ones are added up in memory. */
+#define PYCONV_CHAIN 256
+
 /* What happens to a product on its way to memory, in this order. Residual and C have the same strides.
  * With k in several blocks: ACCUMULATE on all but the first, the others on the last alone. */
 enum {

@@ -4,7 +4,8 @@ static void CHECK_NAME(depthwise_grad)(const KERNELS *kernels, const char *isa) 
     const ptrdiff_t v = kernels->lanes, widths[] = {1, v - 1, v, v + 1, 2 * v + 3};
     for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
         for (ptrdiff_t taps = 1; taps <= 23; taps++)
-            for (ptrdiff_t pixels = 1; pixels <= 5; pixels += 4) {
+            for (ptrdiff_t pixels = 1; pixels <= 2 * PYCONV_CHAIN + 5;
+                 pixels += pixels < 5 ? 4 : PYCONV_CHAIN) {
                 const ptrdiff_t channels = widths[w], x_s = channels + 2, dy_s = channels + 1;
                 ptrdiff_t offsets[23];
                 for (ptrdiff_t t = 0; t < taps; t++)

@@ -46,11 +46,13 @@ static void CHECK_NAME(depthwise_nhwc_case)(const KERNELS *kernels, const char *
 
 static void CHECK_NAME(depthwise_nhwc)(const KERNELS *kernels, const char *isa) {
     /* ih iw kh kw sh sw dh dw ph pw */
-    const ptrdiff_t shapes[][10] = {{7, 7, 3, 3, 1, 1, 1, 1, 1, 1},   {5, 14, 3, 3, 2, 2, 1, 1, 1, 1},
-                                    {9, 40, 5, 3, 1, 1, 1, 1, 2, 0},  {6, 23, 3, 3, 1, 3, 2, 4, 2, 4},
-                                    {3, 2, 5, 7, 1, 1, 1, 1, 4, 6},   {4, 12, 1, 1, 2, 1, 1, 1, 0, 0},
-                                    {12, 31, 4, 2, 3, 2, 3, 5, 5, 7}, {1, 1, 3, 3, 1, 1, 2, 2, 3, 4},
-                                    {4, 17, 5, 5, 1, 1, 1, 1, 2, 2},  {3, 300, 1, 3, 1, 2, 1, 1, 0, 1}};
+    const ptrdiff_t shapes[][10] = {{7, 7, 3, 3, 1, 1, 1, 1, 1, 1},     {5, 14, 3, 3, 2, 2, 1, 1, 1, 1},
+                                    {9, 40, 5, 3, 1, 1, 1, 1, 2, 0},    {6, 23, 3, 3, 1, 3, 2, 4, 2, 4},
+                                    {3, 2, 5, 7, 1, 1, 1, 1, 4, 6},     {4, 12, 1, 1, 2, 1, 1, 1, 0, 0},
+                                    {12, 31, 4, 2, 3, 2, 3, 5, 5, 7},   {1, 1, 3, 3, 1, 1, 2, 2, 3, 4},
+                                    {4, 17, 5, 5, 1, 1, 1, 1, 2, 2},    {3, 300, 1, 3, 1, 2, 1, 1, 0, 1},
+                                    {12, 36, 9, 31, 1, 1, 1, 1, 4, 15}, {2, 570, 1, 550, 1, 1, 1, 1, 0, 3},
+                                    {100, 5, 90, 5, 1, 2, 1, 1, 3, 2},  {3, 320, 2, 300, 1, 3, 1, 2, 1, 300}};
     const ptrdiff_t V = kernels->lanes, channels[] = {1, V - 1, V, 2 * V + 1, 5 * V};
     int flags = 0;
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
@@ -116,10 +118,10 @@ static void CHECK_NAME(grouped_nhwc_case)(const KERNELS *kernels, const char *is
 
 static void CHECK_NAME(grouped_nhwc)(const KERNELS *kernels, const char *isa) {
     /* ih iw kh kw sh sw dh dw ph pw */
-    const ptrdiff_t shapes[][10] = {{7, 15, 3, 3, 1, 1, 1, 1, 1, 1},
-                                    {5, 14, 3, 3, 2, 2, 1, 1, 1, 1},
-                                    {3, 9, 2, 7, 1, 1, 1, 1, 0, 5},
-                                    {6, 23, 3, 2, 1, 3, 2, 4, 2, 4}};
+    const ptrdiff_t shapes[][10] = {{7, 15, 3, 3, 1, 1, 1, 1, 1, 1},   {5, 14, 3, 3, 2, 2, 1, 1, 1, 1},
+                                    {3, 9, 2, 7, 1, 1, 1, 1, 0, 5},    {6, 23, 3, 2, 1, 3, 2, 4, 2, 4},
+                                    {60, 12, 50, 3, 1, 1, 1, 1, 7, 1}, {3, 40, 2, 35, 1, 1, 1, 1, 1, 9},
+                                    {3, 90, 2, 70, 1, 3, 1, 1, 1, 9}};
     /* icg ocg skip */
     const ptrdiff_t groups[][3] = {{1, 2, 1}, {2, 2, 0}, {1, 1, 0},   {4, 4, 0},
                                    {2, 3, 2}, {8, 8, 0}, {16, 16, 0}, {16, 40, 7}};

@@ -44,7 +44,8 @@ static void CHECK_NAME(direct_case)(const KERNELS *kernels, const char *isa, pyc
 
 static void CHECK_NAME(direct)(const KERNELS *kernels, const char *isa) {
     /* kh kw sh sw dh dw */
-    const ptrdiff_t shapes[][6] = {{3, 3, 1, 1, 1, 1}, {7, 7, 2, 2, 1, 1}, {2, 3, 3, 4, 2, 5}};
+    const ptrdiff_t shapes[][6] = {
+        {3, 3, 1, 1, 1, 1}, {7, 7, 2, 2, 1, 1}, {2, 3, 3, 4, 2, 5}, {9, 25, 1, 1, 1, 1}};
     const ptrdiff_t V = kernels->lanes, widths[] = {1, V, V + 1, 3 * V, 4 * V, 7 * V - 1};
     int flags = 0;
     for (ptrdiff_t m = 1; m <= kernels->mr; m++)

@@ -116,7 +116,7 @@ static void CHECK_NAME(gemm_case)(const KERNELS *kernels, const char *isa, ptrdi
 static void CHECK_NAME(gemm)(const KERNELS *kernels, const char *isa, int form) {
     const ptrdiff_t v = kernels->nr / 2,
                     columns[] = {1, v - 1, v, v + 1, 2 * v - 1, 2 * v, 2 * v + 1, 5 * v, 6 * v};
-    const ptrdiff_t depths[] = {1, 2, 3, 8, 33};
+    const ptrdiff_t depths[] = {1, 2, 3, 8, 33, 200, PYCONV_CHAIN, 2 * PYCONV_CHAIN + 1};
     int flags = 0;
     for (ptrdiff_t m = 1; m <= kernels->mr; m++)
         for (size_t n = 0; n < sizeof columns / sizeof *columns; n++)

@@ -27,7 +27,7 @@ static void CHECK_NAME(gemm_planes)(const KERNELS *kernels, const char *isa) {
     int flags = 0;
     for (ptrdiff_t m = 1; m <= kernels->mr; m++)
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
-            for (ptrdiff_t k = 1; k <= 9; k += 4)
+            for (ptrdiff_t k = 1; k <= 2 * PYCONV_CHAIN + 9; k += k < 9 ? 4 : PYCONV_CHAIN)
                 for (int repeat = 0; repeat < 3; repeat++, flags = (flags + 5) % 32)
                     if ((flags & 6) != 6) /* one bias */
                         CHECK_NAME(gemm_planes_case)(kernels, isa, m, widths[w], k, flags);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* gemm_shifts against a plain loop in double; rows of B overlap, as windows of an image do. */
 static void CHECK_NAME(gemm_shifts)(const KERNELS *kernels, const char *isa) {
+    enum { most = 2 * PYCONV_CHAIN + 9 };
     const ptrdiff_t nr = kernels->nr, widths[] = {1, nr / 2, nr / 2 + 1, nr - 1, nr, nr + 1, 2 * nr + 3};
     for (ptrdiff_t m = 1; m <= kernels->mr; m++)
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
-            for (ptrdiff_t k = 1; k <= 9; k += 4)
+            for (ptrdiff_t k = 1; k <= most; k += k < 9 ? 4 : PYCONV_CHAIN)
                 for (int flags = 0; flags <= PYCONV_ACCUMULATE; flags += PYCONV_ACCUMULATE) {
                     const ptrdiff_t n = widths[w];
-                    ptrdiff_t offsets[9];
+                    ptrdiff_t offsets[most];
                     for (ptrdiff_t l = 0; l < k; l++)
                         offsets[l] = (k - 1 - l) * 3;
                     CHECK_NAME(operands)
