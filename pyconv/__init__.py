@@ -11,7 +11,7 @@ except ModuleNotFoundError as error:
         "run `pip install .` and start Python from another folder."
     ) from error
 
-from . import cost
+from . import _quota, cost
 from ._api import algorithms, conv2d, plan
 from ._config import config
 from ._explain import Report, explain
@@ -22,6 +22,8 @@ from ._phases import TransposedPlan
 from ._report import get_include, show_config
 from ._separable import SeparablePlan, plan_separable_conv2d, separable_conv2d
 from ._transpose import conv_transpose2d, plan_conv_transpose2d
+
+_kernels.set_cpu_quota(_quota.whole_cpus())
 
 Plan = _kernels.Plan
 c_functions = _kernels.c_functions

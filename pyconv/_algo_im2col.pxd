@@ -11,13 +11,14 @@ from libc.string cimport memset
 from cython.parallel cimport prange
 
 from pyconv._types cimport *
-from pyconv._blas cimport blas_reason, gemm
-from pyconv._poll cimport poll
+from pyconv._blas cimport blas_reason
+from pyconv._poll cimport MOVED, poll, tasks_between_polls
 from pyconv._problem cimport direct_traffic
-from pyconv._rates cimport gemm_seconds
+from pyconv._product cimport product, product_seconds
 from pyconv._rows cimport gather_row, moving_seconds
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
+from pyconv._threads cimport paying_threads
 
 
 cdef inline bint is_pointwise(const problem_t *p) noexcept nogil:
@@ -47,13 +48,13 @@ cdef inline double im2col_traffic(const problem_t *p) noexcept nogil:
 
 cdef inline double im2col_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double pixels = <double>p.oh * p.ow
-    cdef double lowering = moving_seconds(p, 0, 0, False, 0)
+    cdef double lowering = moving_seconds(p, 0, 0, False, 0, threads)
     if im2col_workspace(p, threads) > 0:
         lowering = moving_seconds(p, <double>p.k * p.oh, pixels * p.k, p.layout == PYCONV_NHWC,
-                                  im2col_workspace(p, threads))
+                                  im2col_workspace(p, threads), threads)
     if p.layout == PYCONV_NHWC:
-        return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads))
-    return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))
+        return p.n * p.g * (lowering + product_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads))
+    return p.n * p.g * (lowering + product_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))
 
 
 cdef inline void lower_row(const problem_t *p, const real *x, int64_t k, real *dst) noexcept nogil:
@@ -70,11 +71,30 @@ cdef inline void lower_row(const problem_t *p, const real *x, int64_t k, real *d
             memset(dst + r * p.ow, 0, p.ow * sizeof(real))
 
 
+cdef inline bint lower_columns(task_t *t, const real *x, real *col) noexcept nogil:
+    """col of one image and group; whether the caller wants to stop."""
+    cdef const problem_t *p = t.p
+    cdef int64_t pixels = p.oh * p.ow
+    cdef int threads = paying_threads(t.threads, 0, <double>p.k * pixels)
+    cdef int64_t chunk = tasks_between_polls(t, <double>MOVED * pixels)
+    cdef int64_t first = 0
+    cdef int64_t last, r
+    while first < p.k:
+        last = min(first + chunk, p.k)
+        for r in prange(first, last, num_threads=threads, schedule="static"):
+            lower_row(p, x, r, col + r * pixels)
+        if poll(t, <double>MOVED * pixels * (last - first)):
+            return True
+        first = last
+    return False
+
+
 cdef inline int _im2col(task_t *t, const real *weight) noexcept nogil:
     cdef const problem_t *p = t.p
     cdef int64_t pixels = p.oh * p.ow
-    cdef int64_t image, g, r
+    cdef int64_t image, g
     cdef bint lowered = im2col_workspace(p, t.threads) != 0
+    cdef bint stopped
     cdef const real *x
     cdef const real *w
     cdef const real *col
@@ -85,16 +105,15 @@ cdef inline int _im2col(task_t *t, const real *weight) noexcept nogil:
             y = <real *>t.y + image * p.yn + g * p.ocg * p.yc
             w = weight + g * p.ocg * p.k
             col = <const real *>t.workspace if lowered else x
-            if lowered:
-                for r in prange(p.k, num_threads=t.threads, schedule="static"):
-                    lower_row(p, x, r, <real *>t.workspace + r * pixels)
+            if lowered and lower_columns(t, x, <real *>t.workspace):
+                return PYCONV_STATUS_INTERRUPTED
             if p.layout == PYCONV_NCHW:
-                gemm(False, False, p.ocg, pixels, p.k, w, p.k, col, pixels, y, pixels)
+                stopped = product(t, False, False, p.ocg, pixels, p.k, w, p.k, col, pixels, y, pixels)
             else:
-                gemm(True, True, pixels, p.ocg, p.k, col, pixels, w, p.k, y, p.oc)
+                stopped = product(t, True, True, pixels, p.ocg, p.k, col, pixels, w, p.k, y, p.oc)
+            if stopped:
+                return PYCONV_STATUS_INTERRUPTED
         finish_image(t, image, <const real *>t.bias)
-        if poll(t, 2.0 * p.yn * p.k):
-            return PYCONV_STATUS_INTERRUPTED
     return PYCONV_STATUS_OK
 
 

@@ -12,13 +12,14 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._algo_im2col cimport is_pointwise
-from pyconv._blas cimport blas_reason, gemm
-from pyconv._poll cimport poll
+from pyconv._blas cimport blas_reason
+from pyconv._poll cimport MOVED, poll, tasks_between_polls
 from pyconv._problem cimport direct_traffic
-from pyconv._rates cimport gemm_seconds
+from pyconv._product cimport product, product_seconds
 from pyconv._rows cimport gather_taps, moving_seconds
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
+from pyconv._threads cimport paying_threads
 from pyconv._weights cimport pack_ohwi, weight_bytes
 
 
@@ -56,13 +57,13 @@ cdef inline double im2row_traffic(const problem_t *p) noexcept nogil:
 cdef inline double im2row_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double pixels = <double>p.oh * p.ow
     cdef double lowering = moving_seconds(p, pixels * p.kh, pixels * p.k, p.layout == PYCONV_NCHW,
-                                          im2row_workspace(p, threads))
+                                          im2row_workspace(p, threads), threads)
     if _in_place(p):
-        return p.g * (p.n * moving_seconds(p, 0, 0, False, 0) / threads
-                      + gemm_seconds(&p.rates, p.n * pixels, p.ocg, p.k, p.itemsize, threads))
+        return p.g * (p.n * moving_seconds(p, 0, 0, False, 0, threads)
+                      + product_seconds(&p.rates, p.n * pixels, p.ocg, p.k, p.itemsize, threads))
     if p.layout == PYCONV_NHWC:
-        return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads))
-    return p.n * p.g * (lowering / threads + gemm_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))
+        return p.n * p.g * (lowering + product_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads))
+    return p.n * p.g * (lowering + product_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))
 
 
 cdef inline void _lower_pixel(const problem_t *p, const real *x, int64_t pixel, real *dst) noexcept nogil:
@@ -78,18 +79,38 @@ cdef inline void _lower_pixel(const problem_t *p, const real *x, int64_t pixel, 
             memset(dst + i * taps, 0, taps * sizeof(real))
 
 
+cdef inline bint _lower_rows(task_t *t, const real *x, real *rows) noexcept nogil:
+    """One image and group; whether the caller wants to stop."""
+    cdef const problem_t *p = t.p
+    cdef int64_t pixels = p.oh * p.ow
+    cdef int threads = paying_threads(t.threads, 0, <double>p.k * pixels)
+    cdef int64_t chunk = tasks_between_polls(t, <double>MOVED * p.k)
+    cdef int64_t first = 0
+    cdef int64_t last, r
+    while first < pixels:
+        last = min(first + chunk, pixels)
+        for r in prange(first, last, num_threads=threads, schedule="static"):
+            _lower_pixel(p, x, r, rows + r * p.k)
+        if poll(t, <double>MOVED * p.k * (last - first)):
+            return True
+        first = last
+    return False
+
+
 cdef inline int _im2row(task_t *t, const real *weight) noexcept nogil:
     cdef const problem_t *p = t.p
     cdef int64_t pixels = p.oh * p.ow
-    cdef int64_t image, g, r
+    cdef int64_t image, g
     cdef const real *x
     cdef const real *w
     cdef real *rows = <real *>t.workspace
     cdef real *y
+    cdef bint stopped
     if _in_place(p) and p.n > 0:
         for g in range(p.g):
-            gemm(False, True, p.n * pixels, p.ocg, p.k, <const real *>t.x + g * p.icg, p.ic,
-                 weight + g * p.ocg * p.k, p.k, <real *>t.y + g * p.ocg, p.oc)
+            if product(t, False, True, p.n * pixels, p.ocg, p.k, <const real *>t.x + g * p.icg, p.ic,
+                       weight + g * p.ocg * p.k, p.k, <real *>t.y + g * p.ocg, p.oc):
+                return PYCONV_STATUS_INTERRUPTED
         for image in range(p.n):
             finish_image(t, image, <const real *>t.bias)
         return PYCONV_STATUS_OK
@@ -98,15 +119,15 @@ cdef inline int _im2row(task_t *t, const real *weight) noexcept nogil:
             x = <const real *>t.x + image * p.xn + g * p.icg * p.xc
             y = <real *>t.y + image * p.yn + g * p.ocg * p.yc
             w = weight + g * p.ocg * p.k
-            for r in prange(pixels, num_threads=t.threads, schedule="static"):
-                _lower_pixel(p, x, r, rows + r * p.k)
+            if _lower_rows(t, x, rows):
+                return PYCONV_STATUS_INTERRUPTED
             if p.layout == PYCONV_NHWC:
-                gemm(False, True, pixels, p.ocg, p.k, rows, p.k, w, p.k, y, p.oc)
+                stopped = product(t, False, True, pixels, p.ocg, p.k, rows, p.k, w, p.k, y, p.oc)
             else:
-                gemm(False, True, p.ocg, pixels, p.k, w, p.k, rows, p.k, y, pixels)
+                stopped = product(t, False, True, p.ocg, pixels, p.k, w, p.k, rows, p.k, y, pixels)
+            if stopped:
+                return PYCONV_STATUS_INTERRUPTED
         finish_image(t, image, <const real *>t.bias)
-        if poll(t, 2.0 * p.yn * p.k):
-            return PYCONV_STATUS_INTERRUPTED
     return PYCONV_STATUS_OK
 
 

@@ -10,7 +10,7 @@ from pyconv._blas cimport blas_reason
 from pyconv._kn2 cimport (
     kn2_multiplications, kn2_reason, kn2_run, kn2_seconds, kn2_traffic, kn2_workspace, pack_taps, tap_weights,
 )
-from pyconv._rates cimport gemm_seconds
+from pyconv._product cimport product_seconds
 
 
 cdef inline const char *kn2col_supports(const problem_t *p) noexcept nogil:
@@ -41,7 +41,7 @@ cdef inline double kn2col_traffic(const problem_t *p) noexcept nogil:
 
 
 cdef inline double kn2col_seconds(const problem_t *p, int threads) noexcept nogil:
-    cdef double product = gemm_seconds(&p.rates, <double>p.ih * p.iw, <double>p.kh * p.kw * p.ocg, p.icg, p.itemsize, threads)
+    cdef double product = product_seconds(&p.rates, <double>p.ih * p.iw, <double>p.kh * p.kw * p.ocg, p.icg, p.itemsize, threads)
     return kn2_seconds(p, p.layout == PYCONV_NCHW, product, threads)
 
 

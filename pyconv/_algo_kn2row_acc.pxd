@@ -14,13 +14,14 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._accuracy cimport CHAIN
-from pyconv._blas cimport blas_reason, gemm_add
+from pyconv._blas cimport blas_reason
 from pyconv._kn2 cimport add_shifted, pack_taps, tap_weights
-from pyconv._poll cimport poll
-from pyconv._rates cimport gemm_seconds
+from pyconv._poll cimport MOVED, poll
+from pyconv._product cimport product_add, product_seconds
 from pyconv._rows cimport moving_seconds, reach
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
+from pyconv._threads cimport paying_threads
 
 cdef enum:
     BLOCK_BYTES = 1 << 19     # of z: within the second cache level, and still long GEMMs
@@ -75,28 +76,34 @@ cdef inline double kn2row_acc_seconds(const problem_t *p, int threads) noexcept 
     cdef double rows = _block_rows(p) if p.sh == 1 else 1
     cdef double calls = <double>p.kw * _tap_rows(p) / rows
     cdef double lines = <double>p.kw * p.oh * (p.ocg if p.layout == PYCONV_NCHW else 1)
-    cdef double adding = moving_seconds(p, lines, <double>p.kw * p.ocg * p.oh * p.ow, False, 0)
+    # Threads share the lines of one block and column of the taps.
+    cdef int sharing = paying_threads(threads, 0, <double>p.ocg * _block_rows(p) * p.ow)
+    cdef double adding = moving_seconds(p, lines, <double>p.kw * p.ocg * p.oh * p.ow, False, 0, sharing)
     cdef double product
     if p.layout == PYCONV_NCHW:
-        product = gemm_seconds(&p.rates, p.ocg, rows * p.iw, p.icg, p.itemsize, threads)
+        product = product_seconds(&p.rates, p.ocg, rows * p.iw, p.icg, p.itemsize, threads)
     else:
-        product = gemm_seconds(&p.rates, rows * p.iw, p.ocg, p.icg, p.itemsize, threads)
-    return p.n * p.g * (adding / threads + calls * product)
+        product = product_seconds(&p.rates, rows * p.iw, p.ocg, p.icg, p.itemsize, threads)
+    return p.n * p.g * (adding + calls * product)
 
 
-cdef inline void _multiply_row(const problem_t *p, int64_t r, int64_t rows, int64_t i, const real *x, const real *w,
+cdef inline bint _multiply_row(task_t *t, int64_t r, int64_t rows, int64_t i, const real *x, const real *w,
                                real *z, int64_t ldz) noexcept nogil:
-    """Kernel row i on `rows` neighbouring image rows, for the output row r and those after it."""
+    """
+    Kernel row i on `rows` neighbouring image rows, for the output row r and those after it; whether the caller wants to
+    stop.
+    """
+    cdef const problem_t *p = t.p
     cdef int64_t h = r * p.sh - p.ph0 + i * p.dh
     if p.layout == PYCONV_NCHW:
-        gemm_add(False, False, p.ocg, rows * p.iw, p.icg, w, p.icg, x + h * p.xh, p.xc, z, ldz)
-    else:
-        gemm_add(False, True, rows * p.iw, p.ocg, p.icg, x + h * p.xh, p.ic, w, p.icg, z, ldz)
+        return product_add(t, False, False, p.ocg, rows * p.iw, p.icg, w, p.icg, x + h * p.xh, p.xc, z, ldz)
+    return product_add(t, False, True, rows * p.iw, p.ocg, p.icg, x + h * p.xh, p.ic, w, p.icg, z, ldz)
 
 
-cdef inline void _accumulate(const problem_t *p, int64_t r0, int64_t rows, int64_t j, const real *x, const real *w,
+cdef inline bint _accumulate(task_t *t, int64_t r0, int64_t rows, int64_t j, const real *x, const real *w,
                              real *z) noexcept nogil:
-    """z of column j of the taps for the output rows r0 <= r < r0 + rows."""
+    """z of column j of the taps for the output rows r0 <= r < r0 + rows; whether the caller wants to stop."""
+    cdef const problem_t *p = t.p
     cdef bint planes = p.layout == PYCONV_NCHW
     cdef int64_t ldz = rows * p.iw if planes else p.ocg
     cdef int64_t row = p.iw if planes else p.iw * p.ocg
@@ -107,8 +114,10 @@ cdef inline void _accumulate(const problem_t *p, int64_t r0, int64_t rows, int64
         run = last - first if p.sh == 1 else 1
         r = first
         while r < last:
-            _multiply_row(p, r0 + r, run, i, x, w + (i * p.kw + j) * p.ocg * p.icg, z + r * row, ldz)
+            if _multiply_row(t, r0 + r, run, i, x, w + (i * p.kw + j) * p.ocg * p.icg, z + r * row, ldz):
+                return True
             r += run
+    return False
 
 
 cdef inline bint _block(task_t *t, int64_t r0, int64_t rows, const real *x, const real *w, real *y) noexcept nogil:
@@ -116,6 +125,7 @@ cdef inline bint _block(task_t *t, int64_t r0, int64_t rows, const real *x, cons
     cdef const problem_t *p = t.p
     cdef real *z = <real *>t.workspace
     cdef int64_t j, o, r, q, line
+    cdef int threads = paying_threads(t.threads, 0, <double>p.ocg * rows * p.ow)
     if p.layout == PYCONV_NCHW:
         for o in range(p.ocg):
             memset(y + o * p.yc + r0 * p.yh, 0, rows * p.ow * sizeof(real))
@@ -123,14 +133,15 @@ cdef inline bint _block(task_t *t, int64_t r0, int64_t rows, const real *x, cons
         for q in range(rows * p.ow):
             memset(y + r0 * p.yh + q * p.yw, 0, p.ocg * sizeof(real))
     for j in range(p.kw):
-        _accumulate(p, r0, rows, j, x, w, z)
+        if _accumulate(t, r0, rows, j, x, w, z):
+            return True
         if p.layout == PYCONV_NCHW:
-            for line in prange(p.ocg * rows, num_threads=t.threads, schedule="static"):
+            for line in prange(p.ocg * rows, num_threads=threads, schedule="static"):
                 add_shifted(p, j, z + line * p.iw, 1, 0, y + line // rows * p.yc + (r0 + line % rows) * p.yh)
         else:
-            for r in prange(rows, num_threads=t.threads, schedule="static"):
+            for r in prange(rows, num_threads=threads, schedule="static"):
                 add_shifted(p, j, z + r * p.iw * p.ocg, p.ocg, 1, y + (r0 + r) * p.yh)
-        if poll(t, 2.0 * p.ocg * rows * p.iw * p.icg * p.kh):
+        if poll(t, <double>MOVED * p.ocg * rows * p.iw):
             return True
     return False
 

@@ -21,11 +21,11 @@ from libc.string cimport memcpy, memset
 from cython.parallel cimport prange
 
 from pyconv._types cimport *
-from pyconv._blas cimport blas_reason, gemm
+from pyconv._blas cimport blas_reason
 from pyconv._channels_last cimport turn_rows
-from pyconv._poll cimport poll
+from pyconv._poll cimport MOVED, poll, tasks_between_polls
 from pyconv._problem cimport direct_traffic
-from pyconv._rates cimport gemm_seconds
+from pyconv._product cimport product, product_seconds
 from pyconv._rows cimport gather_row, gather_taps, lowered_row, moving_seconds, reach
 from pyconv._simd_bands cimport run_bands
 from pyconv._simd_bands_cut cimport BAND_RUNS, bands_t, cut_bands, windows_cycles
@@ -33,6 +33,7 @@ from pyconv._simd_gemm cimport pack_weights, packed_weights
 from pyconv._simd_gemm_cut cimport core_seconds
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
+from pyconv._threads cimport paying_threads
 from pyconv._weights cimport pack_hwio, pack_ohwi, weight_bytes
 
 cdef enum:
@@ -95,10 +96,10 @@ cdef inline double mec_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double calls = p.oh if a else p.n * p.oh
     cdef double columns = p.n * p.ow if a else p.ow
     cdef double lowering = moving_seconds(p, <double>p.n * p.ih * p.ow, _lowered(p), p.layout == PYCONV_NCHW,
-                                          mec_workspace(p, threads))
+                                          mec_workspace(p, threads), threads)
     if _on_core(p):
-        return p.g * lowering / threads + core_seconds(p, windows_cycles(p), threads)
-    return p.g * (lowering / threads + calls * gemm_seconds(&p.rates, p.ocg, columns, p.k, p.itemsize, threads))
+        return p.g * lowering + core_seconds(p, windows_cycles(p), threads)
+    return p.g * (lowering + calls * product_seconds(&p.rates, p.ocg, columns, p.k, p.itemsize, threads))
 
 
 cdef inline void _lower_nhwc(const problem_t *p, const real *x, int64_t column, real *L) noexcept nogil:
@@ -132,27 +133,6 @@ cdef inline void _lower_turned(const problem_t *p, const real *x, int64_t row, r
             turn_rows(p, p.icg, last - first, src, p.xc, dst + first * step, step)
 
 
-cdef inline int _mec_on_core(task_t *t, const real *tag) noexcept nogil:
-    cdef const problem_t *p = t.p
-    cdef bands_t b = cut_bands(p, True, t.slots)
-    cdef real *L = <real *>t.workspace
-    cdef const real *x
-    cdef int64_t g, r
-    cdef int status
-    for g in range(p.g):
-        x = <const real *>t.x + g * p.icg * p.xc
-        if p.layout == PYCONV_NCHW and p.sw == 1:
-            for r in prange(p.n * p.ih, num_threads=t.threads, schedule="static"):
-                _lower_turned(p, x, r, L)
-        else:
-            for r in prange(p.n * p.ow, num_threads=t.threads, schedule="static"):
-                _lower_nhwc(p, x, r, L)
-        status = run_bands(t, &b, g, 1, tag)
-        if status != PYCONV_STATUS_OK:
-            return status
-    return PYCONV_STATUS_OK
-
-
 cdef inline void _lower_nchw(const problem_t *p, const real *x, int64_t row, real *L) noexcept nogil:
     """L[h][j][c][n][ow] for one h: all taps of one image row."""
     cdef int64_t columns = p.n * p.ow
@@ -165,9 +145,55 @@ cdef inline void _lower_nchw(const problem_t *p, const real *x, int64_t row, rea
                 dst += p.ow
 
 
-cdef inline void _multiply(const problem_t *p, int64_t r, int64_t first_column, int64_t columns, const real *L,
+cdef inline bint _lower(task_t *t, const real *x, real *L) noexcept nogil:
+    """L of one group; whether the caller wants to stop."""
+    cdef const problem_t *p = t.p
+    cdef bint core = _on_core(p)
+    cdef bint turned = core and p.layout == PYCONV_NCHW and p.sw == 1
+    cdef bint columns = not turned and (core or p.layout == PYCONV_NHWC)
+    cdef int64_t rows = p.n * p.ow if columns else p.n * p.ih if turned else p.ih
+    cdef double moved = <double>_lowered(p) / rows
+    cdef int threads = paying_threads(t.threads, 0, moved * rows)
+    cdef int64_t chunk = tasks_between_polls(t, MOVED * moved)
+    cdef int64_t first = 0
+    cdef int64_t last, r
+    while first < rows:
+        last = min(first + chunk, rows)
+        for r in prange(first, last, num_threads=threads, schedule="static"):
+            if columns:
+                _lower_nhwc(p, x, r, L)
+            elif turned:
+                _lower_turned(p, x, r, L)
+            else:
+                _lower_nchw(p, x, r, L)
+        if poll(t, MOVED * moved * (last - first)):
+            return True
+        first = last
+    return False
+
+
+cdef inline int _mec_on_core(task_t *t, const real *tag) noexcept nogil:
+    cdef const problem_t *p = t.p
+    cdef bands_t b = cut_bands(p, True, t.slots)
+    cdef real *L = <real *>t.workspace
+    cdef int64_t g
+    cdef int status
+    for g in range(p.g):
+        if _lower(t, <const real *>t.x + g * p.icg * p.xc, L):
+            return PYCONV_STATUS_INTERRUPTED
+        status = run_bands(t, &b, g, 1, tag)
+        if status != PYCONV_STATUS_OK:
+            return status
+    return PYCONV_STATUS_OK
+
+
+cdef inline bint _multiply(task_t *t, int64_t r, int64_t first_column, int64_t columns, const real *L,
                            const real *weight, real *y, int64_t ldy) noexcept nogil:
-    """Output row r for a run of the n*ow columns: y[columns][ocg] in NHWC, y[ocg][columns] in NCHW."""
+    """
+    Output row r for a run of the n*ow columns: y[columns][ocg] in NHWC, y[ocg][columns] in NCHW; whether the caller wants
+    to stop.
+    """
+    cdef const problem_t *p = t.p
     cdef int64_t first, last, o
     cdef int64_t taps = p.kw * p.icg
     cdef int64_t h0 = r * p.sh - p.ph0
@@ -176,15 +202,14 @@ cdef inline void _multiply(const problem_t *p, int64_t r, int64_t first_column, 
     if first == last:
         for o in range(columns if p.layout == PYCONV_NHWC else p.ocg):
             memset(y + o * ldy, 0, (p.ocg if p.layout == PYCONV_NHWC else columns) * sizeof(real))
-        return
+        return False
     cdef int64_t place = lowered_row(p, h0 + first * p.dh) * taps
     cdef int64_t k = (last - first) * taps
     if p.layout == PYCONV_NHWC:
-        gemm(False, False, columns, p.ocg, k, L + first_column * p.ih * taps + place, p.ih * taps,
-             weight + first * taps * p.ocg, p.ocg, y, ldy)
-    else:
-        gemm(False, False, p.ocg, columns, k, weight + first * taps, p.k,
-             L + place * all_columns + first_column, all_columns, y, ldy)
+        return product(t, False, False, columns, p.ocg, k, L + first_column * p.ih * taps + place, p.ih * taps,
+                       weight + first * taps * p.ocg, p.ocg, y, ldy)
+    return product(t, False, False, p.ocg, columns, k, weight + first * taps, p.k,
+                   L + place * all_columns + first_column, all_columns, y, ldy)
 
 
 cdef inline void _permute_row(const problem_t *p, const real *z, real *y, int64_t image, int64_t r) noexcept nogil:
@@ -205,8 +230,7 @@ cdef inline bint _solution_a(task_t *t, const real *L, const real *weight, int64
     cdef int64_t at = g * p.ocg if p.layout == PYCONV_NHWC else g * p.ocg * columns
     cdef int64_t r
     for r in range(p.oh):
-        _multiply(p, r, 0, columns, L, weight, <real *>t.y + r * columns * p.oc + at, ldy)
-        if poll(t, 2.0 * columns * p.ocg * p.k):
+        if _multiply(t, r, 0, columns, L, weight, <real *>t.y + r * columns * p.oc + at, ldy):
             return True
     return False
 
@@ -218,9 +242,8 @@ cdef inline bint _solution_b(task_t *t, const real *L, const real *weight, int64
     cdef int64_t image, r
     for image in range(p.n):
         for r in range(p.oh):
-            _multiply(p, r, image * p.ow, p.ow, L, weight,
-                      <real *>t.y + image * p.yn + g * p.ocg * p.yc + r * p.yh, ldy)
-            if poll(t, 2.0 * p.ow * p.ocg * p.k):
+            if _multiply(t, r, image * p.ow, p.ow, L, weight,
+                         <real *>t.y + image * p.yn + g * p.ocg * p.yc + r * p.yh, ldy):
                 return True
     return False
 
@@ -228,20 +251,14 @@ cdef inline bint _solution_b(task_t *t, const real *L, const real *weight, int64
 cdef inline int _mec(task_t *t, const real *weight) noexcept nogil:
     cdef const problem_t *p = t.p
     cdef real *L = <real *>t.workspace
-    cdef const real *x
     cdef const real *w
     cdef bint a = mec_solution_a(p)
     cdef bint stopped
     cdef int64_t g, r
     for g in range(p.g):
-        x = <const real *>t.x + g * p.icg * p.xc
         w = weight + g * p.ocg * p.k
-        if p.layout == PYCONV_NHWC:
-            for r in prange(p.n * p.ow, num_threads=t.threads, schedule="static"):
-                _lower_nhwc(p, x, r, L)
-        else:
-            for r in prange(p.ih, num_threads=t.threads, schedule="static"):
-                _lower_nchw(p, x, r, L)
+        if _lower(t, <const real *>t.x + g * p.icg * p.xc, L):
+            return PYCONV_STATUS_INTERRUPTED
         stopped = _solution_a(t, L, w, g) if a else _solution_b(t, L, w, g)
         if stopped:
             return PYCONV_STATUS_INTERRUPTED

@@ -7,10 +7,9 @@ columns mix pixels from all over the image, so a NaN reaches wherever it likes i
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange
 
 from pyconv._types cimport *
-from pyconv._algo_im2col cimport im2col_supports, im2col_traffic, im2col_workspace, lower_row
+from pyconv._algo_im2col cimport im2col_supports, im2col_traffic, im2col_workspace, lower_columns
 from pyconv._rows cimport moving_seconds
 from pyconv._sizes cimport aligned, plus, times
 from pyconv._strassen cimport *
@@ -57,14 +56,14 @@ cdef inline double strassen_traffic(const problem_t *p) noexcept nogil:
 
 cdef inline double strassen_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double lowering = moving_seconds(p, <double>p.k * p.oh, <double>p.k * p.oh * p.ow, p.layout == PYCONV_NHWC,
-                                          im2col_workspace(p, threads))
-    return p.n * p.g * (lowering / threads + recursion_seconds(&p.rates, p.ocg, p.oh * p.ow, p.k, _depth(p), p.itemsize, threads))
+                                          im2col_workspace(p, threads), threads)
+    return p.n * p.g * (lowering + recursion_seconds(&p.rates, p.ocg, p.oh * p.ow, p.k, _depth(p), p.itemsize, threads))
 
 
 cdef inline int _strassen_run(task_t *t, const real *weight) noexcept nogil:
     cdef const problem_t *p = t.p
     cdef int64_t pixels = p.oh * p.ow
-    cdef int64_t image, g, r
+    cdef int64_t image, g
     cdef size_t lowered = im2col_workspace(p, t.threads)
     cdef int depth = _depth(p)
     cdef real *work = <real *>(t.workspace + aligned(lowered))
@@ -79,9 +78,8 @@ cdef inline int _strassen_run(task_t *t, const real *weight) noexcept nogil:
             y = <real *>t.y + image * p.yn + g * p.ocg * p.yc
             w = weight + g * p.ocg * p.k
             col = <const real *>t.workspace if lowered else x
-            if lowered:
-                for r in prange(p.k, num_threads=t.threads, schedule="static"):
-                    lower_row(p, x, r, <real *>t.workspace + r * pixels)
+            if lowered and lower_columns(t, x, <real *>t.workspace):
+                return PYCONV_STATUS_INTERRUPTED
             if p.layout == PYCONV_NCHW:
                 stopped = strassen(t, depth, False, False, p.ocg, pixels, p.k, w, p.k, col, pixels, y, pixels, work)
             else:

@@ -124,7 +124,9 @@ def conv2d(
         with sgemm.
         Default: that of `pyconv.config`, at first ``"standard"``.
     threads : int, optional
-        OpenMP threads; by default as many as OpenMP would use. BLAS keeps its own number.
+        Threads of the call, products by BLAS included; by default as many as OpenMP would use, or one for
+        a while if other work takes the CPUs. Never more than the CPUs that this process may use when the
+        plan is made (by affinity and control group) or than can be started; one in a forked child.
     out : ndarray, optional
         Of the shape and dtype of the result, in native byte order, overlapping no operand: a block of
         channels of a larger array, say. If it is not C-contiguous and aligned, the result is copied to it at

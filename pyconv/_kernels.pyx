@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uintptr_t
 cimport numpy as cnp
 
 from pyconv._types cimport *
-from pyconv._blas cimport PyThread_allocate_lock, pyconv_blas_lock
+from pyconv._blas cimport blas_init
 from pyconv._choose cimport ALGORITHMS, fill_table
 from pyconv._plan cimport (
     aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_packed_bytes, plan_run, plan_t,
@@ -13,23 +13,46 @@ from pyconv._plan cimport (
 from pyconv._threads cimport watch_forks
 from pyconv._weights cimport weight_bytes
 
+import os
+import threading
+
 import numpy as np
 
 cnp.import_array()
 
 cdef algorithm_t table[ALGORITHMS]
 fill_table(table)
-pyconv_blas_lock = PyThread_allocate_lock()
-watch_forks()
+if blas_init() != 0 or watch_forks() != 0:
+    raise MemoryError("cannot register what a fork must do")
 
 include "_c_api.pxi"
 
 cdef extern from *:
     """
+    #include "pythread.h"
     static int pyconv_raised(void) { return -1; }
+    #if PY_VERSION_HEX >= 0x030d0000
+    #define PYCONV_FINALIZING Py_IsFinalizing
+    #else
+    #define PYCONV_FINALIZING _Py_IsFinalizing
+    #endif
     """
     int raise_pending "pyconv_raised"() except -1
     int PyErr_CheckSignals() noexcept
+    unsigned long PyThread_get_thread_ident() noexcept nogil
+    bint finalizing "PYCONV_FINALIZING"() noexcept nogil
+
+# The thread that handles signals; in a forked child that which forked.
+cdef unsigned long main_thread = threading.main_thread().ident
+
+
+def _after_fork():
+    global main_thread
+    main_thread = PyThread_get_thread_ident()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class UnsupportedError(ValueError):
@@ -37,7 +60,13 @@ class UnsupportedError(ValueError):
 
 
 cdef bint interrupted() noexcept nogil:
-    """Leaves the exception of the signal handler set, for raise_pending()."""
+    """
+    Leaves the exception of the signal handler set, for raise_pending().
+
+    Other threads have no signals to handle, and may not ask for the GIL while the interpreter ends.
+    """
+    if PyThread_get_thread_ident() != main_thread or finalizing():
+        return False
     with gil:
         return PyErr_CheckSignals() != 0
 
@@ -68,7 +97,7 @@ cdef class Plan:
     multiplications : int
         Of one call, batch included.
     threads : int
-        OpenMP threads of one call.
+        Of one call, at most: what was asked for, within the CPUs that could be used when the plan was made.
     accuracy : str
         Error class of the algorithm: ``"strict"``, ``"standard"`` or ``"fast"``.
     address : int

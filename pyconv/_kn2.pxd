@@ -12,12 +12,13 @@ from cython.parallel cimport prange
 
 from pyconv._types cimport *
 from pyconv._accuracy cimport CHAIN
-from pyconv._blas cimport gemm
-from pyconv._poll cimport poll
+from pyconv._poll cimport MOVED, poll, tasks_between_polls
 from pyconv._problem cimport direct_traffic
+from pyconv._product cimport product
 from pyconv._rows cimport moving_seconds, reach
 from pyconv._sizes cimport times
 from pyconv._tail cimport finish_image
+from pyconv._threads cimport paying_threads
 from pyconv._weights cimport pack_hwoi, weight_bytes
 
 cdef inline const char *kn2_reason(const problem_t *p) noexcept nogil:
@@ -82,11 +83,11 @@ cdef inline double kn2_traffic(const problem_t *p) noexcept nogil:
     return direct_traffic(p) + planes * (p.ih * p.iw + p.oh * p.ow) * p.itemsize
 
 
-cdef inline double kn2_seconds(const problem_t *p, bint gathers, double product, int threads) noexcept nogil:
-    """`product` is the time of one, and `gathers` says that the sums read z across its rows."""
+cdef inline double kn2_seconds(const problem_t *p, bint gathers, double multiplying, int threads) noexcept nogil:
+    """`multiplying` is the time of one, and `gathers` says that the sums read z across its rows."""
     cdef double rows = <double>p.kh * p.kw * p.oh * (p.ocg if p.layout == PYCONV_NCHW else 1)
     cdef double sums = <double>p.kh * p.kw * p.oh * p.ow * p.ocg
-    return p.n * p.g * (moving_seconds(p, rows, sums, gathers, kn2_workspace(p)) / threads + product)
+    return p.n * p.g * (moving_seconds(p, rows, sums, gathers, kn2_workspace(p), threads) + multiplying)
 
 
 cdef inline void _shift_row(const problem_t *p, const real *z, int64_t tap, int64_t pixel, int64_t filter, int64_t r,
@@ -109,16 +110,27 @@ cdef inline void _shift_row(const problem_t *p, const real *z, int64_t tap, int6
                 add_shifted(p, j, z + (i * p.kw + j) * tap + h * p.iw * pixel, pixel, filter, y)
 
 
-cdef inline void _shift_group(const task_t *t, const real *z, int64_t tap, int64_t pixel, int64_t filter, real *y) noexcept nogil:
-    """All output rows of one image and group."""
+cdef inline bint _shift_group(task_t *t, const real *z, int64_t tap, int64_t pixel, int64_t filter, real *y) noexcept nogil:
+    """All output rows of one image and group; whether the caller wants to stop."""
     cdef const problem_t *p = t.p
-    cdef int64_t row
-    if p.layout == PYCONV_NCHW:
-        for row in prange(p.ocg * p.oh, num_threads=t.threads, schedule="static"):
-            _shift_row(p, z + row // p.oh * filter, tap, pixel, filter, row % p.oh, y + row * p.ow)
-    else:
-        for row in prange(p.oh, num_threads=t.threads, schedule="static"):
-            _shift_row(p, z, tap, pixel, filter, row, y + row * p.yh)
+    cdef int64_t rows = p.ocg * p.oh if p.layout == PYCONV_NCHW else p.oh
+    cdef double moved = <double>p.kh * p.kw * p.ocg * p.oh * p.ow
+    cdef int threads = paying_threads(t.threads, 0, moved)
+    cdef int64_t chunk = tasks_between_polls(t, MOVED * moved / rows)
+    cdef int64_t first = 0
+    cdef int64_t last, row
+    while first < rows:
+        last = min(first + chunk, rows)
+        if p.layout == PYCONV_NCHW:
+            for row in prange(first, last, num_threads=threads, schedule="static"):
+                _shift_row(p, z + row // p.oh * filter, tap, pixel, filter, row % p.oh, y + row * p.ow)
+        else:
+            for row in prange(first, last, num_threads=threads, schedule="static"):
+                _shift_row(p, z, tap, pixel, filter, row, y + row * p.yh)
+        if poll(t, MOVED * moved / rows * (last - first)):
+            return True
+        first = last
+    return False
 
 
 cdef inline int _kn2(task_t *t, bint by_pixels, const real *weight) noexcept nogil:
@@ -133,18 +145,19 @@ cdef inline int _kn2(task_t *t, bint by_pixels, const real *weight) noexcept nog
     cdef const real *w
     cdef real *y
     cdef real *z = <real *>t.workspace
+    cdef bint stopped
     for image in range(p.n):
         for g in range(p.g):
             x = <const real *>t.x + image * p.xn + g * p.icg * p.xc
             w = weight + g * p.ocg * p.k
             y = <real *>t.y + image * p.yn + g * p.ocg * p.yc
             if by_pixels:
-                gemm(nchw, True, pixels, kernels, p.icg, x, ldx, w, p.icg, z, kernels)
-                _shift_group(t, z, p.ocg, kernels, 1, y)
+                stopped = (product(t, nchw, True, pixels, kernels, p.icg, x, ldx, w, p.icg, z, kernels)
+                           or _shift_group(t, z, p.ocg, kernels, 1, y))
             else:
-                gemm(False, not nchw, kernels, pixels, p.icg, w, p.icg, x, ldx, z, pixels)
-                _shift_group(t, z, p.ocg * pixels, 1, pixels, y)
-            if poll(t, 2.0 * kernels * pixels * p.icg):
+                stopped = (product(t, False, not nchw, kernels, pixels, p.icg, w, p.icg, x, ldx, z, pixels)
+                           or _shift_group(t, z, p.ocg * pixels, 1, pixels, y))
+            if stopped:
                 return PYCONV_STATUS_INTERRUPTED
         finish_image(t, image, <const real *>t.bias)
     return PYCONV_STATUS_OK

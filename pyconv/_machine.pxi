@@ -3,10 +3,12 @@
 
 import os
 
-from pyconv cimport _simd
+from pyconv cimport _cpus, _crowd, _simd
+from pyconv._blas cimport blas_entries as blas_entries_, blas_shared, blas_threaded
+from pyconv._crowd cimport crowd_step, crowd_t, involuntary_switches, nanoseconds
 from pyconv._rates cimport last_cache_bytes, rates_in_use, rates_t, shipped_rates, use_rates
 from pyconv._simd cimport ISA_COUNT, cache_bytes, isa_level, isa_name, select_kernels
-from pyconv._threads cimport OPENMP, available_threads
+from pyconv._threads cimport OPENMP, available_threads, run_threads
 
 cdef extern from *:
     """
@@ -85,6 +87,43 @@ def cache_sizes():
     return cache_bytes(2), last_cache_bytes()
 
 
+def set_cpu_quota(int cpus):
+    """At most so many CPUs are worth a thread, 0 for no limit; see `_quota.py`."""
+    _cpus.cpu_quota = cpus
+
+
+def set_cpus(int cpus=0):
+    """
+    Plan as if so many CPUs could be used, 0 for as many as can.
+
+    A hook for tests, which want more threads than a small machine has CPUs.
+    """
+    _cpus.cpus_for_test = cpus
+
+
+def blas_entries():
+    """How often products have entered BLAS, and how often of these BLAS was free to start threads. A hook for tests."""
+    return blas_entries_, blas_threaded
+
+
+def blas_is_shared():
+    """Whether BLAS can be kept to one thread, so that ours share a product; see `_blas.pxd`."""
+    return blas_shared()
+
+
+def threads_now(int planned, bint follow_openmp=True):
+    """Of the threads planned those that a run would take now. A hook for tests."""
+    return run_threads(planned, follow_openmp)
+
+
+def crowd_answers(list moments):
+    """Whether it is crowded at each of some moments, (nanoseconds, involuntary switches so far). A hook for tests."""
+    cdef crowd_t c
+    c.until = c.pause = c.seen = c.switches = 0
+    c.level = 0
+    return [bool(crowd_step(&c, now, switches)) for now, switches in moments]
+
+
 def build_info():
     """What this extension was built with, and what it would run on now."""
     best = select_kernels(ISA_COUNT - 1)
@@ -99,3 +138,4 @@ def build_info():
 
 
 set_isa(os.environ.get("PYCONV_ISA") or None)
+_crowd.crowd.seen, _crowd.crowd.switches = nanoseconds(), involuntary_switches()

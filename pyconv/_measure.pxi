@@ -3,8 +3,8 @@
 
 from cython.parallel cimport prange
 
-from pyconv._blas cimport gemm
-from pyconv._threads cimport note_parallel
+from pyconv._blas cimport blas_enter, blas_leave, gemm
+from pyconv._threads cimport run_threads
 
 cdef extern from *:
     """
@@ -56,7 +56,9 @@ def multiply_matrices(int size, Py_ssize_t calls):
     cdef Py_ssize_t _i
     with nogil:
         for _i in range(calls):
-            gemm(False, False, size, size, size, &a[0, 0], size, &a[1, 0], size, &a[2, 0], size)
+            blas_enter()
+            gemm(False, False, size, size, size, &a[0, 0], size, &a[1, 0], size, 0, &a[2, 0], size)
+            blas_leave()
     return 2.0 * size * size * size * calls
 
 
@@ -82,7 +84,7 @@ def run_loops(int threads, Py_ssize_t loops):
     cdef Py_ssize_t _i
     cdef int thread
     with nogil:
-        note_parallel(threads)
+        threads = run_threads(threads, False)
         for _i in range(loops):
             for thread in prange(threads, num_threads=threads, schedule="static"):
                 add_in_turn(thread)

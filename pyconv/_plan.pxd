@@ -12,7 +12,7 @@ from pyconv._nonfinite cimport meets_padding, record_bytes, record_nonfinite, sp
 from pyconv._problem cimport direct_multiplications, problem_init
 from pyconv._rows cimport pad_images
 from pyconv._sizes cimport TOO_LARGE, aligned, plus, times
-from pyconv._threads cimport available_threads, forked_serial, run_threads
+from pyconv._threads cimport MOST_THREADS, allowed_threads, paying_threads, run_threads
 
 # Weights of several MB are read from front to back: large pages spare a walk of the page table every 64 cache lines, and
 # memory yields half as much again. The block begins with one, for as many as fit.
@@ -45,11 +45,6 @@ cdef extern from *:
     """
     char *nothing "pyconv_nothing"
 
-cdef enum:
-    # What keeps a core busy for some 15 us, three times what waking a thread takes: multiplications, or elements moved.
-    WORTH_MULTIPLICATIONS = 1000000
-    WORTH_ELEMENTS = 100000
-
 ctypedef struct plan_t:
     problem_t problem           # as asked
     needs_t need                # of the algorithm
@@ -71,9 +66,10 @@ cdef inline void *aligned_in(void *block) noexcept nogil:
 
 
 cdef inline int plan_threads(const problem_t *p, int wanted) noexcept nogil:
-    cdef int threads = 1 if forked_serial else wanted if wanted > 0 else available_threads()
-    cdef double worth = direct_multiplications(p) / WORTH_MULTIPLICATIONS + p.n * (p.xn + p.yn) / <double>WORTH_ELEMENTS
-    return threads if threads < worth else max(1, <int>worth)
+    """Of those wanted (0: of all that there are) as many as pay; CPUs are only counted where two would."""
+    cdef int paying = paying_threads(MOST_THREADS if wanted == 0 else wanted, direct_multiplications(p),
+                                     <double>p.n * (p.xn + p.yn))
+    return paying if paying == 1 else min(paying, allowed_threads(wanted))
 
 
 cdef inline int plan_create(plan_t *plan, const pyconv_conv2d_t *d, const algorithm_t *table,

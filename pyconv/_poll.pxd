@@ -7,6 +7,7 @@ from pyconv._types cimport *
 
 cdef enum:
     POLL_FLOPS = 500000000    # milliseconds of one core; asking may take the GIL
+    MOVED = 16                # flops in the time that an element takes to be copied, or added, from and to memory
 
 
 cdef inline bint poll(task_t *t, double flops) noexcept nogil:

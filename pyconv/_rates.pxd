@@ -89,16 +89,16 @@ cdef inline double stream_seconds(const rates_t *r, double bytes) noexcept nogil
     return bytes / arrival_rate(r, bytes)
 
 
-cdef inline double gemm_seconds(const rates_t *r, double m, double n, double k, size_t itemsize, int threads) noexcept nogil:
+cdef inline double gemm_seconds(const rates_t *r, double m, double n, double k, size_t itemsize) noexcept nogil:
     """
-    2*m*n*k / rate + call, where rate falls with each dimension that is short: OpenBLAS packs both operands anew and
-    passes over the result. Half the rate is reached at m = 4, n = 10 or k = 7. Operands beyond L2 arrive besides.
+    On one thread, 2*m*n*k / rate + call, where rate falls with each dimension that is short: OpenBLAS packs both operands
+    anew and passes over the result. Half the rate is reached at m = 4, n = 10 or k = 7. Operands beyond L2 arrive besides.
     """
     if m * n * k == 0:        # a batch of none
         return 0
     cdef double bytes = (m * k + n * k + m * n) * itemsize
     cdef double arriving = stream_seconds(r, bytes) if bytes > cache_bytes(2) else 0
-    return arriving + 2 * m * n * k * itemsize / 4 / (r.blas * threads) * (1 + 4 / m) * (1 + 10 / n) * (1 + 7 / k) + r.blas_call
+    return arriving + 2 * m * n * k * itemsize / 4 / r.blas * (1 + 4 / m) * (1 + 10 / n) * (1 + 7 / k) + r.blas_call
 
 
 cdef inline double pack_seconds(const rates_t *r, double bytes) noexcept nogil:

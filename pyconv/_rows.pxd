@@ -8,6 +8,7 @@ from cython.parallel cimport prange
 from pyconv._types cimport *
 from pyconv._rates cimport stream_seconds
 from pyconv._simd cimport cache_bytes
+from pyconv._threads cimport paying_threads
 
 
 cdef inline void reach(int64_t outputs, int64_t inputs, int64_t stride, int64_t offset,
@@ -118,10 +119,11 @@ cdef inline void pad_images(const problem_t *p, const problem_t *q, const real *
         _pad_plane_row(p, q, x + r // q.ih * plane, padded + r // q.ih * padded_plane, r % q.ih)
 
 
-cdef inline double moving_seconds(const problem_t *p, double rows, double elements, bint gathers, double buffer) noexcept nogil:
+cdef inline double moving_seconds(const problem_t *p, double rows, double elements, bint gathers, double buffer,
+                                  int threads) noexcept nogil:
     """
     Of one image and group around its product by BLAS: so many elements, in so many rows, are copied to a buffer or added
-    up from it, neighbours to neighbours or gathered one by one.
+    up from it, neighbours to neighbours or gathered one by one, by as many of the threads as pay.
 
     Measured on a Sapphire-Rapids-class core. The image passes once and the result, which bias and activation read and write
     again, three times; a buffer beyond L2 moves at a quarter of the rate of copying; in NHWC each pixel of one of several
@@ -134,4 +136,5 @@ cdef inline double moving_seconds(const problem_t *p, double rows, double elemen
         seconds += 8 * buffer / p.rates.l3
     if p.layout == PYCONV_NHWC and p.g > 1:
         seconds += 128.0 * p.oh * p.ow / p.rates.l3
-    return seconds
+    threads = paying_threads(threads, 0, max(elements, p.xn + p.yn))
+    return seconds if threads == 1 else seconds / threads + p.rates.fork

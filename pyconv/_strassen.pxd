@@ -14,10 +14,11 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange
 
 from pyconv._types cimport *
-from pyconv._blas cimport gemm, gemm_add
-from pyconv._poll cimport poll
-from pyconv._rates cimport gemm_seconds, rates_t, stream_seconds
+from pyconv._poll cimport MOVED, poll
+from pyconv._product cimport product, product_add, product_seconds
+from pyconv._rates cimport rates_t, stream_seconds
 from pyconv._sizes cimport plus, times
+from pyconv._threads cimport paying_threads
 
 cdef enum:
     # Smallest side of the quadrants of a further level. Squares of 1024, 2048, 3072 took 1.19, 1.10, 1.02 of BLAS's time at
@@ -65,39 +66,41 @@ cdef inline double recursion_seconds(const rates_t *r, int64_t m, int64_t n, int
         m, n, k, depth = m // 2, n // 2, k // 2, depth - 1
         seconds += products * stream_seconds(r, 3.0 * itemsize * (4.0 * m * k + 4.0 * k * n + 7.0 * m * n)) / threads
         products *= 7
-    return seconds + products * gemm_seconds(r, m, n, k, itemsize, threads)
+    return seconds + products * product_seconds(r, m, n, k, itemsize, threads)
 
 
 cdef inline void _combine(int threads, int64_t rows, int64_t cols, const real *a, int64_t lda, real sign, const real *b,
                           int64_t ldb, real *c, int64_t ldc) noexcept nogil:
     """c[rows][cols] = a + sign b; c may be a or b."""
     cdef int64_t i, j
+    threads = paying_threads(threads, 0, <double>rows * cols)
     for i in prange(rows, num_threads=threads, schedule="static"):
         for j in range(cols):
             c[i * ldc + j] = a[i * lda + j] + sign * b[i * ldb + j]
 
 
-cdef inline void _peeled(bint ta, bint tb, int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b,
+cdef inline bint _peeled(task_t *t, bint ta, bint tb, int64_t m, int64_t n, int64_t k, const real *a, int64_t lda, const real *b,
                          int64_t ldb, real *c, int64_t ldc) noexcept nogil:
-    """What the even parts of m, n and k have left out: the last of k, then the last column and the last row of C."""
+    """
+    What the even parts of m, n and k have left out: the last of k, then the last column and the last row of C. Whether the
+    caller wants to stop.
+    """
     cdef int64_t last_a = (k - 1) * lda if ta else k - 1
     cdef int64_t last_b = k - 1 if tb else (k - 1) * ldb
     cdef int64_t even_m = m // 2 * 2
     cdef int64_t even_n = n // 2 * 2
-    if k % 2:
-        gemm_add(ta, tb, even_m, even_n, 1, a + last_a, lda, b + last_b, ldb, c, ldc)
-    if n % 2:
-        gemm(ta, tb, even_m, 1, k, a, lda, b + (even_n * ldb if tb else even_n), ldb, c + even_n, ldc)
-    if m % 2:
-        gemm(ta, tb, 1, n, k, a + (even_m if ta else even_m * lda), lda, b, ldb, c + even_m * ldc, ldc)
+    if k % 2 and product_add(t, ta, tb, even_m, even_n, 1, a + last_a, lda, b + last_b, ldb, c, ldc):
+        return True
+    if n % 2 and product(t, ta, tb, even_m, 1, k, a, lda, b + (even_n * ldb if tb else even_n), ldb, c + even_n, ldc):
+        return True
+    return m % 2 and product(t, ta, tb, 1, n, k, a + (even_m if ta else even_m * lda), lda, b, ldb, c + even_m * ldc, ldc)
 
 
 cdef inline bint strassen(task_t *t, int depth, bint ta, bint tb, int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
                           const real *b, int64_t ldb, real *c, int64_t ldc, real *work) noexcept nogil:
     """work of recursion_elements(); whether the caller wants to stop."""
     if depth == 0:
-        gemm(ta, tb, m, n, k, a, lda, b, ldb, c, ldc)
-        return poll(t, 2.0 * m * n * k)
+        return product(t, ta, tb, m, n, k, a, lda, b, ldb, c, ldc)
     cdef int64_t h = m // 2
     cdef int64_t w = n // 2
     cdef int64_t d = k // 2
@@ -150,5 +153,6 @@ cdef inline bint strassen(task_t *t, int depth, bint ta, bint tb, int64_t m, int
     if strassen(t, e, ta, tb, h, w, d, a12, lda, b21, ldb, c11, ldc, work):                           # P2
         return True
     _combine[real](z, h, w, x, w, 1, c11, ldc, c11, ldc)                                        # C11
-    _peeled(ta, tb, m, n, k, a, lda, b, ldb, c, ldc)
-    return False
+    if poll(t, <double>MOVED * (4.0 * ar * ac + 4.0 * br * bc + 7.0 * h * w)):
+        return True
+    return _peeled(t, ta, tb, m, n, k, a, lda, b, ldb, c, ldc)

@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange
 
 from pyconv._simd cimport BIAS_COLUMN, BIAS_ROW, CLAMP, RESIDUAL, split_start
+from pyconv._threads cimport paying_threads
 from pyconv._types cimport *
 
 
@@ -49,13 +50,14 @@ cdef inline void finish_image(const task_t *t, int64_t image, const real *bias) 
     cdef bint planes = p.layout == PYCONV_NCHW
     cdef int64_t rows = p.oc if planes else p.oh * p.ow
     cdef int64_t count = p.oh * p.ow if planes else p.oc
+    cdef int threads = paying_threads(t.threads, 0, p.yn)
     if not has_tail(t):
         return
-    if t.threads == 1:
+    if threads == 1:
         finish_rows[real](t, image * p.yn, rows, count, bias, planes)
         return
-    for part in prange(t.threads, num_threads=t.threads, schedule="static"):
-        first = split_start(rows, t.threads, part)
-        last = split_start(rows, t.threads, part + 1)
+    for part in prange(threads, num_threads=threads, schedule="static"):
+        first = split_start(rows, threads, part)
+        last = split_start(rows, threads, part + 1)
         finish_rows[real](t, image * p.yn + first * count, last - first, count,
                           NULL if bias == NULL else bias + (first if planes else 0), planes)

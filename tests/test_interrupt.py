@@ -50,7 +50,7 @@ assert np.allclose(y, 0.008 * kernel**2), "the next call is wrong"
 
 @pytest.mark.skipif(sys.platform == "win32", reason="os.kill can't send Ctrl-C to one process on Windows")
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("name", ["auto", "direct", "im2col", "im2row", "mec"])
+@pytest.mark.parametrize("name", ["auto", "direct", "im2col", "im2row", "kn2row_acc", "mec"])
 def test_ctrl_c(name, threads):
     """The end of the output is still as it was."""
     assert run_python(CTRL_C, name, threads, 3, "NCHW").strip() == "between blocks"
@@ -60,3 +60,9 @@ def test_ctrl_c(name, threads):
 @pytest.mark.parametrize("threads", [1, 2])
 def test_ctrl_c_in_a_batch_that_is_one_matrix(threads):
     assert run_python(CTRL_C, "pointwise", threads, 1, "NHWC").strip() == "between blocks"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="os.kill can't send Ctrl-C to one process on Windows")
+@pytest.mark.parametrize("name", ["im2row", "kn2col"])
+def test_ctrl_c_within_a_batch_of_products(name):
+    assert run_python(CTRL_C, name, 2, 1, "NHWC").strip() == "between blocks"

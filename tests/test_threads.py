@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Many callers, many threads, forks: the same numbers every time, and nobody waits for the GIL."""
 
+import os
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -193,6 +195,45 @@ print("alive")
 """
 
 
+# Another extension on the same OpenMP library, in whose pool the child's threads would be awaited.
+FORK_AFTER_OTHERS = """
+import ctypes, os
+import numpy as np
+import pyconv
+
+try:
+    start = ctypes.CDLL("libgomp.so.1").GOMP_parallel
+except (OSError, AttributeError):
+    print("no libgomp")
+    raise SystemExit
+body = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
+start(body, None, 2, 0)
+x, w = np.ones((4, 32, 28, 28), "f4"), np.ones((32, 32, 3, 3), "f4")
+
+def child():
+    for name in ("auto", "implicit_gemm", "im2col"):
+        for threads in (None, 2):
+            assert np.allclose(pyconv.conv2d(x, w, algorithm=name, threads=threads), 288)
+
+if os.fork() == 0:
+    child()
+    if os.fork() == 0:
+        child()
+        os._exit(0)
+    os._exit(os.waitpid(-1, 0)[1] != 0)
+assert os.wait()[1] == 0
+print("alive")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no fork")
+def test_a_forked_child_of_a_process_where_others_ran_in_parallel():
+    answer = run_python(FORK_AFTER_OTHERS, timeout=60, PYTHONWARNINGS="ignore")
+    if answer == "no libgomp\n":
+        pytest.skip("no libgomp")
+    assert answer == "alive\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
 @pytest.mark.parametrize("script", [FORK, FORK_WHILE_BUSY], ids=["after use", "during use"])
 def test_a_forked_child_computes_instead_of_hanging(script):
@@ -247,3 +288,171 @@ def test_omp_num_threads_is_the_default():
 
 def test_an_absurd_number_of_threads_is_harmless():
     assert set(run_python(ABSURD_THREADS).split()) == {"72.0"}
+
+
+EXIT = """
+import sys, threading, time
+import numpy as np
+import pyconv
+
+x, w = np.ones((4, 64, 28, 28), "f4"), np.ones((64, 64, 3, 3), "f4")
+plan = pyconv.plan(x.shape, w, padding=1, algorithm=sys.argv[1], accuracy="fast", threads=1)
+
+def work():
+    while True:
+        plan(x)
+
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.05 + 0.01 * int(sys.argv[2]))
+print("alive", flush=True)
+"""
+
+
+@pytest.mark.parametrize("name", ["auto", "im2col", "direct", "kn2row_acc"])
+def test_daemon_threads_inside_calls_while_the_interpreter_ends(name):
+    for trial in range(4):
+        assert run_python(EXIT, name, trial, timeout=60) == "alive\n"
+
+
+def test_a_product_runs_on_our_threads_alone():
+    """No call enters BLAS while that may start threads, which OpenMP's spinning ones would keep waiting."""
+    kernels = pyconv._kernels
+    if not kernels.blas_is_shared():
+        pytest.skip("this BLAS can't be kept to one thread")
+    before = kernels.blas_entries()
+    x, w = normal((2, 16, 30, 30)), normal((24, 16, 3, 3), seed=1)
+    for layout in ("NCHW", "NHWC"):
+        image = x if layout == "NCHW" else np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+        for threads in (1, 2, None):
+            for plan in plans(image.shape, w, padding=1, layout=layout, threads=threads):
+                plan(image)
+    after = kernels.blas_entries()
+    assert after[0] > before[0]
+    assert after[1] == before[1]
+
+
+BLAS_THREADS = """
+import glob, os, threading
+import numpy as np, scipy
+import pyconv
+from threadpoolctl import threadpool_info
+
+def blas():
+    return [i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"]
+
+before = blas()
+x, w = np.ones((2, 32, 28, 28), "f4"), np.ones((32, 32, 3, 3), "f4")
+plan = pyconv.plan(x.shape, w, algorithm="im2col")
+plan(x)
+threads = [threading.Thread(target=lambda: [plan(x) for _ in range(20)]) for _ in range(4)]
+[t.start() for t in threads], [t.join() for t in threads]
+print(before == blas())
+"""
+
+
+def test_blas_has_its_own_number_of_threads_afterwards():
+    pytest.importorskip("threadpoolctl")
+    assert run_python(BLAS_THREADS) == "True\n"
+
+
+def test_fewer_threads_today_give_the_same_bits(problem):
+    """What is cut follows the plan, not the threads of the day."""
+    x, w, keywords = problem
+    kernels = pyconv._kernels
+    for one in plans(x.shape, w, threads=None, **keywords):
+        expected = one(x)
+        kernels.set_cpus(1)
+        try:
+            np.testing.assert_array_equal(one(x), expected, err_msg=one.algorithm)
+        finally:
+            kernels.set_cpus(64)
+
+
+AFFINITY = """
+import os
+import numpy as np
+import pyconv
+
+w = np.ones((64, 64, 3, 3), "f4")
+before = pyconv.plan((8, 64, 56, 56), w)
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+kernels = pyconv._kernels
+print(pyconv.plan((8, 64, 56, 56), w).threads, pyconv.plan((8, 64, 56, 56), w, threads=5).threads,
+      kernels.threads_now(before.threads))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no affinity")
+def test_an_affinity_set_after_the_import_is_obeyed():
+    assert run_python(AFFINITY) == "1 1 1\n"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no affinity")
+def test_no_more_threads_than_cpus_are_planned():
+    cpus = len(os.sched_getaffinity(0))
+    assert 1 <= int(run_python(DEFAULT_THREADS, OMP_NUM_THREADS="64")) <= cpus
+
+
+UNSTARTABLE = """
+import numpy as np
+import pyconv
+
+pyconv._kernels.set_cpus(8)
+x, w = np.ones((8, 16, 40, 40), "f4"), np.ones((16, 16, 3, 3), "f4")
+plan = pyconv.plan(x.shape, w, threads=8)
+assert plan.threads == 8
+print((plan(x) == 144).all(), pyconv._kernels.threads_now(8, False))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limits are Linux's")
+def test_threads_that_cannot_be_started_are_done_without():
+    """Stacks of 64 GB in 16 GB of address space: every thread fails."""
+    command = f"ulimit -s {64 << 20} && ulimit -v {16 << 20} && exec {sys.executable} -P -c '{UNSTARTABLE}'"
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        ["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60
+    )
+    if "ulimit" in done.stderr:
+        pytest.skip(done.stderr)
+    assert (done.stdout, done.returncode) == ("True 1\n", 0), done.stderr
+
+
+def test_a_crowd_is_noticed_and_forgotten():
+    ms = 10**6
+    answers = pyconv._kernels.crowd_answers
+    quiet = [(1000 * ms + i * 100 * ms, i) for i in range(50)]  # ten switches a second
+    assert not any(answers(quiet))
+    crowd = [(1000 * ms + i * ms, i) for i in range(60)]
+    assert any(answers([(1000 * ms, 0), *crowd]))
+    seen = answers([(1000 * ms, 0), *crowd, (60_000 * ms, 60), (60_001 * ms, 60)])
+    assert seen[-2:] == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, None),
+        ({"proc/self/cgroup": "0::/a b/c\n", "sys/fs/cgroup/a b/cpu.max": "150000 100000\n"}, 1.5),
+        ({"proc/self/cgroup": "0::/a/b\n", "sys/fs/cgroup/a/b/cpu.max": "max 100000\n"}, None),
+        ({"proc/self/cgroup": "0::/elsewhere\n", "sys/fs/cgroup/cpu.max": "300000 100000"}, 3),
+        (
+            {
+                "proc/self/cgroup": "3:cpu,cpuacct:/x\n1:name=systemd:/\n",
+                "sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_quota_us": "200000\n",
+                "sys/fs/cgroup/cpu,cpuacct/x/cpu.cfs_period_us": "100000\n",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "-1\n",
+                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
+            },
+            2,
+        ),
+        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "what is this"}, None),
+    ],
+)
+def test_the_quota_of_a_control_group(tmp_path, files, expected):
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    assert pyconv._quota.cpu_quota(tmp_path) == expected
