@@ -1,44 +1,50 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Measures the error of every algorithm against float64 over the number of channels, beside im2col's.
+"""Measures the error of every algorithm over data of every kind, beside the bound that it states.
 
-    python bench/accuracy.py [--layer '1,{},28,28 -> 32 3x3 /1 p1'] [--data normal] [--readme README.md]
+    python bench/accuracy.py [--seeds 3] [--only PATTERN] [--readme README.md]
 
-Prints the relative L2 error of im2col and the multiples of it that the others reach; with --readme, replaces
-the table between that file's two markers.
+Prints the largest error of an output in roundings (2^-24 of A or E, see the notes of pyconv.conv2d); with
+--readme, replaces the table between that file's two markers.
 """
 
 import argparse
 import pathlib
 
 import numpy as np
-import reference
 import report
-import shapes
 import tables
+from kinds import DATA
 
 import pyconv
+from pyconv._reference import conv2d, error_scale, roundings
 
 BEGIN, END = "<!-- accuracy:begin -->", "<!-- accuracy:end -->"
-CHANNELS = [3, 12, 16, 32, 64, 128, 256, 512]
-SEEDS = 3
-# What Winograd serves beside 3x3 of stride 1, beside im2col on the same layer.
-FORMS = [
-    ("winograd_f4k3", "1,{},28,28 -> 32 1x3 /1 p0,1"),
-    ("winograd_f4k3", "1,{},28,28 -> 32 3x3 /1 p2 d2"),
-    ("winograd_f4k3", "1,{},56,56 -> 32 5x5 /2 p2"),
-    ("winograd_f4k3", "1,{},59,59 -> 32 11x11 /4 p0"),
-    ("winograd_f2k2", "1,{},56,56 -> 32 3x3 /2 p1"),
-    ("winograd_f3k2", "1,{},28,28 -> 32 2x2 /1 p0"),
-    ("winograd_f3k2", "1,{},56,56 -> 32 3x3 /2 p1"),
-    ("winograd_f3k4", "1,{},56,56 -> 32 7x7 /2 p3"),
-    ("winograd_f2k5", "1,{},28,28 -> 32 5x5 /1 p2"),
-    ("winograd_f2k5", "1,{},28,28 -> 32 1x5 /1 p0,2"),
-    ("winograd_f2k7", "1,{},28,28 -> 32 1x7 /1 p0,3"),
-]
-DATA = {
-    "normal": lambda rng, shape: rng.standard_normal(shape),
-    "positive": lambda rng, shape: np.maximum(rng.standard_normal(shape), 0),
+SMALL = "small images"
+# Kernel, channels, groups and keywords; the image is 28x28, small ones 5x9 and 39x3.
+LAYERS = {
+    "3x3": ((3, 3), 32, 1, {"padding": 1}),
+    "1x1": ((1, 1), 256, 1, {}),
+    "7x7": ((7, 7), 32, 32, {"padding": 3}),
+    "3x3, 12 channels": ((3, 3), 12, 1, {"padding": 1}),
+    "2x2": ((2, 2), 32, 1, {"padding": 1}),
+    "7x7/2": ((7, 7), 32, 1, {"padding": 3, "stride": 2}),
+    "5x5": ((5, 5), 32, 1, {"padding": 2}),
+    "1x7": ((1, 7), 32, 1, {"padding": (0, 3)}),
+    "15x15": ((15, 15), 4, 1, {"padding": 7}),
 }
+# What an algorithm is measured on, where it isn't 3x3.
+FORMS = {
+    "pointwise": "1x1",
+    "depthwise": "7x7",
+    "direct_simd": "3x3, 12 channels",
+    "winograd_f2k2": "2x2",
+    "winograd_f3k2": "2x2",
+    "winograd_f3k4": "7x7/2",
+    "winograd_f2k5": "5x5",
+    "winograd_f2k7": "1x7",
+    "fft": "15x15",
+}
+FILTERS = 32
 
 
 def arguments():
@@ -46,63 +52,58 @@ def arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--layer", default="1,{},28,28 -> 32 3x3 /1 p1", help="as in bench/shapes, {} for the channels")
-    add("--data", choices=DATA, default="normal", help="of the images: as they are, or as after a ReLU")
+    add("--seeds", type=int, default=3)
+    add("--only", default="", help="algorithms whose name holds this")
     add("--readme", type=pathlib.Path, metavar="FILE")
     return parser.parse_args()
 
 
-def errors(layer, draw, names):
-    """{algorithm of names: relative L2 error}, the root mean square over SEEDS random images and weights."""
-    squares = {}
-    for seed in range(SEEDS):
-        rng = np.random.default_rng(seed)
-        x = draw(rng, layer.x_shape).astype(np.float32)
-        weight = rng.standard_normal(layer.w_shape, dtype=np.float32)
-        exact = reference.conv2d(layer, x, weight, np.zeros(layer.y_shape[1]))
-        for name in names:
-            try:
-                y = pyconv.conv2d(
-                    x,
-                    weight,
-                    stride=(layer.sh, layer.sw),
-                    padding=(layer.ph, layer.pw),
-                    dilation=(layer.dh, layer.dw),
-                    groups=layer.g,
-                    algorithm=name,
-                    accuracy="fast",
-                )
-            except pyconv.UnsupportedError:
-                continue
-            squares.setdefault(name, []).append(reference.relative_error(y, exact) ** 2)
-    return {name: float(np.sqrt(np.mean(values))) for name, values in squares.items()}
+def cases(kind, kernel, channels, groups, keywords, seed):
+    """x, weight and keywords: one of the images, or two small ones, one of them with a circular border."""
+    draw_x, draw_w = DATA["normal" if kind == SMALL else kind]
+    w = draw_w((FILTERS, channels // groups, *kernel), seed).astype(np.float32)
+    for size in ((5, 9), (39, 3)) if kind == SMALL else ((28, 28),):
+        mode = "circular" if size == (5, 9) and max(kernel) < 9 else "zeros"
+        x = draw_x((1, channels, *size), seed + 1).astype(np.float32)
+        yield x, w, {**keywords, "groups": groups, "padding_mode": mode}
 
 
-def layer_errors(pattern, channels, draw, names):
-    return errors(shapes.parse("layer " + pattern.format(channels)), draw, names)
+def worst(name, kind, layer, seeds):
+    """Roundings, and the algorithm's bound; None where it doesn't serve."""
+    most, bound = 0, None
+    for seed in range(seeds):
+        for x, w, keywords in cases(kind, *LAYERS[layer], 2 * seed):
+            rows = pyconv.explain(x.shape, w.shape, accuracy="fast", **keywords).rows
+            bound = {row["algorithm"]: row["error_bound"] for row in rows}[name]
+            if bound is None:
+                return None, None
+            y = pyconv.conv2d(x, w, algorithm=name, accuracy="fast", **keywords)
+            scale = error_scale(name, x, w, dtype=x.dtype, **keywords)
+            most = max(most, roundings(y, conv2d(x, w, **keywords), scale, x.dtype))
+    return most, bound
 
 
-def ratio(column, name):
-    return f"{column[name] / column['im2col']:.2f}x" if name in column else "-"
+def number(value):
+    return "-" if value is None else "0" if value == 0 else f"{value:.2g}" if value < 100 else f"{value:.0f}"
 
 
-def rows(pattern, draw):
-    """Header and rows: one column for each number of channels."""
-    measured = [layer_errors(pattern, c, draw, pyconv.algorithms()) for c in CHANNELS]
-    first = ["im2col", *(f"{column['im2col']:.1e}" for column in measured)]
-    others = [name for name in pyconv.algorithms() if name != "im2col" and any(name in c for c in measured)]
-    ratios = [[name, *(ratio(column, name) for column in measured)] for name in others]
-    for name, form in FORMS:
-        columns = [layer_errors(form, c, draw, ("im2col", name)) for c in CHANNELS]
-        ratios.append([f"{name}, {form.split('> 32 ')[1]}", *(ratio(column, name) for column in columns)])
-    return ["channels", *map(str, CHANNELS)], [first, *ratios]
+def rows(names, seeds):
+    """Header and rows: bound, and the largest error of each kind of data."""
+    kinds = [*DATA, SMALL]
+    cells = []
+    for name in names:
+        layer = FORMS.get(name, "3x3")
+        measured = [worst(name, kind, layer, seeds) for kind in kinds]
+        assert all(most is None or most <= bound for most, bound in measured), name
+        cells.append([f"{name}, {layer}", number(measured[0][1]), *(number(most) for most, _ in measured)])
+    return ["algorithm", "bound", *kinds], cells
 
 
 def main():
     options = arguments()
-    columns, cells = rows(options.layer, DATA[options.data])
-    title = f"Relative L2 error, {options.layer.format('C')}, {options.data} data"
-    tables.show(tables.console(), title, columns, cells)
+    names = [name for name in pyconv.algorithms() if options.only in name]
+    columns, cells = rows(names, options.seeds)
+    tables.show(tables.console(), "Largest error of an output, in roundings of A or E", columns, cells)
     if options.readme:
         text = options.readme.read_text()
         options.readme.write_text(report.replace(text, tables.markdown(columns, cells), BEGIN, END))

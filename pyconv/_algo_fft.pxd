@@ -10,6 +10,7 @@ Spectra are blocks of V frequencies, as to_spectrum() leaves them: x [block][icg
 at most FILTERS filters, y [block][filters][pairs][2][V]. So the product over channels is a matrix product in each lane.
 """
 
+from libc.math cimport log2
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 from cython.parallel cimport prange, threadid
@@ -65,7 +66,7 @@ cdef inline void _pack(const problem_t *p, const real *weight, real *packed) noe
     cdef int64_t v = lanes(p)
     cdef real *spectra = packed + 2 * (s.fh + s.fw)
     cdef real *scratch = spectra + p.oc * p.icg * points
-    cdef real scale = <real>(1.0 / (s.fh * s.fw))
+    cdef real scale = <real>(1.0 / (load_scale(&s) * s.fh * s.fw))
     cdef int64_t o, c, i, j, first, filters
     fill_roots(s.fh, packed)
     fill_roots(s.fw, packed + 2 * s.fh)
@@ -109,6 +110,20 @@ cdef inline double fft_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
     cdef double apart = 1.4 if p.layout == PYCONV_NCHW else 2.2     # of what the transforms alone take; pixels are gathered
     return (apart * s.cycles * p.n * p.g / p.rates.clock + stream_seconds(&p.rates, bytes)) / threads + 1e-6
+
+
+cdef inline double fft_bound(const problem_t *p) noexcept nogil:
+    """
+    Of each output, against |x|_2 |w|_2 of an image and a filter, see `_accuracy`.
+
+    Transforms of n points in radices of 3 to 8 take at most 6 log2(n) roundings of complex numbers one after another: a
+    butterfly of 3 takes 5 of numbers whose sizes add up to 1.4 times theirs, one of 8 7; a root and its product 3. The
+    product over channels takes 2 sums of 2 icg terms. By Cauchy and Schwarz the spectra X and W, and so the n products that
+    an inverse transform sums, are below n |x|_2 |w|_2 together; two tiles, which may share pixels, are one transform's.
+    """
+    cdef tiles_t s = cut_tiles(p, 1)
+    cdef double transform = 6 * log2(<double>s.fh * s.fw)
+    return 1.4143 * (3 * transform + 2.83 * (p.icg + 1) + 2) + 2
 
 
 cdef inline void _products(const problem_t *p, int64_t blocks, int64_t filters, int64_t pairs, const real *w, const real *x,

@@ -60,6 +60,10 @@ cdef inline double strassen_seconds(const problem_t *p, int threads) noexcept no
     return p.n * p.g * (lowering + recursion_seconds(&p.rates, p.ocg, p.oh * p.ow, p.k, _depth(p), p.itemsize, threads))
 
 
+cdef inline double strassen_bound(const problem_t *p) noexcept nogil:
+    return recursion_bound(p.k, _depth(p))
+
+
 cdef inline int _strassen_run(task_t *t, const real *weight) noexcept nogil:
     cdef const problem_t *p = t.p
     cdef int64_t pixels = p.oh * p.ow

@@ -2,7 +2,7 @@
 """
 winograd_f2k3: F(2x2, 3x3) (Winograd 1980; Lavin and Gray 2016), see `_winograd`.
 
-2.25 times fewer multiplications; exact on small integers. Its error is that of strict, but a NaN spreads over its tile.
+2.25 times fewer multiplications; exact on small integers. Its error is near that of im2col, but spreads over its tile.
 Of 2 or 3 channels in NCHW, F(2, 3) along the rows alone, see `_winograd_rows`.
 """
 
@@ -11,9 +11,10 @@ from pyconv._winograd cimport (
     winograd_multiplications, winograd_pack, winograd_packed, winograd_run, winograd_seconds, winograd_traffic,
     winograd_workspace,
 )
+from pyconv._winograd_bound cimport winograd_bound
 from pyconv._winograd_form cimport form_fits
 from pyconv._winograd_rows cimport (
-    rows_multiplications, rows_pack, rows_packed, rows_seconds, rows_serve, rows_workspace, run_rows,
+    rows_bound, rows_multiplications, rows_pack, rows_packed, rows_seconds, rows_serve, rows_workspace, run_rows,
 )
 
 
@@ -60,6 +61,12 @@ cdef inline double winograd_f2k3_seconds(const problem_t *p, int threads) noexce
     if rows_serve(p):
         return rows_seconds(p, threads)
     return winograd_seconds(p, 2, 3, threads)
+
+
+cdef inline double winograd_f2k3_bound(const problem_t *p) noexcept nogil:
+    if rows_serve(p):
+        return rows_bound(p)
+    return winograd_bound(p, 2, 3)
 
 
 cdef inline int winograd_f2k3_run(task_t *t) noexcept nogil:

@@ -10,13 +10,14 @@ from pyconv._winograd cimport (
     winograd_multiplications, winograd_pack, winograd_packed, winograd_run, winograd_seconds, winograd_traffic,
     winograd_workspace,
 )
-from pyconv._winograd_form cimport form_fits, short_sums
+from pyconv._winograd_bound cimport winograd_bound
+from pyconv._winograd_form cimport form_fits
 
 
 cdef inline const char *winograd_f2k7_supports(const problem_t *p) noexcept nogil:
     if not form_fits(p, 2, 7):
         return "it serves 1x7 and 7x1 kernels of stride 1"
-    return short_sums(p, 7)
+    return NULL
 
 
 cdef inline size_t winograd_f2k7_workspace(const problem_t *p, int threads) noexcept nogil:
@@ -41,6 +42,10 @@ cdef inline double winograd_f2k7_traffic(const problem_t *p) noexcept nogil:
 
 cdef inline double winograd_f2k7_seconds(const problem_t *p, int threads) noexcept nogil:
     return winograd_seconds(p, 2, 7, threads)
+
+
+cdef inline double winograd_f2k7_bound(const problem_t *p) noexcept nogil:
+    return winograd_bound(p, 2, 7)
 
 
 cdef inline int winograd_f2k7_run(task_t *t) noexcept nogil:

@@ -10,13 +10,14 @@ from pyconv._winograd cimport (
     winograd_multiplications, winograd_pack, winograd_packed, winograd_run, winograd_seconds, winograd_traffic,
     winograd_workspace,
 )
-from pyconv._winograd_form cimport form_fits, short_sums
+from pyconv._winograd_bound cimport winograd_bound
+from pyconv._winograd_form cimport form_fits
 
 
 cdef inline const char *winograd_f3k4_supports(const problem_t *p) noexcept nogil:
     if not form_fits(p, 3, 4):
         return "it serves 4x4 kernels, or kernel / stride rounded up to 4x4; stride or dilation, not both"
-    return short_sums(p, 4)
+    return NULL
 
 
 cdef inline size_t winograd_f3k4_workspace(const problem_t *p, int threads) noexcept nogil:
@@ -41,6 +42,10 @@ cdef inline double winograd_f3k4_traffic(const problem_t *p) noexcept nogil:
 
 cdef inline double winograd_f3k4_seconds(const problem_t *p, int threads) noexcept nogil:
     return winograd_seconds(p, 3, 4, threads)
+
+
+cdef inline double winograd_f3k4_bound(const problem_t *p) noexcept nogil:
+    return winograd_bound(p, 3, 4)
 
 
 cdef inline int winograd_f3k4_run(task_t *t) noexcept nogil:

@@ -10,13 +10,14 @@ from pyconv._winograd cimport (
     winograd_multiplications, winograd_pack, winograd_packed, winograd_run, winograd_seconds, winograd_traffic,
     winograd_workspace,
 )
-from pyconv._winograd_form cimport form_fits, short_sums
+from pyconv._winograd_bound cimport winograd_bound
+from pyconv._winograd_form cimport form_fits
 
 
 cdef inline const char *winograd_f6k3_supports(const problem_t *p) noexcept nogil:
     if not form_fits(p, 6, 3):
         return "it serves 3x3 kernels, or kernel / stride rounded up to 3x3; stride or dilation, not both"
-    return short_sums(p, 3)
+    return NULL
 
 
 cdef inline size_t winograd_f6k3_workspace(const problem_t *p, int threads) noexcept nogil:
@@ -41,6 +42,10 @@ cdef inline double winograd_f6k3_traffic(const problem_t *p) noexcept nogil:
 
 cdef inline double winograd_f6k3_seconds(const problem_t *p, int threads) noexcept nogil:
     return winograd_seconds(p, 6, 3, threads)
+
+
+cdef inline double winograd_f6k3_bound(const problem_t *p) noexcept nogil:
+    return winograd_bound(p, 6, 3)
 
 
 cdef inline int winograd_f6k3_run(task_t *t) noexcept nogil:

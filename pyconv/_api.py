@@ -120,9 +120,8 @@ def conv2d(
     max_workspace : int or str, optional
         Bytes, or ``"64MB"``, that workspace and packed weights together may take; 0 is legal.
     accuracy : {"strict", "standard", "fast"}, optional
-        The loosest error class that may serve: relative L2 error at most 1.5, 4 or 16 times that of im2col
-        with sgemm.
-        Default: that of `pyconv.config`, at first ``"standard"``.
+        The loosest error class that may serve, see Notes. Default: that of `pyconv.config`, at first
+        ``"standard"``.
     threads : int, optional
         Threads of the call, products by BLAS included; by default as many as OpenMP would use, or one for
         a while if other work takes the CPUs. Never more than the CPUs that this process may use when the
@@ -154,6 +153,28 @@ def conv2d(
     See Also
     --------
     plan : packs the weights once, for many calls.
+
+    Notes
+    -----
+    The classes bound the error of each output on every input. Let eps be 2**-24, or 2**-53 for float64, K
+    the number of products in an output and ``c = min(K, 256) + ceil(K / 256) + 2``:
+
+    - strict: ``|y - exact| <= c eps A``, where A is the same convolution of absolute values, with
+      ``|bias| + |residual|``. Windows of zeros give exact zeros, integers whose sums fit are exact, and a
+      result that can't be negative isn't.
+    - standard: ``|y - exact| <= 160 (c + 24) eps E``, fast: ``640 (c + 24) eps E``. E is the Euclidean norm
+      of the filter times that of the pixels which the output shares, with ``|bias| + |residual|``: a tile of
+      all channels of a group (Winograd), the whole image (fft; strassen, which takes the largest filter of
+      the group). E is at least A, and larger where windows differ. Where a 0/1 mask meets a box filter, fft
+      leaves an error of some 1e-7 times the norms where the sum must be 0, of either sign; Winograd leaves
+      one where a constant meets a filter that adds up to 0. Where zeros, integers or signs matter, ask for
+      ``accuracy="strict"``.
+
+    `pyconv.explain` states the bound of each algorithm, ``error_bound``, in units of eps A or eps E; most
+    errors are a small part of it. Strict algorithms are right up to the largest finite result. The others
+    need ``|x| <= 8e37``, ``sum |w| <= 1e38`` of each filter and channel, and ``E <= 2e37`` (of float64, all
+    near 1e307), and leave an error of about 1e-36 (Winograd) or 1e-38 times the points of a tile (fft) where
+    numbers are that small.
 
     Examples
     --------

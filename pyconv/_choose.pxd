@@ -5,6 +5,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
 from pyconv._types cimport *
+from pyconv._accuracy cimport class_bound, strict_bound
 from pyconv._problem cimport direct_multiplications, direct_traffic, is_empty, padded_problem
 from pyconv._rates cimport pack_seconds, stream_seconds
 from pyconv._sizes cimport TOO_LARGE, aligned, plus, times
@@ -39,80 +40,80 @@ cdef inline void fill_table(algorithm_t *table) noexcept:
     """One line an algorithm; the order is that of preference between equals."""
     table[0] = algorithm_t(
         b"direct", b"the definition", PYCONV_STRICT, PYCONV_WINDOW, True, direct_supports, direct_workspace,
-        direct_packed, NULL, direct_run, direct_multiplications, direct_traffic, direct_seconds)
+        direct_packed, NULL, direct_run, direct_multiplications, direct_traffic, direct_seconds, strict_bound)
     table[1] = algorithm_t(
         b"im2col", b"Chellapilla, Puri, Simard 2006", PYCONV_STRICT, PYCONV_WINDOW, False, im2col_supports, im2col_workspace,
-        im2col_packed, NULL, im2col_run, direct_multiplications, im2col_traffic, im2col_seconds)
+        im2col_packed, NULL, im2col_run, direct_multiplications, im2col_traffic, im2col_seconds, strict_bound)
     table[2] = algorithm_t(
         b"im2row", b"Chellapilla, Puri, Simard 2006", PYCONV_STRICT, PYCONV_WINDOW, False, im2row_supports, im2row_workspace,
-        im2row_packed, im2row_pack, im2row_run, direct_multiplications, im2row_traffic, im2row_seconds)
+        im2row_packed, im2row_pack, im2row_run, direct_multiplications, im2row_traffic, im2row_seconds, strict_bound)
     table[3] = algorithm_t(
         b"mec", b"Cho, Brand 2017", PYCONV_STRICT, PYCONV_WINDOW, False, mec_supports, mec_workspace,
-        mec_packed, mec_pack, mec_run, direct_multiplications, mec_traffic, mec_seconds)
+        mec_packed, mec_pack, mec_run, direct_multiplications, mec_traffic, mec_seconds, strict_bound)
     table[4] = algorithm_t(
         b"implicit_gemm", b"Chetlur et al. 2014", PYCONV_STRICT, PYCONV_WINDOW, False, implicit_gemm_supports,
         implicit_gemm_workspace, implicit_gemm_packed, implicit_gemm_pack, implicit_gemm_run, direct_multiplications,
-        direct_traffic, implicit_gemm_seconds)
+        direct_traffic, implicit_gemm_seconds, strict_bound)
     table[5] = algorithm_t(
         b"pointwise", b"Goto, van de Geijn 2008", PYCONV_STRICT, PYCONV_WINDOW, False, pointwise_supports,
         pointwise_workspace, pointwise_packed, pointwise_pack, pointwise_run, direct_multiplications, direct_traffic,
-        pointwise_seconds)
+        pointwise_seconds, strict_bound)
     table[6] = algorithm_t(
         b"depthwise", b"Sifre 2014", PYCONV_STRICT, PYCONV_WINDOW, False, depthwise_supports, depthwise_workspace,
         depthwise_packed, depthwise_pack, depthwise_run, direct_multiplications, direct_traffic,
-        depthwise_seconds)
+        depthwise_seconds, strict_bound)
     table[7] = algorithm_t(
         b"direct_simd", b"Zhang, Franchetti, Low 2018", PYCONV_STRICT, PYCONV_WINDOW, False, direct_simd_supports,
         direct_simd_workspace, direct_simd_packed, direct_simd_pack, direct_simd_run, direct_multiplications,
-        direct_traffic, direct_simd_seconds)
+        direct_traffic, direct_simd_seconds, strict_bound)
     table[8] = algorithm_t(
         b"winograd_f2k3", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f2k3_supports,
         winograd_f2k3_workspace, winograd_f2k3_packed, winograd_f2k3_pack, winograd_f2k3_run, winograd_f2k3_multiplications,
-        winograd_f2k3_traffic, winograd_f2k3_seconds)
+        winograd_f2k3_traffic, winograd_f2k3_seconds, winograd_f2k3_bound)
     table[9] = algorithm_t(
         b"winograd_f4k3", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f4k3_supports,
         winograd_f4k3_workspace, winograd_f4k3_packed, winograd_f4k3_pack, winograd_f4k3_run, winograd_f4k3_multiplications,
-        winograd_f4k3_traffic, winograd_f4k3_seconds)
+        winograd_f4k3_traffic, winograd_f4k3_seconds, winograd_f4k3_bound)
     table[10] = algorithm_t(
         b"winograd_f6k3", b"Lavin, Gray 2016", PYCONV_FAST, PYCONV_TILE, False, winograd_f6k3_supports,
         winograd_f6k3_workspace, winograd_f6k3_packed, winograd_f6k3_pack, winograd_f6k3_run, winograd_f6k3_multiplications,
-        winograd_f6k3_traffic, winograd_f6k3_seconds)
+        winograd_f6k3_traffic, winograd_f6k3_seconds, winograd_f6k3_bound)
     table[11] = algorithm_t(
         b"kn2row", b"Vasudevan, Anderson, Gregg 2017", PYCONV_STRICT, PYCONV_WINDOW, False, kn2row_supports, kn2row_workspace,
-        kn2row_packed, kn2row_pack, kn2row_run, kn2row_multiplications, kn2row_traffic, kn2row_seconds)
+        kn2row_packed, kn2row_pack, kn2row_run, kn2row_multiplications, kn2row_traffic, kn2row_seconds, strict_bound)
     table[12] = algorithm_t(
         b"kn2col", b"Vasudevan, Anderson, Gregg 2017", PYCONV_STRICT, PYCONV_WINDOW, False, kn2col_supports, kn2col_workspace,
-        kn2col_packed, kn2col_pack, kn2col_run, kn2col_multiplications, kn2col_traffic, kn2col_seconds)
+        kn2col_packed, kn2col_pack, kn2col_run, kn2col_multiplications, kn2col_traffic, kn2col_seconds, strict_bound)
     table[13] = algorithm_t(
         b"kn2row_acc", b"Anderson et al. 2017", PYCONV_STRICT, PYCONV_WINDOW, False, kn2row_acc_supports, kn2row_acc_workspace,
         kn2row_acc_packed, kn2row_acc_pack, kn2row_acc_run, kn2row_acc_multiplications, direct_traffic,
-        kn2row_acc_seconds)
+        kn2row_acc_seconds, strict_bound)
     table[14] = algorithm_t(
         b"winograd_f2k2", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f2k2_supports,
         winograd_f2k2_workspace, winograd_f2k2_packed, winograd_f2k2_pack, winograd_f2k2_run, winograd_f2k2_multiplications,
-        winograd_f2k2_traffic, winograd_f2k2_seconds)
+        winograd_f2k2_traffic, winograd_f2k2_seconds, winograd_f2k2_bound)
     table[15] = algorithm_t(
         b"winograd_f3k2", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f3k2_supports,
         winograd_f3k2_workspace, winograd_f3k2_packed, winograd_f3k2_pack, winograd_f3k2_run, winograd_f3k2_multiplications,
-        winograd_f3k2_traffic, winograd_f3k2_seconds)
+        winograd_f3k2_traffic, winograd_f3k2_seconds, winograd_f3k2_bound)
     table[16] = algorithm_t(
         b"winograd_f3k4", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f3k4_supports,
         winograd_f3k4_workspace, winograd_f3k4_packed, winograd_f3k4_pack, winograd_f3k4_run, winograd_f3k4_multiplications,
-        winograd_f3k4_traffic, winograd_f3k4_seconds)
+        winograd_f3k4_traffic, winograd_f3k4_seconds, winograd_f3k4_bound)
     table[17] = algorithm_t(
         b"winograd_f2k5", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f2k5_supports,
         winograd_f2k5_workspace, winograd_f2k5_packed, winograd_f2k5_pack, winograd_f2k5_run, winograd_f2k5_multiplications,
-        winograd_f2k5_traffic, winograd_f2k5_seconds)
+        winograd_f2k5_traffic, winograd_f2k5_seconds, winograd_f2k5_bound)
     table[18] = algorithm_t(
         b"winograd_f2k7", b"Lavin, Gray 2016", PYCONV_STANDARD, PYCONV_TILE, False, winograd_f2k7_supports,
         winograd_f2k7_workspace, winograd_f2k7_packed, winograd_f2k7_pack, winograd_f2k7_run, winograd_f2k7_multiplications,
-        winograd_f2k7_traffic, winograd_f2k7_seconds)
+        winograd_f2k7_traffic, winograd_f2k7_seconds, winograd_f2k7_bound)
     table[19] = algorithm_t(
         b"fft", b"Mathieu, Henaff, LeCun 2014", PYCONV_STANDARD, PYCONV_IMAGE, False, fft_supports, fft_workspace,
-        fft_packed, fft_pack, fft_run, fft_multiplications, fft_traffic, fft_seconds)
+        fft_packed, fft_pack, fft_run, fft_multiplications, fft_traffic, fft_seconds, fft_bound)
     table[20] = algorithm_t(
         b"strassen", b"Strassen 1969", PYCONV_FAST, PYCONV_IMAGE, False, strassen_supports, strassen_workspace,
-        strassen_packed, NULL, strassen_run, strassen_multiplications, strassen_traffic, strassen_seconds)
+        strassen_packed, NULL, strassen_run, strassen_multiplications, strassen_traffic, strassen_seconds, strassen_bound)
 
 
 # What one algorithm would need for one problem.
@@ -171,6 +172,9 @@ cdef inline needs_t needs(const algorithm_t *a, const problem_t *p, const pyconv
         need.packed = 0
     if a.accuracy > d.accuracy:
         need.status = PYCONV_STATUS_UNDER_ACCURACY
+    elif a.accuracy > PYCONV_STRICT and a.bound(&need.inner) > class_bound(&need.inner, a.accuracy):
+        need.status = PYCONV_STATUS_UNSUPPORTED
+        need.reason = "the bound of its error is above that of its class"
     elif plus(need.workspace, need.packed) > budget:
         need.status = PYCONV_STATUS_OVER_BUDGET
     else:

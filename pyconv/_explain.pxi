@@ -21,6 +21,7 @@ cdef dict row(const algorithm_t *algorithm, const problem_t *p, const needs_t *n
         "multiplications": int(multiplications) if isfinite(multiplications) else None,
         "traffic_bytes": int(traffic(algorithm, p, need)) if serves else None,
         "accuracy": pyconv_accuracy_words[algorithm.accuracy].decode(),
+        "error_bound": algorithm.bound(&need.inner) if serves else None,
         "nan_reach": pyconv_nan_reach_words[algorithm.nan_reach].decode(),
         "predicted_seconds": seconds(algorithm, p, need, threads) if serves else None,
     }

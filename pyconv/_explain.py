@@ -55,8 +55,9 @@ class Report:
     rows : list of dict
         The eligible algorithms from the fastest on, then the others. Keys: ``algorithm``, ``source`` (paper),
         ``eligible``, ``chosen``, ``reason`` (why not eligible, or None), ``workspace_bytes``,
-        ``packed_bytes``, ``multiplications``, ``traffic_bytes``, ``accuracy``, ``nan_reach``,
-        ``predicted_seconds``, ``measured_seconds``. None stands for what has no meaning or was not measured.
+        ``packed_bytes``, ``multiplications``, ``traffic_bytes``, ``accuracy``, ``error_bound`` (roundings of
+        A or E, see the notes of `pyconv.conv2d`), ``nan_reach``, ``predicted_seconds``,
+        ``measured_seconds``. None stands for what has no meaning or was not measured.
     title : str
         The convolution in words.
     """

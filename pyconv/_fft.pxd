@@ -165,8 +165,23 @@ cdef inline void from_spectrum(const problem_t *p, const tiles_t *s, const real 
     _transform(p, 0, s.fh, s.fw // v, im, re, pitch, v, im, re, pitch, v, roots, scratch)
 
 
+cdef inline double load_scale(const tiles_t *s) noexcept nogil:
+    """
+    The power of two from a half to one of 1 / (fh*fw): of pixels, so that no sum of them overflows; spectra of weights have
+    what is left of that factor.
+    """
+    cdef double scale = 1
+    while scale * s.fh * s.fw > 1:
+        scale /= 2
+    return scale
+
+
 cdef inline void load_tile(const problem_t *p, const tiles_t *s, const real *x, int64_t tile, real *to) noexcept nogil:
-    """The pixels under one tile of a channel, zeros outside the image; all zeros for a tile that is not there."""
+    """
+    The pixels under one tile of a channel, times load_scale, zeros outside the image; all zeros for a tile that is not
+    there.
+    """
+    cdef real scale = <real>load_scale(s)
     cdef int64_t r, q, h, w0, first, last
     cdef const real *src
     if tile >= s.down * s.across:
@@ -184,10 +199,11 @@ cdef inline void load_tile(const problem_t *p, const tiles_t *s, const real *x, 
             memset(to, 0, first * sizeof(real))
             memset(to + last, 0, (s.fw - last) * sizeof(real))
             if p.xw == 1:
-                memcpy(to + first, src, (last - first) * sizeof(real))
+                for q in range(last - first):
+                    to[first + q] = src[q] * scale
             else:
                 for q in range(last - first):
-                    to[first + q] = src[q * p.xw]
+                    to[first + q] = src[q * p.xw] * scale
         to += s.fw + GAP
 
 

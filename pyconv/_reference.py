@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """conv2d in plain NumPy and float64: slow, small and obviously right. What the tests judge by."""
 
+import re
 from math import prod
 
 import numpy as np
@@ -48,13 +49,14 @@ def conv2d(
     padding_mode="zeros",
     activation=None,
     residual=None,
+    dtype=np.float64,
 ):
     """Cross-correlate: ``y[n,k,i,j] = sum over c,r,s of x[n, c, i*sh + r*dh, j*sw + s*dw] * w[k,c,r,s]``.
 
     The parameters are those of `pyconv.conv2d`; they are trusted, nothing is validated here.
-    Returns a float64 array in the layout of `x`.
+    Returns an array of `dtype`, in which everything is summed, in the layout of `x`.
     """
-    x, weight = np.asarray(x, np.float64), np.asarray(weight, np.float64)
+    x, weight = np.asarray(x, dtype), np.asarray(weight, dtype)
     lead = x.shape[:-3]
     x = x.reshape(prod(lead), *x.shape[-3:])
     if layout == "NHWC":
@@ -69,7 +71,7 @@ def conv2d(
 
     # w: (g, oc/g, ic/g, kh, kw)   tap: (n, g, ic/g, oh*ow)   y: (n, g, oc/g, oh*ow)
     w = weight.reshape(groups, oc // groups, ic // groups, kh, kw)
-    y = np.zeros((n, groups, oc // groups, oh * ow))
+    y = np.zeros((n, groups, oc // groups, oh * ow), dtype)
     for r in range(kh):
         for s in range(kw):
             tap = x[..., r * dh :: sh, s * dw :: sw][..., :oh, :ow]
@@ -77,10 +79,88 @@ def conv2d(
 
     y = y.reshape(n, oc, oh, ow)
     if bias is not None:
-        y = y + np.asarray(bias, np.float64)[:, None, None]
+        y = y + np.asarray(bias, dtype)[:, None, None]
     if layout == "NHWC":
         y = y.transpose(0, 2, 3, 1)
     y = y.reshape(*lead, *y.shape[1:])
     if residual is not None:
-        y = y + np.asarray(residual, np.float64)
+        y = y + np.asarray(residual, dtype)
     return activate(y, activation)
+
+
+def roundings(y, exact, scale, dtype):
+    """Largest ``|y - exact|`` in units of ``eps / 2 * scale``; infinite where y is not finite."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = np.abs(y - exact) / (np.finfo(dtype).eps / 2 * scale)
+    return float(np.where(y == exact, 0, np.where(np.isfinite(y), ratio, np.inf)).max(initial=0))
+
+
+def wider(dtype):
+    """In which results in `dtype` are judged."""
+    return np.longdouble if np.dtype(dtype) == np.float64 else np.float64
+
+
+def tile_sums(pixels, outputs, kernel, m, stride, dilation):
+    """
+    Sum the last axis over the pixels that each of so many outputs shares with the rest of its tile.
+
+    A tile is `m` outputs of one phase of the dilation over ``m + ceil(kernel / stride) - 1`` times `stride`
+    pixels.
+    """
+    if kernel == 1:
+        dilation = 1
+    if kernel == 1 and stride == 1:
+        m = 1
+    number, phase = np.divmod(np.arange(outputs), dilation)
+    first = (number // m * m * dilation + phase) * stride
+    count = (m + -(-kernel // stride) - 1) * stride
+    places = first[:, None] + np.arange(count) * dilation
+    missing = max(0, int(places.max()) + 1 - pixels.shape[-1])
+    return np.pad(pixels, [(0, 0)] * (pixels.ndim - 1) + [(0, missing)])[..., places].sum(-1)
+
+
+def error_scale(algorithm, x, weight, bias=None, residual=None, *, dtype, activation=None, **geometry):
+    """
+    What the error of an algorithm in `dtype` is measured by, for each output: A or E, see `pyconv.conv2d`.
+
+    To it comes what these leave out, numbers that underflow: the smallest normal one, times the scale of a
+    transform.
+    """
+    x, weight, bias, residual = (
+        None if a is None else np.abs(np.asarray(a, wider(dtype))) for a in (x, weight, bias, residual)
+    )
+    tiny = np.finfo(dtype).tiny
+    tails = {"bias": bias, "residual": residual, "dtype": wider(dtype), **geometry}
+    if not re.match("winograd|fft|strassen", algorithm):
+        return conv2d(x, weight, **tails) + tiny
+    tail = conv2d(np.zeros_like(x), np.zeros_like(weight), **tails)
+
+    # pixels: (n, g, h, w), summed over the channels of a group
+    groups, channels_last = geometry.get("groups", 1), geometry.get("layout") == "NHWC"
+    kernel, stride = weight.shape[2:], pair(geometry.get("stride", 1))
+    dilation = pair(geometry.get("dilation", 1))
+    pixels = x.reshape(-1, *x.shape[-3:])
+    if channels_last:
+        pixels = pixels.transpose(0, 3, 1, 2)
+    margins = sides(geometry.get("padding", 0), pixels.shape[2:], kernel, stride, dilation)
+    mode = _PAD_MODES[geometry.get("padding_mode", "zeros")]
+    pixels = np.pad(pixels, ((0, 0), (0, 0), *margins), mode=mode)
+    pixels = (pixels**2).reshape(len(pixels), groups, -1, *pixels.shape[2:]).sum(2)
+    filters = np.sqrt((weight**2).sum((1, 2, 3)))
+    if algorithm == "strassen":
+        filters = filters.reshape(groups, -1).max(1).repeat(len(filters) // groups)
+    lines = tail.shape[-3:-1] if channels_last else tail.shape[-2:]
+    if algorithm.startswith("winograd"):
+        m = int(algorithm[len("winograd_f")])
+        pixels = tile_sums(pixels, lines[1], kernel[1], m, stride[1], dilation[1]).swapaxes(2, 3)
+        pixels = tile_sums(pixels, lines[0], kernel[0], m, stride[0], dilation[0]).swapaxes(2, 3)
+        underflow = 64
+    else:
+        underflow = 8 * x[..., 0].size
+        pixels = np.broadcast_to(pixels.sum((2, 3), keepdims=True), (*pixels.shape[:2], *lines))
+    norms = np.sqrt(pixels).repeat(len(filters) // groups, 1)
+    scale = norms * filters[:, None, None]
+    scale += tiny * underflow * (1 + weight[0].size * (norms + filters[:, None, None]))
+    if channels_last:
+        scale = scale.transpose(0, 2, 3, 1)
+    return scale.reshape(tail.shape) + tail

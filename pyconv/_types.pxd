@@ -57,3 +57,4 @@ ctypedef struct algorithm_t:
     double (*multiplications)(const problem_t *p) noexcept nogil
     double (*traffic)(const problem_t *p) noexcept nogil          # bytes read and written beyond a core's cache
     double (*seconds)(const problem_t *p, int threads) noexcept nogil
+    double (*bound)(const problem_t *p) noexcept nogil            # of the error, see _accuracy.pxd; of what it serves

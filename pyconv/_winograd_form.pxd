@@ -48,22 +48,6 @@ cdef inline bint form_fits(const problem_t *p, int m, int r) noexcept nogil:
     return rh * rw == r
 
 
-cdef inline const char *short_sums(const problem_t *p, int r) noexcept nogil:
-    """
-    Why sums of p.k products are too short for F(m, r), or NULL.
-
-    im2col's error grows with the length of its sums, while Winograd's begins high: of short ones it may leave its class,
-    most of all under smoothing filters and on images after a ReLU. Measured on small images of either kind.
-    """
-    if r == 2 and p.k < 8:
-        return "it needs sums of 8 products (channels per group x taps): of fewer its error may leave its class"
-    if r < 7 and (p.kh == 1 or p.kw == 1) and p.k < 12:
-        return "it needs sums of 12 products (channels per group x taps): of fewer its error may leave its class"
-    if (r == 7 or (r > 2 and p.kh > 1 and p.kw > 1)) and p.k < 108:
-        return "it needs sums of 108 products (channels per group x taps): of fewer its error may leave its class"
-    return NULL
-
-
 cdef inline form_t winograd_form(const problem_t *p, int m) noexcept nogil:
     """Of a problem that fits."""
     cdef form_t f

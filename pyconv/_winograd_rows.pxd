@@ -19,6 +19,7 @@ from pyconv._simd cimport BAND_SLACK, band_pitch, band_t, cache_bytes, ceil_div,
 from pyconv._simd_gemm_cut cimport tile_rows
 from pyconv._sizes cimport aligned, times
 from pyconv._tail cimport tail_flags
+from pyconv._winograd_bound cimport growth, weight_roundings
 
 cdef enum:
     MOST = 3                  # channels per group; more have tiles of both axes
@@ -110,6 +111,11 @@ cdef inline double rows_seconds(const problem_t *p, int threads) noexcept nogil:
     cdef double cycles = vectors * ((p.oc + panels) * 12 * p.icg / p.rates.fma + 4 * p.oc + 15 * panels) + 16 * points
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
     return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes) / 2) / threads
+
+
+cdef inline double rows_bound(const problem_t *p) noexcept nogil:
+    """F(2, 3) along one axis; sums over channels and kernel rows in one chain, see `_winograd_bound`."""
+    return growth(4, 2) * (3 + 1 + weight_roundings(p, 4, 3) + 3 * p.icg + 1 + 2)
 
 
 cdef inline void _fill_points(const problem_t *p, const pieces_t *s, const real *x, int64_t h0, int64_t w0, int64_t rows,

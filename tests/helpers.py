@@ -12,8 +12,11 @@ import numpy as np
 import pyconv
 from pyconv._reference import conv2d as reference
 
-# Factor on im2col's own error that each accuracy class allows, strictest first.
-CLASSES = {"strict": 1.5, "standard": 4, "fast": 16}
+# Accuracy classes, strictest first.
+CLASSES = ("strict", "standard", "fast")
+
+# L2 error of an algorithm of each class over im2col's, at most, on normal data and for long sums.
+TYPICAL = {"strict": 1.5, "standard": 4, "fast": 16}
 
 # These serve every ordinary problem; any other algorithm may decline with UnsupportedError.
 UNIVERSAL = ("direct", "im2col", "im2row", "mec")
@@ -42,6 +45,13 @@ def relative_error(y, exact):
     exact = np.asarray(exact, np.float64)
     difference, size = np.linalg.norm(np.asarray(y, np.float64) - exact), np.linalg.norm(exact)
     return difference / size if size else float(difference)
+
+
+def class_bound(accuracy, weight):
+    """What a class allows, in roundings of A or E (see ``accuracy`` in `pyconv.conv2d`)."""
+    k = weight[0].size
+    strict = min(k, 256) + -(-k // 256) + 2
+    return {"strict": strict, "standard": 160 * (strict + 24), "fast": 640 * (strict + 24)}[accuracy]
 
 
 def assert_close(y, x, weight, bias=None, *, label="", units=4, residual=None, activation=None, **geometry):

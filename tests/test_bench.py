@@ -29,6 +29,8 @@ import shares  # noqa: E402
 import stacks  # noqa: E402
 import timing  # noqa: E402
 
+import pyconv  # noqa: E402
+
 sys.path.remove(str(BENCH))
 
 FILES = sorted((BENCH / "shapes").glob("*.txt"))
@@ -320,19 +322,19 @@ def test_compare_runs_one_small_layer(tmp_path):
     }
 
 
-def test_accuracy_beside_im2col(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(accuracy, "CHANNELS", [12, 16])
+def test_errors_beside_their_bounds(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(accuracy, "DATA", {name: accuracy.DATA[name] for name in ("normal", "single pixel")})
     readme = tmp_path / "README.md"
     readme.write_text(f"{accuracy.BEGIN}\n{accuracy.END}\n")
-    monkeypatch.setattr(sys, "argv", ["accuracy.py", "--readme", str(readme)])
+    command = ["accuracy.py", "--seeds", "1", "--only", "winograd_f2k", "--readme", str(readme)]
+    monkeypatch.setattr(sys, "argv", command)
     accuracy.main()
-    rows = {
-        line.split(" | ")[0].strip("| "): line.split(" | ")[1:] for line in readme.read_text().splitlines()
-    }
-    assert rows["channels"] == ["12", "16 |"]
-    assert all(1e-8 < float(cell.strip(" |")) < 1e-6 for cell in rows["im2col"])
-    assert 0 < float(rows["direct"][0].strip("x |")) < 1 < float(rows["winograd_f4k3"][0].strip("x |")) < 4
-    assert "im2col" in capsys.readouterr().out
+    table = [line.strip("| ").split(" | ") for line in readme.read_text().splitlines() if "winograd" in line]
+    assert len(table) == sum("winograd_f2k" in name for name in pyconv.algorithms())
+    for _, bound, *measured in table:
+        assert len(measured) == 3
+        assert float(measured[0]) > 0 and all(float(cell) < float(bound) for cell in measured)
+    assert "winograd_f2k3" in capsys.readouterr().out
 
 
 def test_shares_count_each_symbol_once():

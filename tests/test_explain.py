@@ -84,13 +84,13 @@ def test_bounds_decide_who_is_eligible():
     for accuracy in CLASSES:
         for row in pyconv.explain(*shapes, accuracy=accuracy).rows:
             if row["eligible"]:
-                assert CLASSES[row["accuracy"]] <= CLASSES[accuracy]
+                assert CLASSES.index(row["accuracy"]) <= CLASSES.index(accuracy)
             elif free[row["algorithm"]]["eligible"]:
                 assert repr(accuracy) in row["reason"]
 
 
 def test_multiplications_of_the_textbook_example():
-    """16x16, 3x3, 128 filters on one channel; also of an algorithm that refuses a single channel."""
+    """16x16, 3x3, 128 filters on one channel."""
     rows = by_name(pyconv.explain((1, 1, 16, 16), (128, 1, 3, 3)))
     assert rows["direct"]["multiplications"] == 225_792
     assert rows["winograd_f4k3"]["multiplications"] == 73_728

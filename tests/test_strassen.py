@@ -68,7 +68,7 @@ def test_fewer_pixels_than_filters_or_channels(filters, channels, layout):
     assert workspace.intact()
 
 
-def test_error_is_within_the_class():
+def test_typical_error():
     x, w = normal((1, 600, 20, 21)), normal((520, 600, 1, 1), seed=1)
     exact = reference(x, w)
     im2col = relative_error(pyconv.conv2d(x, w, algorithm="im2col"), exact)

@@ -28,16 +28,20 @@ static inline const double *pyconv_wino_points(int size) {
     return size == 6 ? six : size == 8 ? eight : few;
 }
 
-/* g[p][k] = pᵏ / N(p), N(p) = ∏ (p - other);  of ∞: 1 for k = r - 1, else 0. */
+/* A power of two for an axis of so many pixels, which Bᵀ takes and Aᵀ gives back: rows of Bᵀ add up to 5.6 times the
+ * largest pixel of six and to 15 times that of eight, along both axes to the square of it. Scaled, no transformed pixel
+ * exceeds four times the largest one, and products and sums have as much room. */
+#define WINO_SCALE(size) ((size) == 8 ? 0.125 : (size) == 6 ? 0.25 : 1.0)
+
+/* g[p][k] = pᵏ / N(p), N(p) = ∏ (p - other);  of ∞: 1 for k = r - 1, else 0. Each is rounded once: pᵏ and N(p) are exact. */
 static inline void pyconv_wino_g(int size, int r, double g[8][8]) {
     const double *at = pyconv_wino_points(size);
     for (int p = 0; p < size; p++) {
-        double value = 1;
+        double power = 1, product = 1;
         for (int q = 0; q < size - 1; q++)
-            if (p < size - 1 && q != p)
-                value /= at[p] - at[q];
-        for (int k = 0; k < r; k++, value *= at[p < size - 1 ? p : 0])
-            g[p][k] = p < size - 1 ? value : k == r - 1;
+            product *= p < size - 1 && q != p ? at[p] - at[q] : 1;
+        for (int k = 0; k < r; k++, power *= at[p < size - 1 ? p : 0])
+            g[p][k] = p < size - 1 ? power / product : k == r - 1;
     }
 }
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The passes around Winograd's products, see wino.h: V = Bᵀ d B, then P = sum over channels of V ∘ (G g Gᵀ), then
- * y = Aᵀ P A. The transforms of an axis are in wino_<points>.h. */
+/* The passes around Winograd's products, see wino.h: V = s Bᵀ d B, then P = sum over channels of V ∘ (G g Gᵀ), then
+ * y = Aᵀ P A / s. The transforms of an axis are in wino_<points>.h. */
+
+/* Nothing at all for the 1 that the compiler sees. */
+INLINE vec NAME(wino_times)(const double s, vec d) { return s == 1 ? d : v_set1((real)s) * d; }
 
 #include "wino_3.h"
 #include "wino_4.h"
@@ -9,33 +12,33 @@
 #include "wino_store.tmpl.h"
 #include "wino_weights.tmpl.h"
 
-/* d <- Bᵀ d */
-INLINE void NAME(wino_input_1d)(const int size, vec d[8]) {
+/* d <- s Bᵀ d; s is 1 for 3 and 4 points */
+INLINE void NAME(wino_input_1d)(const int size, const double s, vec d[8]) {
     if (size == 3)
         NAME(wino_input_3)(d);
     else if (size == 4)
         NAME(wino_input_4)(d);
     else if (size == 6)
-        NAME(wino_input_6)(d);
+        NAME(wino_input_6)(s, d);
     else if (size == 8)
-        NAME(wino_input_8)(d);
+        NAME(wino_input_8)(s, d);
 }
 
-/* y = Aᵀ p */
-INLINE void NAME(wino_output_1d)(const int size, const int m, const vec p[8], vec y[6]) {
+/* y = s Aᵀ p; s is 1 for 3 and 4 points */
+INLINE void NAME(wino_output_1d)(const int size, const int m, const double s, const vec p[8], vec y[6]) {
     if (size == 3)
         NAME(wino_output_3)(p, y);
     else if (size == 4)
         NAME(wino_output_4)(m, p, y);
     else if (size == 6)
-        NAME(wino_output_6)(m, p, y);
+        NAME(wino_output_6)(m, s, p, y);
     else if (size == 8)
-        NAME(wino_output_8)(m, p, y);
+        NAME(wino_output_8)(m, s, p, y);
     else
         y[0] = p[0];
 }
 
-/* v[i w + j][tile][c] = (Bᵀ d B)[i][j], i < rows and j < cols, for neighbouring tiles, whose pixels d are m columns apart.
+/* v[i w + j][tile][c] = s (Bᵀ d B)[i][j], s = WINO_SCALE(h) WINO_SCALE(w), i < rows and j < cols, for neighbouring tiles, whose pixels d are m columns apart.
  *
  *   band  channels side by side, rows band_h and columns band_w apart
  *   v     points v_p and tiles v_t apart; channels are rounded up to whole vectors, zero beyond
@@ -44,6 +47,7 @@ INLINE void NAME(wino_output_1d)(const int size, const int m, const vec p[8], ve
 INLINE void NAME(wino_input_tiles)(const int h, const int w, ptrdiff_t m, ptrdiff_t tiles, ptrdiff_t channels,
                                    ptrdiff_t rows, ptrdiff_t cols, const real *band, ptrdiff_t band_h,
                                    ptrdiff_t band_w, real *v, ptrdiff_t v_p, ptrdiff_t v_t) {
+    const double s = WINO_SCALE(h) * WINO_SCALE(w);
     const ptrdiff_t most = 24 / m;
     vec columns[(24 + 7) * 8];
     for (ptrdiff_t first = 0; first < tiles; first += most) {
@@ -56,7 +60,7 @@ INLINE void NAME(wino_input_tiles)(const int h, const int w, ptrdiff_t m, ptrdif
                 PYCONV_UNROLL
                 for (int i = 0; i < h; i++)
                     d[i] = n == V ? v_load(from + i * band_h) : v_load_n(from + i * band_h, n);
-                NAME(wino_input_1d)(h, d);
+                NAME(wino_input_1d)(h, h > 1 ? s : 1, d);
                 PYCONV_UNROLL
                 for (int i = 0; i < h; i++)
                     columns[q * h + i] = d[i];
@@ -72,7 +76,7 @@ INLINE void NAME(wino_input_tiles)(const int h, const int w, ptrdiff_t m, ptrdif
                     PYCONV_UNROLL
                     for (int j = 0; j < w; j++)
                         d[j] = columns[(t * m + j) * h + i];
-                    NAME(wino_input_1d)(w, d);
+                    NAME(wino_input_1d)(w, h > 1 ? 1 : s, d);
                     PYCONV_UNROLL
                     for (int j = 0; j < w; j++)
                         if (j < cols)
@@ -83,7 +87,7 @@ INLINE void NAME(wino_input_tiles)(const int h, const int w, ptrdiff_t m, ptrdif
     }
 }
 
-/* y = epilogue(Aᵀ p A) for neighbouring tiles, clipped to `rows` <= mh and `cols` <= tiles mw.
+/* y = epilogue(Aᵀ p A / s) for neighbouring tiles, clipped to `rows` <= mh and `cols` <= tiles mw.
  *
  *   p  the products: points p_p and tiles p_t apart, channels rounded up to whole vectors
  *   y  rows ys_h, columns ys_w and channels ys_c apart */
@@ -91,6 +95,7 @@ INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, cons
                                     ptrdiff_t channels, const real *p, ptrdiff_t p_p, ptrdiff_t p_t,
                                     ptrdiff_t rows, ptrdiff_t cols, real *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
                                     ptrdiff_t ys_c, const EPILOGUE *e) {
+    const double s = 1 / (WINO_SCALE(h) * WINO_SCALE(w));
     const ptrdiff_t most = NAME(wino_columns) / mw;
     vec pixels[6 * NAME(wino_columns)];
     for (ptrdiff_t c = 0; c < channels; c += V)
@@ -105,7 +110,7 @@ INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, cons
                     PYCONV_UNROLL
                     for (int i = 0; i < h; i++)
                         column[i] = v_load(from + (i * w + j) * p_p);
-                    NAME(wino_output_1d)(h, mh, column, out);
+                    NAME(wino_output_1d)(h, mh, w > 1 ? 1 : s, column, out);
                     PYCONV_UNROLL
                     for (int i = 0; i < mh; i++)
                         turned[i][j] = out[i];
@@ -113,7 +118,7 @@ INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, cons
                 PYCONV_UNROLL
                 for (int i = 0; i < mh; i++) {
                     vec out[6];
-                    NAME(wino_output_1d)(w, mw, turned[i], out);
+                    NAME(wino_output_1d)(w, mw, w > 1 ? s : 1, turned[i], out);
                     PYCONV_UNROLL
                     for (int j = 0; j < mw; j++)
                         pixels[i * NAME(wino_columns) + t * mw + j] = out[j];

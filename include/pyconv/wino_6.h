@@ -10,15 +10,16 @@
  *
  * These points give less than half the error of 0, ±1, ±2, ∞, and all constants are exact in float32. */
 
-/* d <- Bᵀ d; the largest term comes last, so that small sums are rounded. The rows of ±p are an even part and p times an odd one. */
-INLINE void NAME(wino_input_6)(vec d[6]) {
+/* d <- s Bᵀ d; the largest term comes last, so that small sums are rounded. The rows of ±p are an even part and p times an odd one. */
+INLINE void NAME(wino_input_6)(const double s, vec d[6]) {
     const double a2_ = WINO_6_A * WINO_6_A, b2_ = WINO_6_B * WINO_6_B;
-    const vec a = v_set1((real)WINO_6_A), a2 = v_set1((real)a2_);
-    const vec b = v_set1((real)WINO_6_B), b2 = v_set1((real)b2_);
-    const vec product = v_set1((real)(a2_ * b2_)), minus_sum = v_set1((real)(-a2_ - b2_));
-    const vec d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3], d4 = d[4], d5 = d[5];
-    const vec even_a = v_fma(-b2, d2, d4), odd_a = v_fma(-b2, d1, d3);
-    const vec even_b = v_fma(-a2, d2, d4), odd_b = v_fma(-a2, d1, d3);
+    const vec a = v_set1((real)(s * WINO_6_A)), a2 = v_set1((real)a2_), sa2 = v_set1((real)(s * a2_));
+    const vec b = v_set1((real)(s * WINO_6_B)), b2 = v_set1((real)b2_), sb2 = v_set1((real)(s * b2_));
+    const vec product = v_set1((real)(s * a2_ * b2_)), minus_sum = v_set1((real)(s * (-a2_ - b2_)));
+    const vec d0 = d[0], d1 = d[1], d2 = d[2], d3 = d[3];
+    const vec d4 = NAME(wino_times)(s, d[4]), d5 = NAME(wino_times)(s, d[5]);
+    const vec even_a = v_fma(-sb2, d2, d4), odd_a = v_fma(-b2, d1, d3);
+    const vec even_b = v_fma(-sa2, d2, d4), odd_b = v_fma(-a2, d1, d3);
     d[0] = v_fma(minus_sum, d2, v_fma(product, d0, d4));
     d[1] = v_fma(a, odd_a, even_a);
     d[2] = v_fma(-a, odd_a, even_a);
@@ -27,16 +28,17 @@ INLINE void NAME(wino_input_6)(vec d[6]) {
     d[5] = v_fma(minus_sum, d3, v_fma(product, d1, d5));
 }
 
-/* y = Aᵀ p, m of 2, 3, 4 */
-INLINE void NAME(wino_output_6)(const int m, const vec p[6], vec y[4]) {
+/* y = s Aᵀ p, m of 2, 3, 4 */
+INLINE void NAME(wino_output_6)(const int m, const double s, const vec p[6], vec y[4]) {
     const vec sum_a = p[1] + p[2], difference_a = p[1] - p[2];
     const vec sum_b = p[3] + p[4], difference_b = p[3] - p[4];
-    double a = WINO_6_A, b = WINO_6_B; /* aⁱ, bⁱ */
-    y[0] = (p[0] + sum_a) + sum_b;
+    const vec last = NAME(wino_times)(s, p[5]);
+    double a = s * WINO_6_A, b = s * WINO_6_B; /* s aⁱ, s bⁱ */
+    y[0] = NAME(wino_times)(s, (p[0] + sum_a) + sum_b);
     PYCONV_UNROLL
     for (int i = 1; i < m; i++) {
         const vec part_a = i % 2 ? difference_a : sum_a, part_b = i % 2 ? difference_b : sum_b;
-        y[i] = i == m - 1 ? v_fma(v_set1((real)a), part_a, v_fma(v_set1((real)b), part_b, p[5]))
+        y[i] = i == m - 1 ? v_fma(v_set1((real)a), part_a, v_fma(v_set1((real)b), part_b, last))
                           : v_fma(v_set1((real)b), part_b, v_set1((real)a) * part_a);
         a *= WINO_6_A, b *= WINO_6_B;
     }

@@ -10,13 +10,14 @@
 typedef struct wino_matrices {
     int size; /* points, ∞ the last */
     double A[8][8], B[8][8], G[8][8];
+    double scale; /* of the transformed pixels */
 } wino_matrices;
 
 /* Of F(m, r); one point is 1, for an axis that is not transformed. */
 static wino_matrices wino_matrices_new(int m, int r) {
     static const double few[] = {0, 1, -1}, six[] = {0, 0.625, -0.625, 1.5625, -1.5625},
                         eight[] = {0, 1, -1, 2, -2, 0.5, -0.5};
-    wino_matrices w = {.size = m + r - 1};
+    wino_matrices w = {.size = m + r - 1, .scale = m + r > 8 ? 0.125 : m + r > 6 ? 0.25 : 1};
     const double *at = w.size == 8 ? eight : w.size == 6 ? six : few;
     for (int p = 0; p < w.size; p++) {
         const int finite = p < w.size - 1;
@@ -142,8 +143,9 @@ static void CHECK_NAME(wino_input)(const KERNELS *kernels, const char *isa) {
                         for (int p = 0; p < points; p++) {
                             const ptrdiff_t at = p * v_p + t * padded + c;
                             const real got = ((real *)v.data)[at];
+                            const double scaled = down.scale * across.scale * want[p];
                             wrong += p / f->w < rows && p % f->w < cols
-                                         ? !CHECK_NAME(near)((double)got, want[p], 1000)
+                                         ? !CHECK_NAME(near)((double)got, scaled, 1000)
                                          : got != ((real *)was.data)[at];
                         }
                     }
@@ -186,8 +188,8 @@ static void CHECK_NAME(wino_output_case)(const KERNELS *kernels, const char *isa
             for (int i = 0; i < f->mh && i < rows; i++)
                 for (int j = 0; j < f->mw && t * f->mw + j < cols; j++) {
                     const ptrdiff_t at = i * ys_h + (t * f->mw + j) * ys_w + c * ys_c;
-                    double v = out[i * f->mw + j] + (e.bias ? (double)e.bias[c] : 0) +
-                               (e.residual ? (double)e.residual[at] : 0);
+                    double v = out[i * f->mw + j] / (down.scale * across.scale) +
+                               (e.bias ? (double)e.bias[c] : 0) + (e.residual ? (double)e.residual[at] : 0);
                     want[at] = v < e.lo ? e.lo : v > e.hi ? e.hi : v;
                 }
         }
@@ -195,7 +197,8 @@ static void CHECK_NAME(wino_output_case)(const KERNELS *kernels, const char *isa
                          ys_w, ys_c, &e);
     long wrong = 0;
     for (ptrdiff_t i = 0; i < count; i++)
-        wrong += !CHECK_NAME(near)((double)((real *)y.data)[i], want[i], f->mh == 6 ? 1e5 : 1000);
+        wrong += !CHECK_NAME(near)((double)((real *)y.data)[i], want[i],
+                                   (f->mh == 6 ? 1e5 : 1000) / (down.scale * across.scale));
     free(want);
     wrong += !guarded_free(p) + !guarded_free(y) + !guarded_free(bias) + !guarded_free(residual);
     CHECK(wrong == 0, "%s wino_output form=%d tiles=%td channels=%td %tdx%td layout=%d tail=%d: %ld wrong",
