@@ -40,8 +40,8 @@ cdef inline double _band_cycles(const problem_t *p) noexcept nogil:
     """
     Per image and channel: 4 cycles for each vector of a band, 3 for each of outputs, and the multiply-adds, with idle
     lanes. Kernels that aren't 1, 3, 5 or 7 high have too few sums under way where rows are short, and 30 cycles more for
-    each tile of 4 vectors and 4 rows, or of one row where they are lower than that. Measured on a Sapphire-Rapids-class
-    core.
+    each tile of 4 vectors and 4 rows, or of one row where they are lower than that; in a row of more than 16 taps every
+    load serves a single sum, and a multiply-add takes four times as long. Measured on a Sapphire-Rapids-class core.
     """
     cdef pieces_t s = cut_planes(p)
     cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
@@ -50,7 +50,7 @@ cdef inline double _band_cycles(const problem_t *p) noexcept nogil:
     cdef double rows = <double>s.down * s.across * s.rows
     cdef double band = <double>s.down * s.across * s.plane / lanes
     cdef bint known = p.kh == 1 or p.kh == 3 or p.kh == 5 or p.kh == 7
-    cdef double waits = 0 if known else 2.0 / min(width, 4)
+    cdef double waits = (3 if p.kh == 1 and p.kw > 16 else 0) if known else 2.0 / min(width, 4)
     cdef double tiles = 0 if known else rows / (4 if p.kh >= 4 * p.sh else 1) * ceil_div(width, 4)
     return 4 * band + p.ocg * (rows * width * (p.k * (1 + waits) / fma + 3) + 30 * tiles)
 

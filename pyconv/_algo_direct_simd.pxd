@@ -68,7 +68,8 @@ cdef inline void direct_simd_pack(const problem_t *p, const void *weight, void *
 
 cdef inline double direct_simd_seconds(const problem_t *p, int threads) noexcept nogil:
     """
-    Multiply-adds and the stores; for each panel of filters 6 cycles and the loads that hide badly; 150 cycles per group and
+    Multiply-adds and the stores; for each panel of filters 6 cycles and the loads that hide badly, those of a lone filter's
+    single row of more than 16 taps not at all; 150 cycles per group and
     image, 4.5 for each vector of a band; half the time of the bytes that pass, the other half hides. Measured on a
     Sapphire-Rapids-class core.
     """
@@ -80,7 +81,8 @@ cdef inline double direct_simd_seconds(const problem_t *p, int threads) noexcept
     cdef double panels = <double>p.g * ceil_div(p.ocg, tile_rows(p))
     cdef pieces_t s = cut_plane(p, p.icg)
     cdef double band = <double>p.n * p.ic * s.down * s.across * s.plane / lanes
-    cdef double cycles = vectors * (p.oc * (p.k / fma + 2) + panels * (0.3 * p.k + 6)) + 150.0 * p.n * p.g + 4.5 * band
+    cdef double shown = 1.2 if p.ocg == 1 and p.kh == 1 and p.kw > 16 else 0.3
+    cdef double cycles = vectors * (p.oc * (p.k / fma + 2) + panels * (shown * p.k + 6)) + 150.0 * p.n * p.g + 4.5 * band
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
     return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes) / 2) / threads
 

@@ -1,168 +1,148 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Tiles of the fft algorithm: their size, the way from pixels to spectra and back."""
+"""
+Tiles of the fft algorithm: the way from pixels to spectra and back.
+
+A tile of 2M reals x[n], of M = fh*fw points along a line or of M = fh down each column, becomes z[n] = x[n] + i x[n+M], the
+polynomial x modulo t^M - i: a ring in which t^2M = -1, and whose product is a convolution that changes sign where it wraps
+around. The M roots of t^M = i are e^(pi i/2M) e^(-2 pi i k/M), so points turned by e^(pi i n/2M) and transformed are its
+spectrum, and no half of a complex transform goes to waste on a real image.
+
+Along a line, n = fw*r + q and k = j + fh*l: transforms of fh points down, each point (j, q) turned by e^(-2 pi i q (4j-1)/4M),
+transforms of fw points across. Frequencies stay in the order in which this leaves them.
+
+Errors: fft_bound() of _algo_fft states what no input exceeds, against |x| |w|, the norms of image and filter. Roots and turns
+are float64, rounded once.
+"""
 
 from libc.math cimport M_PI, cos, sin
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from pyconv._types cimport *
-from pyconv._rates cimport stream_seconds
-from pyconv._simd cimport FFT_FROM_ROWS, FFT_TO_ROWS, cache_bytes, ceil_div, fft_radix, split_start
+from pyconv._fft_cut cimport GAP, table_elements, tiles_t, lanes
+from pyconv._simd cimport (
+    FFT_FROM_ROWS, FFT_LANES_IN, FFT_LANES_OUT, FFT_POINTS_IN, FFT_POINTS_OUT, FFT_TO_ROWS, split_start)
 from pyconv._rows cimport reach
 from pyconv._tail cimport finish_rows, finished, has_tail
 
-cdef enum:
-    SIZES = 12
-    LARGEST = 512             # points of a transform
-    GAP = 16                  # elements between rows: no power of two from one to the next, which share cache sets
-    FILTERS = 8               # whose products exist at once
-    TOGETHER = 4              # pairs of tiles that share a load of the kernel's spectrum
 
-# Two tiles of an image are the real and the imaginary part of one: a convolution with real weights keeps them apart.
-ctypedef struct tiles_t:
-    int64_t fh, fw            # points of the transforms down and across: pixels of a tile
-    int64_t down, across      # tiles of an image
-    int64_t pairs             # of tiles of an image
-    int64_t together          # pairs in a job
-    double cycles             # of one group and image
-
-
-cdef inline int64_t lanes(const problem_t *p) noexcept nogil:
-    return p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
-
-
-cdef inline int64_t _size(int i, double *cost) noexcept nogil:
-    """The i-th size of a transform, and the cycles of each of its points: 0.6 a pass, more where L1 is too small."""
-    cdef int[SIZES] sizes = [16, 32, 48, 64, 96, 128, 144, 192, 256, 288, 384, 512]
-    cdef double[SIZES] cycles = [1.0, 1.2, 1.7, 1.2, 1.9, 2.3, 2.8, 2.4, 2.5, 3.2, 3.4, 3.0]
-    cost[0] = cycles[i]
-    return sizes[i]
-
-
-cdef inline int64_t kernel_reach(int64_t k, int64_t dilation) noexcept nogil:
-    return (k - 1) * dilation + 1
-
-
-cdef inline double _cycles(const problem_t *p, int64_t points, int64_t pairs, double transform) noexcept nogil:
-    """
-    Of one group and image: transforms and moves, products, and the kernel's spectra where they leave the second level of cache.
-
-    Measured at 16 lanes, two multiply-adds a cycle, on a Sapphire-Rapids-class core.
-    """
-    cdef double slower = 16.0 / lanes(p) * 2 / p.rates.fma
-    cdef double products = <double>p.icg * p.ocg
-    cdef double bytes = 2 * points * products * p.itemsize
-    cdef double streaming = 0 if bytes < cache_bytes(2) // 2 else stream_seconds(&p.rates, bytes) * p.rates.clock
-    return (pairs * points * ((p.icg + p.ocg) * (transform + 1.5) + products / 4) * slower
-            + ceil_div(pairs, TOGETHER) * streaming)
-
-
-cdef inline tiles_t cut_tiles(const problem_t *p, int threads) noexcept nogil:
-    """The sizes that cost least: larger tiles waste less on the kernel's reach, and more on the image's border."""
-    cdef tiles_t t
-    cdef int64_t rh = kernel_reach(p.kh, p.dh)
-    cdef int64_t rw = kernel_reach(p.kw, p.dw)
-    cdef int64_t fh, fw, down, across
-    cdef double high, wide, cycles
-    cdef int i, j
-    t.fh = t.fw = LARGEST
-    t.down = t.across = t.pairs = 1
-    t.cycles = -1
-    for i in range(SIZES):
-        fh = _size(i, &high)
-        if fh < rh:
-            continue
-        down = ceil_div(p.oh, fh - rh + 1)
-        for j in range(SIZES):
-            fw = _size(j, &wide)
-            if fw < rw:
-                continue
-            across = ceil_div(p.ow, fw - rw + 1)
-            cycles = _cycles(p, fh * fw, ceil_div(down * across, 2), high + wide)
-            if t.cycles < 0 or cycles < t.cycles:
-                t.fh, t.fw, t.down, t.across, t.cycles = fh, fw, down, across, cycles
-            if across == 1:
-                break
-        if down == 1:
-            break
-    t.pairs = ceil_div(t.down * t.across, 2)
-    t.together = 1 if p.icg * p.ocg < 16 else max(1, min(TOGETHER, p.n * p.g * t.pairs // threads))
-    t.together = min(t.together, t.pairs)
-    return t
-
-
-cdef inline double transform_multiplications(int64_t n) noexcept nogil:
-    """Real ones in the passes of fft.tmpl.h: 4 for a root that is not 1, 4 inside a butterfly of 3 or 8."""
-    cdef int64_t l = n
-    cdef int64_t radix
-    cdef double count = 0
-    while l > 1:
-        radix = fft_radix(l)
-        count += <double>n // radix * (0 if radix == 4 else 4) + <double>(n // radix - n // l) * (radix - 1) * 4
-        l //= radix
-    return count
-
-
-cdef inline int64_t scratch_elements(const tiles_t *s) noexcept nogil:
-    """A complex tile, then what a transform needs."""
-    return 2 * s.fh * (s.fw + GAP) + 6 * max(s.fh, s.fw) * GAP
-
-
-cdef inline void fill_roots(int64_t n, real *w) noexcept nogil:
-    """w[n][2] = e^(-2 pi i k/n), from angles within an eighth of a turn, which round least."""
-    cdef int64_t k, quarter
+cdef inline void _root(int64_t k, int64_t n, double *to) noexcept nogil:
+    """e^(-2 pi i k/n), from an angle within an eighth of a turn, which rounds least."""
+    cdef int64_t quarter
     cdef double angle
     cdef double[4] of
+    k = (k % n + n) % n
+    quarter = (4 * k + n // 2) // n
+    angle = M_PI / 2 * (4 * k - quarter * n) / n
+    of[0], of[1], of[2], of[3] = cos(angle), -sin(angle), -cos(angle), sin(angle)
+    to[0] = of[quarter % 4]
+    to[1] = of[(quarter + 1) % 4]
+
+
+cdef inline void _fill_roots(int64_t n, real *w) noexcept nogil:
+    """w[n][2] = e^(-2 pi i k/n)"""
+    cdef int64_t k
+    cdef double[2] z
     for k in range(n):
-        quarter = (4 * k + n // 2) // n
-        angle = M_PI / 2 * (4 * k - quarter * n) / n
-        of[0], of[1], of[2], of[3] = cos(angle), -sin(angle), -cos(angle), sin(angle)
-        w[2 * k] = <real>of[quarter % 4]
-        w[2 * k + 1] = <real>of[(quarter + 1) % 4]
+        _root(k, n, z)
+        w[2 * k] = <real>z[0]
+        w[2 * k + 1] = <real>z[1]
 
 
-cdef inline void _transform(const problem_t *p, int flags, int64_t n, int64_t blocks, const real *re, const real *im,
-                            int64_t from_s, int64_t from_b, real *to_re, real *to_im, int64_t to_s, int64_t to_b,
-                            const real *w, real *scratch) noexcept nogil:
-    if real is float:
-        p.kernels.f32.fft(flags, n, blocks, re, im, from_s, from_b, to_re, to_im, to_s, to_b, w, scratch)
-    else:
-        p.kernels.f64.fft(flags, n, blocks, re, im, from_s, from_b, to_re, to_im, to_s, to_b, w, scratch)
-
-
-cdef inline void to_spectrum(const problem_t *p, const tiles_t *s, const real *roots, real *scratch, bint conjugate,
-                             real *spectrum, int64_t step) noexcept nogil:
+cdef inline void _fill_steps(int64_t fh, int64_t points, int64_t q, real *w) noexcept nogil:
     """
-    From the complex tile in scratch to spectrum[fh/V][fw][2][V], blocks `step` apart: of lanes V down, of points across.
+    w[fh][2] = e^(-2 pi i q (4j-1)/4M), in float64 the product of a root for each 32 of j and one for the rest, rounded once.
+    """
+    cdef int64_t j
+    cdef double[2] base
+    cdef double[32][2] rest
+    for j in range(32):
+        _root(q * j, points, rest[j])
+    for j in range(fh):
+        if j % 32 == 0:
+            _root(q * (4 * j - 1), 4 * points, base)
+        w[2 * j] = <real>(base[0] * rest[j % 32][0] - base[1] * rest[j % 32][1])
+        w[2 * j + 1] = <real>(base[0] * rest[j % 32][1] + base[1] * rest[j % 32][0])
 
-    conjugate: with the other sign in the exponent.
+
+cdef inline void fill_tables(const problem_t *p, const tiles_t *s, real *to) noexcept nogil:
+    """Roots [fh][2], [fw][2]; turns as fft.tmpl.h reads them: [fh][2] and, along a line, [fh][2][V], [fw/V][fh][2]."""
+    cdef int64_t v = lanes(p)
+    cdef int64_t j, l
+    cdef double[2] z
+    _fill_roots(s.fh, to)
+    _fill_roots(s.fw, to + 2 * s.fh)
+    to += 2 * (s.fh + s.fw)
+    for j in range(s.fh):
+        _root(-j, 4 * s.fh, z)
+        to[2 * j] = <real>z[0]
+        to[2 * j + 1] = <real>z[1]
+    if not s.linear:
+        return
+    to += 2 * s.fh
+    for j in range(s.fh):
+        for l in range(v):
+            _root(l * (4 * j - 1), 4 * s.fh * s.fw, z)
+            to[2 * v * j + l] = <real>z[0]
+            to[2 * v * j + v + l] = <real>z[1]
+    to += 2 * v * s.fh
+    for l in range(s.fw // v):
+        _fill_steps(s.fh, s.fh * s.fw, v * l, to)
+        to += 2 * s.fh
+
+
+cdef inline void transform(const problem_t *p, int flags, int64_t n, int64_t block, int64_t blocks, const real *re,
+                           const real *im, int64_t from_s, int64_t from_b, real *to_re, real *to_im, int64_t to_s, int64_t to_b,
+                           const real *w, const real *turns, real *scratch) noexcept nogil:
+    if real is float:
+        p.kernels.f32.fft(flags, n, block, blocks, re, im, from_s, from_b, to_re, to_im, to_s, to_b, w, turns, scratch)
+    else:
+        p.kernels.f64.fft(flags, n, block, blocks, re, im, from_s, from_b, to_re, to_im, to_s, to_b, w, turns, scratch)
+
+
+cdef inline void transform_down(const problem_t *p, const tiles_t *s, const real *tables, bint back, int64_t block,
+                                int64_t blocks, const real *re, const real *im, int64_t pitch, real *to_re, real *to_im,
+                                int64_t to_pitch, real *scratch) noexcept nogil:
+    """Columns of some blocks of V, turned on their ways in and out; back: on the ways of the inverse."""
+    cdef int64_t v = lanes(p)
+    cdef int flags = FFT_POINTS_OUT if back else FFT_POINTS_IN
+    if s.linear:
+        flags |= FFT_LANES_IN if back else FFT_LANES_OUT
+    transform(p, flags, s.fh, block, blocks, re, im, pitch, v, to_re, to_im, to_pitch, v, tables,
+              tables + 2 * (s.fh + s.fw), scratch)
+
+
+cdef inline void to_spectrum(const problem_t *p, const tiles_t *s, const real *tables, real *tile, bint conjugate,
+                             real *spectrum, int64_t step, real *scratch) noexcept nogil:
+    """
+    From a complex tile to spectrum[fh/V][fw][2][V], blocks `step` apart: of lanes V down, of points across.
+
+    conjugate: the spectrum's, of a tile whose conjugate is given.
     """
     cdef int64_t v = lanes(p)
     cdef int64_t pitch = s.fw + GAP
-    cdef real *re = scratch
-    cdef real *im = scratch + s.fh * pitch
+    cdef real *re = tile
+    cdef real *im = tile + s.fh * pitch
     cdef real *to_re = spectrum
     cdef real *to_im = spectrum + v
-    scratch = im + s.fh * pitch
     if conjugate:
         re, im = im, re
         to_re, to_im = to_im, to_re
-    _transform(p, 0, s.fh, s.fw // v, re, im, pitch, v, re, im, pitch, v, roots, scratch)
-    _transform(p, FFT_FROM_ROWS, s.fw, s.fh // v, re, im, pitch, v * pitch, to_re, to_im, step, s.fw * step,
-               roots + 2 * s.fh, scratch)
+    transform_down(p, s, tables, False, 0, s.fw // v, re, im, pitch, re, im, pitch, scratch)
+    transform(p, FFT_FROM_ROWS, s.fw, 0, s.fh // v, re, im, pitch, v * pitch, to_re, to_im, step, s.fw * step,
+              tables + 2 * s.fh, <const real *>NULL, scratch)
 
 
-cdef inline void from_spectrum(const problem_t *p, const tiles_t *s, const real *roots, real *scratch,
-                               const real *spectrum, int64_t step) noexcept nogil:
+cdef inline void from_spectrum(const problem_t *p, const tiles_t *s, const real *tables, real *tile,
+                               const real *spectrum, int64_t step, real *scratch) noexcept nogil:
     """The inverse of to_spectrum, times fh*fw."""
     cdef int64_t v = lanes(p)
     cdef int64_t pitch = s.fw + GAP
-    cdef real *re = scratch
-    cdef real *im = scratch + s.fh * pitch
-    scratch = im + s.fh * pitch
-    _transform(p, FFT_TO_ROWS, s.fw, s.fh // v, spectrum + v, spectrum, step, s.fw * step, im, re, pitch, v * pitch,
-               roots + 2 * s.fh, scratch)
-    _transform(p, 0, s.fh, s.fw // v, im, re, pitch, v, im, re, pitch, v, roots, scratch)
+    cdef real *re = tile
+    cdef real *im = tile + s.fh * pitch
+    transform(p, FFT_TO_ROWS, s.fw, 0, s.fh // v, spectrum + v, spectrum, step, s.fw * step, im, re, pitch, v * pitch,
+              tables + 2 * s.fh, <const real *>NULL, scratch)
+    transform_down(p, s, tables, True, 0, s.fw // v, im, re, pitch, im, re, pitch, scratch)
 
 
 cdef inline double load_scale(const tiles_t *s) noexcept nogil:
@@ -176,64 +156,122 @@ cdef inline double load_scale(const tiles_t *s) noexcept nogil:
     return scale
 
 
-cdef inline void load_tile(const problem_t *p, const tiles_t *s, const real *x, int64_t tile, real *to) noexcept nogil:
-    """
-    The pixels under one tile of a channel, times load_scale, zeros outside the image; all zeros for a tile that is not
-    there.
-    """
-    cdef real scale = <real>load_scale(s)
-    cdef int64_t r, q, h, w0, first, last
-    cdef const real *src
-    if tile >= s.down * s.across:
-        for r in range(s.fh):
-            memset(to + r * (s.fw + GAP), 0, s.fw * sizeof(real))
-        return
-    w0 = split_start(p.ow, s.across, tile % s.across) - p.pw0
-    reach(s.fw, p.iw, 1, w0, &first, &last)
-    for r in range(s.fh):
-        h = split_start(p.oh, s.down, tile // s.across) - p.ph0 + r
-        if not 0 <= h < p.ih:
-            memset(to, 0, s.fw * sizeof(real))
-        else:
-            src = x + h * p.xh + (w0 + first) * p.xw
-            memset(to, 0, first * sizeof(real))
-            memset(to + last, 0, (s.fw - last) * sizeof(real))
-            if p.xw == 1:
-                for q in range(last - first):
-                    to[first + q] = src[q] * scale
+cdef inline void load_kernel(const problem_t *p, const tiles_t *s, const real *w, real *tile) noexcept nogil:
+    """The conjugate of a tile of the taps w[kh][kw], times what the inverse transform lacks."""
+    cdef int64_t pitch = s.fw + GAP
+    cdef real scale = <real>(1.0 / (load_scale(s) * s.fh * s.fw))
+    cdef int64_t i, j, row, at
+    memset(tile, 0, 2 * s.fh * pitch * sizeof(real))
+    for i in range(p.kh):
+        for j in range(p.kw):
+            if s.linear:
+                at = i * p.dh + j * p.dw
+                row = at // s.fw
+                at = at % s.fw
             else:
-                for q in range(last - first):
-                    to[first + q] = src[q * p.xw] * scale
-        to += s.fw + GAP
+                row = i * p.dh
+                at = j * p.dw
+            if row < s.fh:
+                tile[row * pitch + at] = w[i * p.kw + j] * scale
+            else:
+                tile[row * pitch + at] = -w[i * p.kw + j] * scale
 
 
-cdef inline void store_tile(const task_t *t, const tiles_t *s, int64_t tile, int64_t o, int64_t at,
+cdef inline void _load_row(const tiles_t *s, const real *x, int64_t h, int64_t w0, int64_t cols, real scale,
+                           real *to) noexcept nogil:
+    """Pixels w0 <= w < w0 + cols of row h of a channel times scale, zeros outside the image."""
+    cdef int64_t first = 0
+    cdef int64_t last = 0
+    cdef int64_t q
+    if 0 <= h < s.ih:
+        reach(cols, s.iw, 1, w0, &first, &last)
+    if first == last:
+        memset(to, 0, cols * sizeof(real))
+        return
+    memset(to, 0, first * sizeof(real))
+    memset(to + last, 0, (cols - last) * sizeof(real))
+    x += h * s.xh + (w0 + first) * s.xw
+    if s.xw == 1:
+        for q in range(last - first):
+            to[first + q] = x[q] * scale
+    else:
+        for q in range(last - first):
+            to[first + q] = x[q * s.xw] * scale
+
+
+cdef inline void load_columns(const tiles_t *s, const real *x, int64_t tile, int64_t column, int64_t cols, real *re, real *im,
+                              int64_t pitch) noexcept nogil:
+    """`cols` columns of the complex tile of the pixels under one tile of a channel, times load_scale."""
+    cdef real scale = <real>load_scale(s)
+    cdef int64_t r
+    cdef int64_t h = tile // s.across
+    cdef int64_t w = split_start(s.ow, s.across, tile % s.across) - s.pw + column
+    if s.linear:
+        h = h * s.sh - s.ph
+        for r in range(s.fh):
+            _load_row(s, x, h, w + r * s.fw, cols, scale, re + r * pitch)
+            _load_row(s, x, h, w + (s.fh + r) * s.fw, cols, scale, im + r * pitch)
+        return
+    h = split_start(s.oh, s.down, h) - s.ph
+    for r in range(s.fh):
+        _load_row(s, x, h + r, w, cols, scale, re + r * pitch)
+        _load_row(s, x, h + s.fh + r, w, cols, scale, im + r * pitch)
+
+
+cdef inline void _store_row(const task_t *t, const tiles_t *s, int64_t o, int64_t at, int64_t first, int64_t last,
                             const real *src) noexcept nogil:
-    """The outputs of one tile of filter o, finished; `at` is the filter's first output of the image in y."""
+    """Outputs first <= q < last at stride 1 of the row of filter o whose first output is y[at]; src begins with the first."""
     cdef const problem_t *p = t.p
-    cdef int64_t r, q
-    cdef int64_t row = split_start(p.oh, s.down, tile // s.across)
-    cdef int64_t col = split_start(p.ow, s.across, tile % s.across)
-    cdef int64_t rows = split_start(p.oh, s.down, tile // s.across + 1) - row
-    cdef int64_t cols = split_start(p.ow, s.across, tile % s.across + 1) - col
     cdef const real *bias = <const real *>t.bias + o if t.bias != NULL else NULL
-    cdef const real *residual
-    cdef real *y
+    cdef const real *residual = <const real *>t.residual if t.residual != NULL else NULL
+    cdef real *y = <real *>t.y
+    cdef int64_t skipped = (s.sw - first % s.sw) % s.sw
+    cdef int64_t q
     cdef real v
-    at += row * p.yh + col * p.yw
-    for r in range(rows):
-        y = <real *>t.y + at + r * p.yh
-        residual = <const real *>t.residual + at + r * p.yh if t.residual != NULL else NULL
-        if p.yw == 1:
-            memcpy(y, src, cols * sizeof(real))
-            if has_tail(t):
-                finish_rows(t, at + r * p.yh, 1, cols, bias, True)
-        else:
-            for q in range(cols):
-                v = src[q]
-                if bias != NULL:
-                    v += bias[0]
-                if residual != NULL:
-                    v += residual[q * p.yw]
-                y[q * p.yw] = finished[real](v, <real>p.lo, <real>p.hi)
-        src += s.fw + GAP
+    src += skipped
+    first += skipped
+    if first >= last:
+        return
+    at += first // s.sw * s.yw
+    last = (last - first - 1) // s.sw + 1
+    if s.yw == 1 and s.sw == 1:
+        memcpy(y + at, src, last * sizeof(real))
+        if has_tail(t):
+            finish_rows(t, at, 1, last, bias, True)
+        return
+    for q in range(last):
+        v = src[q * s.sw]
+        if bias != NULL:
+            v += bias[0]
+        if residual != NULL:
+            v += residual[at]
+        y[at] = finished[real](v, <real>p.lo, <real>p.hi)
+        at += s.yw
+
+
+cdef inline void store_columns(const task_t *t, const tiles_t *s, int64_t tile, int64_t o, int64_t at, int64_t column,
+                               int64_t cols, const real *re, const real *im, int64_t pitch) noexcept nogil:
+    """The outputs of so many columns of one tile of filter o, finished; `at` is the filter's first output of the image in y."""
+    cdef int64_t row = tile // s.across
+    cdef int64_t first = split_start(s.ow, s.across, tile % s.across)
+    cdef int64_t end = split_start(s.ow, s.across, tile % s.across + 1)
+    cdef int64_t r, last
+    cdef const real *src
+    first += column
+    if s.linear:
+        at += row * s.yh
+        for r in range(2 * s.fh):
+            if first >= end:
+                break
+            src = re + r * pitch if r < s.fh else im + (r - s.fh) * pitch
+            _store_row(t, s, o, at, first, min(end, first + cols), src)
+            first += s.fw
+        return
+    last = split_start(s.oh, s.down, row + 1)
+    row = split_start(s.oh, s.down, row)
+    end = min(end, first + cols)
+    r = (s.sh - row % s.sh) % s.sh
+    while r < last - row:
+        src = re + r * pitch if r < s.fh else im + (r - s.fh) * pitch
+        _store_row(t, s, o, at + (row + r) // s.sh * s.yh, first, end, src)
+        r += s.sh

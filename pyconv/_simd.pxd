@@ -59,6 +59,10 @@ cdef extern from "pyconv/fft.h" nogil:
     enum:
         FFT_FROM_ROWS "PYCONV_FFT_FROM_ROWS"
         FFT_TO_ROWS "PYCONV_FFT_TO_ROWS"
+        FFT_POINTS_IN "PYCONV_FFT_POINTS_IN"
+        FFT_POINTS_OUT "PYCONV_FFT_POINTS_OUT"
+        FFT_LANES_IN "PYCONV_FFT_LANES_IN"
+        FFT_LANES_OUT "PYCONV_FFT_LANES_OUT"
 
     int fft_radix "pyconv_fft_radix"(ptrdiff_t l)
 
@@ -121,9 +125,9 @@ cdef extern from "pyconv/kernels.h" nogil:
                             ptrdiff_t pitch) noexcept nogil
         void (*f2k3_rows)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const float *points, const ptrdiff_t *offsets,
                           const float *w, float *y, ptrdiff_t ys_c, const f32_epilogue *e) noexcept nogil
-        void (*fft)(int flags, ptrdiff_t n, ptrdiff_t blocks, const float *re, const float *im, ptrdiff_t from_s,
-                    ptrdiff_t from_b, float *to_re, float *to_im, ptrdiff_t to_s, ptrdiff_t to_b, const float *w,
-                    float *scratch) noexcept nogil
+        void (*fft)(int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks, const float *re, const float *im,
+                    ptrdiff_t from_s, ptrdiff_t from_b, float *to_re, float *to_im, ptrdiff_t to_s, ptrdiff_t to_b,
+                    const float *w, const float *turns, float *scratch) noexcept nogil
         void (*fft_multiply)(ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const float *h, const float *x,
                              float *y) noexcept nogil
 
@@ -181,9 +185,9 @@ cdef extern from "pyconv/kernels.h" nogil:
                             ptrdiff_t pitch) noexcept nogil
         void (*f2k3_rows)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const double *points, const ptrdiff_t *offsets,
                           const double *w, double *y, ptrdiff_t ys_c, const f64_epilogue *e) noexcept nogil
-        void (*fft)(int flags, ptrdiff_t n, ptrdiff_t blocks, const double *re, const double *im, ptrdiff_t from_s,
-                    ptrdiff_t from_b, double *to_re, double *to_im, ptrdiff_t to_s, ptrdiff_t to_b, const double *w,
-                    double *scratch) noexcept nogil
+        void (*fft)(int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks, const double *re, const double *im,
+                    ptrdiff_t from_s, ptrdiff_t from_b, double *to_re, double *to_im, ptrdiff_t to_s, ptrdiff_t to_b,
+                    const double *w, const double *turns, double *scratch) noexcept nogil
         void (*fft_multiply)(ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const double *h, const double *x,
                              double *y) noexcept nogil
 

@@ -37,6 +37,27 @@ INLINE void NAME(dft4)(cvec *a, cvec *b, cvec *c, cvec *d) {
     *d = NAME(c_add_i)(a_c, b_d);
 }
 
+INLINE void NAME(dft5)(cvec z[8]) {
+    /* cos and sin of 2π/5 and 4π/5: the cosines' mean is -1/4, half their difference √5/4 */
+    const vec quarter = v_set1((real)0.25), root = v_set1((real)0.55901699437494742410),
+              sine1 = v_set1((real)0.95105651629515357212), sine2 = v_set1((real)0.58778525229247312917);
+    const cvec near = NAME(c_add)(z[1], z[4]), near_gap = NAME(c_sub)(z[1], z[4]);
+    const cvec far = NAME(c_add)(z[2], z[3]), far_gap = NAME(c_sub)(z[2], z[3]);
+    const cvec sum = NAME(c_add)(near, far), gap = NAME(c_sub)(near, far);
+    const cvec middle = {z[0].re - quarter * sum.re, z[0].im - quarter * sum.im},
+               apart = {root * gap.re, root * gap.im};
+    const cvec one = NAME(c_add)(middle, apart), two = NAME(c_sub)(middle, apart);
+    const cvec turned1 = {v_fma(sine1, near_gap.re, sine2 * far_gap.re),
+                          v_fma(sine1, near_gap.im, sine2 * far_gap.im)};
+    const cvec turned2 = {v_fma(sine2, near_gap.re, -(sine1 * far_gap.re)),
+                          v_fma(sine2, near_gap.im, -(sine1 * far_gap.im))};
+    z[0] = NAME(c_add)(z[0], sum);
+    z[1] = NAME(c_sub_i)(one, turned1);
+    z[2] = NAME(c_sub_i)(two, turned2);
+    z[3] = NAME(c_add_i)(two, turned2);
+    z[4] = NAME(c_add_i)(one, turned1);
+}
+
 INLINE void NAME(dft8)(cvec z[8]) {
     const vec root = v_set1((real)0.70710678118654752440);
     NAME(dft4)(&z[0], &z[2], &z[4], &z[6]);
@@ -69,6 +90,8 @@ INLINE void NAME(fft_butterfly)(const int R, const int twiddled, NAME(points) fr
         NAME(dft3)(z);
     else if (R == 4)
         NAME(dft4)(&z[0], &z[1], &z[2], &z[3]);
+    else if (R == 5)
+        NAME(dft5)(z);
     else
         NAME(dft8)(z);
     PYCONV_UNROLL
@@ -105,6 +128,7 @@ INLINE void NAME(fft_butterfly)(const int R, const int twiddled, NAME(points) fr
     }
 FFT_PASS(3)
 FFT_PASS(4)
+FFT_PASS(5)
 FFT_PASS(8)
 #undef FFT_PASS
 
@@ -114,6 +138,8 @@ static void NAME(fft_pass)(int radix, ptrdiff_t m, ptrdiff_t s, NAME(points) fro
         NAME(fft_pass_3)(m, s, from, to, w);
     else if (radix == 4)
         NAME(fft_pass_4)(m, s, from, to, w);
+    else if (radix == 5)
+        NAME(fft_pass_5)(m, s, from, to, w);
     else
         NAME(fft_pass_8)(m, s, from, to, w);
 }
@@ -145,27 +171,56 @@ INLINE void NAME(fft_rows)(ptrdiff_t n, const real *buffer, real *rows, ptrdiff_
     }
 }
 
-/*   n            16, 32, 48, ...: 2^a 3^b with a >= 4
+/* to[k] = from[k] each[k], and times lanes[k][l] in lane l unless lanes is NULL: each [n][2], lanes [n][2][V]. */
+static void NAME(fft_turn)(ptrdiff_t n, NAME(points) from, NAME(points) to, const real *each,
+                           const real *lanes) {
+    for (ptrdiff_t k = 0; k < n; k++) {
+        cvec z = {v_load(from.re + k * from.step), v_load(from.im + k * from.step)};
+        z = NAME(c_mul)(z, v_set1(each[2 * k]), v_set1(each[2 * k + 1]));
+        if (lanes)
+            z = NAME(c_mul)(z, v_load(lanes + 2 * V * k), v_load(lanes + 2 * V * k + V));
+        v_store(to.re + k * to.step, z.re);
+        v_store(to.im + k * to.step, z.im);
+    }
+}
+
+/*   n            16, 32, 48, ...: 2^a 3^b 5^c with a >= 4
+ *   block, blocks   the first block's number, among those that `turns` is for, and how many follow
  *   re, im       n points by steps of from_s, each the V lanes of a block; blocks are from_b apart. With
  *                PYCONV_FFT_FROM_ROWS the V lanes are rows of n reals, from_s apart
  *   to_re, to_im likewise by to_s and to_b, with PYCONV_FFT_TO_ROWS; may be re and im. Exchange real and imaginary parts on
- *                both sides for the inverse, times n
+ *                both sides for the inverse, times n; its turns are then the inverse ones
  *   w            [n][2], e^(-2πi k/n)
+ *   turns        [n][2] of every block, [n][2][V], [block][n][2]: with PYCONV_FFT_POINTS_IN or _OUT points are multiplied by
+ *                the first before or after the transform, with PYCONV_FFT_LANES_IN or _OUT by the others' product; not
+ *                together with rows on the same side, nor both on one
  *   scratch      [3][n][2][V] */
-static void NAME(fft)(int flags, ptrdiff_t n, ptrdiff_t blocks, const real *re, const real *im,
-                      ptrdiff_t from_s, ptrdiff_t from_b, real *to_re, real *to_im, ptrdiff_t to_s,
-                      ptrdiff_t to_b, const real *w, real *scratch) {
+static void NAME(fft)(int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks, const real *re,
+                      const real *im, ptrdiff_t from_s, ptrdiff_t from_b, real *to_re, real *to_im,
+                      ptrdiff_t to_s, ptrdiff_t to_b, const real *w, const real *turns, real *scratch) {
     const ptrdiff_t size = 2 * n * V;
-    const NAME(points) turned = {scratch + 2 * size, scratch + 2 * size + V, 2 * V};
-    for (ptrdiff_t b = 0; b < blocks; b++, re += from_b, im += from_b, to_re += to_b, to_im += to_b) {
+    const int turns_in = flags & (PYCONV_FFT_POINTS_IN | PYCONV_FFT_LANES_IN),
+              turns_out = flags & (PYCONV_FFT_POINTS_OUT | PYCONV_FFT_LANES_OUT),
+              by_lane = flags & (PYCONV_FFT_LANES_IN | PYCONV_FFT_LANES_OUT);
+    const NAME(points) aside = {scratch + 2 * size, scratch + 2 * size + V, 2 * V};
+    for (const ptrdiff_t end = block + blocks; block < end; block++) {
+        const real *lanes = by_lane ? turns + 2 * n : NULL,
+                   *each = by_lane ? lanes + size + 2 * n * block : NULL;
         NAME(points) from = {(real *)re, (real *)im, from_s};
         NAME(points) here = {scratch, scratch + V, 2 * V};
         NAME(points) there = {scratch + size, scratch + size + V, 2 * V};
-        const NAME(points) last = flags & PYCONV_FFT_TO_ROWS ? turned : (NAME(points)){to_re, to_im, to_s};
+        const NAME(points) to_block = {to_re, to_im, to_s};
+        const NAME(points) last = turns_out || flags & PYCONV_FFT_TO_ROWS ? aside : to_block;
         if (flags & PYCONV_FFT_FROM_ROWS) {
-            NAME(fft_columns)(n, re, from_s, turned.re);
-            NAME(fft_columns)(n, im, from_s, turned.im);
-            from = turned;
+            NAME(fft_columns)(n, re, from_s, aside.re);
+            NAME(fft_columns)(n, im, from_s, aside.im);
+            from = aside;
+        } else if (turns_in) {
+            if (flags & PYCONV_FFT_LANES_IN)
+                NAME(fft_turn)(n, from, aside, each, lanes);
+            else
+                NAME(fft_turn)(n, from, aside, turns, NULL);
+            from = aside;
         }
         ptrdiff_t s = 1;
         for (ptrdiff_t l = n; l > 1;) {
@@ -178,9 +233,17 @@ static void NAME(fft)(int flags, ptrdiff_t n, ptrdiff_t blocks, const real *re, 
             s *= radix;
         }
         if (flags & PYCONV_FFT_TO_ROWS) {
-            NAME(fft_rows)(n, turned.re, to_re, to_s);
-            NAME(fft_rows)(n, turned.im, to_im, to_s);
+            NAME(fft_rows)(n, aside.re, to_re, to_s);
+            NAME(fft_rows)(n, aside.im, to_im, to_s);
+        } else if (flags & PYCONV_FFT_LANES_OUT) {
+            NAME(fft_turn)(n, aside, to_block, each, lanes);
+        } else if (turns_out) {
+            NAME(fft_turn)(n, aside, to_block, turns, NULL);
         }
+        re += from_b;
+        im += from_b;
+        to_re += to_b;
+        to_im += to_b;
     }
 }
 

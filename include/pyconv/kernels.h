@@ -89,9 +89,9 @@
         ptrdiff_t p_t, ptrdiff_t rows, ptrdiff_t cols, pyconv_##T *y, ptrdiff_t ys_h, ptrdiff_t ys_w,        \
         ptrdiff_t ys_c, const pyconv_##T##_epilogue *e))                                                     \
     OP(T, isa, fft, void,                                                                                    \
-       (int flags, ptrdiff_t n, ptrdiff_t blocks, const pyconv_##T *re, const pyconv_##T *im,                \
-        ptrdiff_t from_s, ptrdiff_t from_b, pyconv_##T *to_re, pyconv_##T *to_im, ptrdiff_t to_s,            \
-        ptrdiff_t to_b, const pyconv_##T *w, pyconv_##T *scratch))                                           \
+       (int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks, const pyconv_##T *re,                     \
+        const pyconv_##T *im, ptrdiff_t from_s, ptrdiff_t from_b, pyconv_##T *to_re, pyconv_##T *to_im,      \
+        ptrdiff_t to_s, ptrdiff_t to_b, const pyconv_##T *w, const pyconv_##T *turns, pyconv_##T *scratch))  \
     OP(T, isa, fft_multiply, void,                                                                           \
        (ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const pyconv_##T *h,                  \
         const pyconv_##T *x, pyconv_##T *y))                                                                 \

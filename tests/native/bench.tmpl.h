@@ -340,14 +340,14 @@ static void BENCH_NAME(wino_output)(const KERNELS *kernels, bench_label label) {
 
 /* 5 n log2 n operations, as everybody counts them. */
 static void BENCH_NAME(fft)(const KERNELS *kernels, bench_label label) {
-    const ptrdiff_t v = kernels->lanes, most = 256, step = 64 + v;
+    const ptrdiff_t v = kernels->lanes, most = 2048, step = 64 + v;
     real *re = ARRAY(most * step), *im = ARRAY(most * step), *w = ARRAY(2 * most),
          *scratch = ARRAY(6 * most * v), *sink = ARRAY(v);
     for (ptrdiff_t n = 16; n <= most; n = n % 3 ? n / 2 * 3 : n / 3 * 4) {
         memset(re, 0, (size_t)(most * step) * sizeof(real)); /* or repeated transforms would overflow */
         memset(im, 0, (size_t)(most * step) * sizeof(real));
         BENCH_FLOPS(5.0 * (double)n * log2((double)n) * 64,
-                    kernels->fft(0, n, 64 / v, re, im, step, v, re, im, step, v, w, scratch),
+                    kernels->fft(0, n, 0, 64 / v, re, im, step, v, re, im, step, v, w, NULL, scratch),
                     "%td points, 64 times", n);
     }
 }

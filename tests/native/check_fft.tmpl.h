@@ -25,12 +25,36 @@ static guarded CHECK_NAME(roots)(ptrdiff_t n) {
     return g;
 }
 
-/* By columns into an array of blocks, from rows into one, from such an array to rows, and by columns in place. */
+/* z *= what a transform's input (or output) at point k and this lane of a block is turned by. */
+static void CHECK_NAME(turned)(int points, int lanes, const real *turns, ptrdiff_t n, ptrdiff_t v,
+                               ptrdiff_t block, ptrdiff_t lane, ptrdiff_t k, double z[2]) {
+    const real *by_lane = turns + 2 * n + 2 * v * k + lane,
+               *by_block = turns + 2 * n * (1 + v + block) + 2 * k;
+    const double factors[3][2] = {
+        {turns[2 * k], turns[2 * k + 1]}, {by_lane[0], by_lane[v]}, {by_block[0], by_block[1]}};
+    for (int i = 0; i < 3; i++)
+        if (i == 0 ? points : lanes) {
+            const double re = z[0] * factors[i][0] - z[1] * factors[i][1];
+            z[1] = z[0] * factors[i][1] + z[1] * factors[i][0];
+            z[0] = re;
+        }
+}
+
+/* By columns into an array of blocks, from rows into one, from such an array to rows, and by columns in place; the two
+ * that go by columns with their points turned by each of the ways in and out. */
 static void CHECK_NAME(fft_case)(const KERNELS *kernels, const char *isa, ptrdiff_t n, ptrdiff_t blocks,
                                  int form) {
-    static const int all_flags[] = {0, PYCONV_FFT_FROM_ROWS, PYCONV_FFT_TO_ROWS, 0};
-    const int flags = all_flags[form], in_place = form == 3;
-    const ptrdiff_t v = kernels->lanes;
+    static const int all_flags[] = {0,
+                                    PYCONV_FFT_FROM_ROWS,
+                                    PYCONV_FFT_TO_ROWS,
+                                    0,
+                                    PYCONV_FFT_POINTS_IN | PYCONV_FFT_LANES_OUT,
+                                    PYCONV_FFT_LANES_IN | PYCONV_FFT_POINTS_OUT,
+                                    PYCONV_FFT_POINTS_IN,
+                                    PYCONV_FFT_POINTS_OUT};
+    const int flags = all_flags[form], in_place = form == 3 || form == 4;
+    const ptrdiff_t v = kernels->lanes, first = form > 3 ? 2 : 0,
+                    turn_size = 2 * n * (1 + v + first + blocks);
     /* Steps from point to point, lane to lane, block to block. */
     const ptrdiff_t from[3] = {flags & PYCONV_FFT_FROM_ROWS ? 1 : blocks * v + 3,
                                flags & PYCONV_FFT_FROM_ROWS ? n + 5 : 1,
@@ -42,33 +66,44 @@ static void CHECK_NAME(fft_case)(const KERNELS *kernels, const char *isa, ptrdif
     const ptrdiff_t to_size = (n - 1) * to[0] + (v - 1) * to[1] + (blocks - 1) * to[2] + 1;
     guarded re = CHECK_NAME(numbers)(from_size), im = CHECK_NAME(numbers)(from_size),
             to_re = CHECK_NAME(numbers)(to_size), to_im = CHECK_NAME(numbers)(to_size),
-            w = CHECK_NAME(roots)(n), scratch = guarded_new((size_t)(6 * n * v) * sizeof(real));
-    double *z = malloc((size_t)(2 * from_size) * sizeof *z), *want = malloc((size_t)(2 * n) * sizeof *want);
+            w = CHECK_NAME(roots)(n), scratch = guarded_new((size_t)(6 * n * v) * sizeof(real)),
+            turns = CHECK_NAME(numbers)(turn_size);
+    double *z = malloc((size_t)(2 * from_size) * sizeof *z), *want = malloc((size_t)(2 * n) * sizeof *want),
+           *in = malloc((size_t)(2 * n) * sizeof *in);
     for (ptrdiff_t i = 0; i < from_size; i++) {
         z[2 * i] = (double)((real *)re.data)[i];
         z[2 * i + 1] = (double)((real *)im.data)[i];
     }
     const real *got_re = (real *)(in_place ? re.data : to_re.data);
     const real *got_im = (real *)(in_place ? im.data : to_im.data);
-    kernels->fft(flags, n, blocks, (real *)re.data, (real *)im.data,
+    kernels->fft(flags, n, first, blocks, (real *)re.data, (real *)im.data,
                  flags & PYCONV_FFT_FROM_ROWS ? from[1] : from[0], from[2], (real *)got_re, (real *)got_im,
-                 flags & PYCONV_FFT_TO_ROWS ? out[1] : out[0], out[2], (real *)w.data, (real *)scratch.data);
+                 flags & PYCONV_FFT_TO_ROWS ? out[1] : out[0], out[2], (real *)w.data,
+                 form > 3 ? (real *)turns.data : NULL, (real *)scratch.data);
     double *roots = malloc((size_t)(2 * n) * sizeof *roots);
     for (ptrdiff_t k = 0; k < n; k++)
         fft_root(k, n, roots + 2 * k, roots + 2 * k + 1);
     long wrong = 0;
     for (ptrdiff_t lane = 0; lane < blocks * v; lane++) {
         double largest = 0;
+        for (ptrdiff_t m = 0; m < n; m++) {
+            const double *at = z + 2 * (m * from[0] + lane % v * from[1] + lane / v * from[2]);
+            in[2 * m] = at[0];
+            in[2 * m + 1] = at[1];
+            CHECK_NAME(turned)(flags & PYCONV_FFT_POINTS_IN, flags & PYCONV_FFT_LANES_IN, (real *)turns.data,
+                               n, v, first + lane / v, lane % v, m, in + 2 * m);
+        }
         for (ptrdiff_t k = 0; k < n; k++) {
             long double x = 0, y = 0;
             for (ptrdiff_t m = 0; m < n; m++) {
-                const double *at = z + 2 * (m * from[0] + lane % v * from[1] + lane / v * from[2]);
                 const double *root = roots + 2 * (k * m % n);
-                x += at[0] * root[0] + at[1] * root[1];
-                y += at[1] * root[0] - at[0] * root[1];
+                x += in[2 * m] * root[0] + in[2 * m + 1] * root[1];
+                y += in[2 * m + 1] * root[0] - in[2 * m] * root[1];
             }
             want[2 * k] = (double)x;
             want[2 * k + 1] = (double)y;
+            CHECK_NAME(turned)(flags & PYCONV_FFT_POINTS_OUT, flags & PYCONV_FFT_LANES_OUT,
+                               (real *)turns.data, n, v, first + lane / v, lane % v, k, want + 2 * k);
             largest = fmax(largest, fmax(fabs(want[2 * k]), fabs(want[2 * k + 1])));
         }
         /* Two roundings of the largest at each of log2 n levels: of a root, and of a sum. */
@@ -80,19 +115,20 @@ static void CHECK_NAME(fft_case)(const KERNELS *kernels, const char *isa, ptrdif
         }
     }
     free(roots);
+    free(in);
     free(want);
     free(z);
     wrong += !guarded_free(re) + !guarded_free(im) + !guarded_free(to_re) + !guarded_free(to_im) +
-             !guarded_free(w) + !guarded_free(scratch);
-    CHECK(wrong == 0, "%s fft of %td points, %td blocks, form %d: %ld wrong", isa, n, blocks, in_place,
-          wrong);
+             !guarded_free(w) + !guarded_free(scratch) + !guarded_free(turns);
+    CHECK(wrong == 0, "%s fft of %td points, %td blocks, form %d: %ld wrong", isa, n, blocks, form, wrong);
 }
 
 static void CHECK_NAME(fft)(const KERNELS *kernels, const char *isa) {
-    const ptrdiff_t sizes[] = {16, 32, 48, 64, 96, 128, 144, 192, 256, 384, 512};
+    const ptrdiff_t sizes[] = {16, 32, 48, 64, 80, 96, 128, 144, 192, 240, 256, 400, 512, 768};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-        for (int form = 0; form < 4; form++)
-            CHECK_NAME(fft_case)(kernels, isa, sizes[i], i < 4 ? 3 : 1, form);
+        for (int form = 0; form < 8; form++)
+            CHECK_NAME(fft_case)(kernels, isa, sizes[i], i < 5 ? 3 : 1, form);
+    CHECK_NAME(fft_case)(kernels, isa, 2048, 1, 3);
 }
 
 static void CHECK_NAME(fft_multiply)(const KERNELS *kernels, const char *isa) {
