@@ -108,9 +108,9 @@ def conv2d(
     layout : {"NCHW", "NHWC"}
         Of `x`, `residual` and the result.
     padding_mode : {"zeros", "reflect", "replicate", "circular"}
-        What stands outside the image. Zeros take part in the sums: where a tap that is NaN or infinite meets
-        them, the output is NaN. That is so in the strict class; the others spoil all outputs of such a filter,
-        and ``strassen`` those of other filters, too.
+        What stands outside the image. Zeros take part in the sums: where a tap that is NaN or infinite
+        meets them, the output is NaN. That is so in the strict class; the others spoil all outputs of such a
+        filter, and ``strassen`` those of other filters, too.
     activation : None, "relu", "relu6" or ("clip", lo, hi)
         Applied last. NaN stays NaN.
     residual : array_like, optional
