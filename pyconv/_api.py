@@ -157,7 +157,7 @@ def conv2d(
     Notes
     -----
     The classes bound the error of each output on every input. Let eps be 2**-24, or 2**-53 for float64, K
-    the number of products in an output and ``c = min(K, 256) + ceil(K / 256) + 2``:
+    the number of products in an output and ``c = min(K, 256) + ceil(K / 128) + 2``:
 
     - strict: ``|y - exact| <= c eps A``, where A is the same convolution of absolute values, with
       ``|bias| + |residual|``. Windows of zeros give exact zeros, integers whose sums fit are exact, and a

@@ -67,6 +67,7 @@ cdef enum:
     FULL = 3
     SHORTEST = 10000000       # of the pauses, in ns
     LONGEST = 1000000000
+    CROWDED_RUN = 100000000
 
 
 cdef inline bint crowd_step(crowd_t *c, int64_t now, int64_t switches) noexcept nogil:
@@ -75,8 +76,8 @@ cdef inline bint crowd_step(crowd_t *c, int64_t now, int64_t switches) noexcept 
     c.seen, c.switches = now, switches
     if c.level < FULL:
         return now < c.until
-    # A pause that ended long ago has nothing to do with this crowd.
-    c.pause = min(2 * c.pause, LONGEST) if 0 < now - c.until < c.pause else SHORTEST
+    # A pause that ended long ago has nothing to do with this crowd; one crowded run alone takes tens of milliseconds.
+    c.pause = min(2 * c.pause, LONGEST) if 0 < now - c.until < c.pause + CROWDED_RUN else SHORTEST
     c.until = now + c.pause
     c.level = 0
     return True

@@ -50,7 +50,7 @@ def relative_error(y, exact):
 def class_bound(accuracy, weight):
     """What a class allows, in roundings of A or E (see ``accuracy`` in `pyconv.conv2d`)."""
     k = weight[0].size
-    strict = min(k, 256) + -(-k // 256) + 2
+    strict = min(k, 256) + -(-k // 128) + 2
     return {"strict": strict, "standard": 160 * (strict + 24), "fast": 640 * (strict + 24)}[accuracy]
 
 

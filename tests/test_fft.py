@@ -247,6 +247,8 @@ def test_huge_sizes_have_huge_needs():
         row = next(r for r in pyconv.explain(x_shape, w_shape, **keywords).rows if r["algorithm"] == "fft")
         if "dilation" in keywords:
             assert "16384 rows" in row["reason"]
+        elif "stride" in keywords:
+            assert "bound of its error" in row["reason"]  # a million channels are one chain
         else:
             assert row["workspace_bytes"] > 0 and row["packed_bytes"] > 0 and row["predicted_seconds"] > 0
 
