@@ -36,6 +36,11 @@ cdef extern from *:
     #else
     #define PYCONV_FINALIZING _Py_IsFinalizing
     #endif
+    #if PY_VERSION_HEX < 0x030c0000
+    /* Cython asks before each prange in a nogil function, to release the GIL if it is held. While the interpreter ends, every
+       thread hears yes, and ends the process by releasing what it hasn't. */
+    #define PyGILState_Check() 0
+    #endif
     """
     int raise_pending "pyconv_raised"() except -1
     int PyErr_CheckSignals() noexcept
