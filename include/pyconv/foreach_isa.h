@@ -31,10 +31,16 @@
 #define PYCONV_TARGET(isa)                                                                                   \
     PYCONV_PRAGMA(clang attribute push(__attribute__((target(isa))), apply_to = function))
 #define PYCONV_TARGET_END PYCONV_PRAGMA(clang attribute pop)
-#define PYCONV_UNROLL PYCONV_PRAGMA(clang loop unroll(full))
 #else
 #define PYCONV_TARGET(isa) PYCONV_PRAGMA(GCC push_options) PYCONV_PRAGMA(GCC target(isa))
 #define PYCONV_TARGET_END PYCONV_PRAGMA(GCC pop_options)
+#endif
+/* Loops over registers; under a sanitizer each step of one would be instrumented, for hours. */
+#if defined PYCONV_NO_UNROLL
+#define PYCONV_UNROLL
+#elif defined __clang__
+#define PYCONV_UNROLL PYCONV_PRAGMA(clang loop unroll(full))
+#else
 #define PYCONV_UNROLL PYCONV_PRAGMA(GCC unroll 32)
 #endif
 
@@ -45,19 +51,23 @@
 #include "foreach_isa.h"
 #undef PYCONV_ISA
 
-#if defined __x86_64__
+#if defined PYCONV_HAS_avx2
 PYCONV_TARGET("avx2,fma")
 #define PYCONV_ISA avx2
 #include "foreach_isa.h"
 #undef PYCONV_ISA
 PYCONV_TARGET_END
+#endif
 
+#if defined PYCONV_HAS_avx512
 PYCONV_TARGET("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")
 #define PYCONV_ISA avx512
 #include "foreach_isa.h"
 #undef PYCONV_ISA
 PYCONV_TARGET_END
-#elif defined __aarch64__
+#endif
+
+#if defined PYCONV_HAS_neon
 #define PYCONV_ISA neon
 #include "foreach_isa.h"
 #undef PYCONV_ISA

@@ -125,6 +125,17 @@ typedef struct pyconv_kernels {
 const pyconv_kernels_t *pyconv_kernels_select(int max_level);
 
 #if defined PYCONV_KERNELS_DEFINE
+/* What is compiled: all that the processor may have, unless PYCONV_ONLY_<isa> asks for that one and scalar. */
+#if defined __x86_64__ && !defined PYCONV_ONLY_scalar && !defined PYCONV_ONLY_avx512
+#define PYCONV_HAS_avx2
+#endif
+#if defined __x86_64__ && !defined PYCONV_ONLY_scalar && !defined PYCONV_ONLY_avx2
+#define PYCONV_HAS_avx512
+#endif
+#if defined __aarch64__ && !defined PYCONV_ONLY_scalar
+#define PYCONV_HAS_neon
+#endif
+
 #include "foreach_isa.h"
 
 #define PYCONV_TABLE_OF(T, isa)                                                                              \
@@ -139,21 +150,27 @@ const pyconv_kernels_t *pyconv_kernels_select(int max_level);
                                                             .f64 = PYCONV_TABLE_OF(f64, isa_)}
 
 PYCONV_TABLE(scalar);
-#if defined __x86_64__
+#if defined PYCONV_HAS_avx2
 PYCONV_TABLE(avx2);
+#endif
+#if defined PYCONV_HAS_avx512
 PYCONV_TABLE(avx512);
-#elif defined __aarch64__
+#endif
+#if defined PYCONV_HAS_neon
 PYCONV_TABLE(neon);
 #endif
 
 const pyconv_kernels_t *pyconv_kernels_select(int max_level) {
     const pyconv_kernels_t *best = &pyconv_kernels__scalar;
-#if defined __x86_64__
+#if defined PYCONV_HAS_avx2
     if (max_level >= PYCONV_ISA_avx2 && pyconv_cpu_supports(PYCONV_ISA_avx2))
         best = &pyconv_kernels__avx2;
+#endif
+#if defined PYCONV_HAS_avx512
     if (max_level >= PYCONV_ISA_avx512 && pyconv_cpu_supports(PYCONV_ISA_avx512))
         best = &pyconv_kernels__avx512;
-#elif defined __aarch64__
+#endif
+#if defined PYCONV_HAS_neon
     if (max_level >= PYCONV_ISA_neon)
         best = &pyconv_kernels__neon;
 #endif

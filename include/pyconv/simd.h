@@ -13,7 +13,11 @@
 #define NAME(op) PYCONV_PASTE4(pyconv_, PYCONV_T, PYCONV_PASTE(_, op), PYCONV_PASTE(__, PYCONV_ISA))
 #define real PYCONV_PASTE(pyconv_, PYCONV_T)
 #define vec NAME(vec)
+#if defined PYCONV_NO_UNROLL
+#define INLINE static inline
+#else
 #define INLINE static inline __attribute__((always_inline))
+#endif
 
 #if PYCONV_LEVEL == PYCONV_ISA_avx512
 #define VECTOR_BYTES 64

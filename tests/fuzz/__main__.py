@@ -31,9 +31,6 @@ def use_the_installed_package():
         sys.path.append(str(HERE))
 
 
-HANG = 300  # seconds for one problem and the shrinking of what it finds, on a busy machine
-
-
 class Run:
     """Workers, what they found, and one successor for each that dies."""
 
@@ -111,10 +108,10 @@ class Run:
         while process.poll() is None:
             time.sleep(0.2)
             begun = RECORD.unpack(Path(path).read_bytes())[4]
-            if time.time() - begun > HANG or len(self.findings) >= self.options.findings:
+            if time.time() - begun > self.options.hang or len(self.findings) >= self.options.findings:
                 process.kill()
                 process.wait()
-                return time.time() - begun > HANG
+                return time.time() - begun > self.options.hang
         return False
 
     def _died(self, process, number, hung):
@@ -128,29 +125,29 @@ class Run:
         p = draw(o.seed, number, algorithms, o.isa or available, o.fixed)
 
         def fails(q):
-            return alone(line(q), o.mutation)[0]
+            return alone(line(q), o.hang, o.mutation)[0]
 
-        kind, text = alone(line(p), o.mutation)
+        kind, text = ("hang", None) if hung else alone(line(p), o.hang, o.mutation)
         small = shrink(p, fails, o.shrink) if kind not in (None, "hang") else p
-        what = "hang" if hung else f"the worker ended with {process.returncode}"
+        what = f"no end after {o.hang} s" if hung else f"the worker ended with {process.returncode}"
         self.report({"number": number, "kind": kind or "worker", "text": text or what, "problem": line(p),
                      "small": line(small)})  # fmt: skip
 
 
-def alone(text, mutation=None):
+def alone(text, seconds, mutation=None):
     """(kind, text) of a problem in a process of its own, or (None, None)."""
     fault = ["--mutation", mutation] if mutation else []
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "tests.fuzz", "--problem", text, *fault],
-            capture_output=True, text=True, env=environment(), cwd=ROOT, timeout=HANG,
+            capture_output=True, text=True, env=environment(), cwd=ROOT, timeout=seconds,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return "hang", f"no end after {HANG} s"
+        return "hang", f"no end after {seconds} s"
     if done.returncode not in (0, 1):
         return f"exit code {done.returncode}", done.stderr[-2000:]
     lines = [json.loads(each) for each in done.stdout.splitlines() if each.startswith("{")]
-    return (lines[-1].get("kind"), lines[-1].get("text")) if lines else ("output", done.stdout[-500:])
+    return (lines[-1].get("kind"), lines[-1].get("text")) if lines else ("death", done.stderr[-2000:])
 
 
 def environment():
@@ -181,6 +178,7 @@ def parsed(arguments):
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="fix a key of all problems"
     )
+    parser.add_argument("--hang", type=float, default=120, help="seconds for a problem and its shrinking")
     parser.add_argument("--shrink", type=float, default=60, help="seconds to shrink a problem that kills")
     parser.add_argument("--problem", help="run this one problem, a line of JSON, again")
     parser.add_argument("--mutation", help="plant a fault of mutations.py")

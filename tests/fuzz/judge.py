@@ -42,9 +42,12 @@ def _values(y, truth, p, strict, dtype):
     else:
         # An image with a value that isn't finite may be lost as a whole, the others not.
         finite = finite & _alone(finite, p)
-        bound = np.broadcast_to(_largest(np.where(np.isfinite(size), size, 0), p), y.shape) * (
-            8 * truth.terms + 400
-        )
+        largest = _largest(np.where(np.isfinite(size), size, 0), p)
+        if truth.cap is not None:
+            # What transforms carry along though no output shows it.
+            whole = truth.cap.reshape(largest.shape)
+            finite, largest = finite & np.isfinite(whole), largest + np.where(np.isfinite(whole), whole, 0)
+        bound = np.broadcast_to(largest, y.shape) * (8 * truth.terms + 400)
     bound = (bound * 1.01 + truth.inherited) * ULP[name]
     # Products that underflow, once each; transforms multiply that.
     least = TINY["float32" if name == "float16" else name]

@@ -37,6 +37,9 @@ class Truth:
     size: np.ndarray
     terms: int
     inherited: object = 0.0  # of an operator before this one: A times terms, carried through
+    cap: object = (
+        None  # per image, what A can't exceed even where no output shows it; not finite where x isn't
+    )
     fan: int = 1  # terms of the last sum, where what underflows before it counts so often
 
 
@@ -120,14 +123,19 @@ def said(activation):
     return tuple(activation) if isinstance(activation, list) else activation
 
 
-def finished(value, size, bias, residual, p, terms, inherited=0.0, fan=1):
+def finished(value, size, bias, residual, p, terms, inherited=0.0, fan=1, cap=None):
     """Bias, residual and activation on both sides; the truth in the shape of the result."""
     if bias is not None:
         value, size = value + bias[:, None, None], size + np.abs(bias)[:, None, None]
     value, size = arranged(value, p), arranged(size, p)
     if residual is not None:
         value, size = value + residual, size + np.abs(residual)
-    return Truth(clip(value, p["activation"]), size, terms + 2, inherited, fan)
+    return Truth(clip(value, p["activation"]), size, terms + 2, inherited, cap, fan)
+
+
+def cap(x, w):
+    """max |x| of each image, times the sum of |w|"""
+    return np.abs(x).max(axis=(1, 2, 3), initial=0) * np.abs(w).sum()
 
 
 def words(p):
@@ -181,7 +189,7 @@ def conv2d(p):
 
     def truth():
         value, size = exact.correlate(x, w, g), exact.correlate(np.abs(x), np.abs(w), g)
-        return finished(value, size, bias, residual, p, p["icg"] * p["kh"] * p["kw"])
+        return finished(value, size, bias, residual, p, p["icg"] * p["kh"] * p["kw"], cap=cap(x, w))
 
     case = Case(p, result, data.operands, None, truth)
     if p["via"] == "c":
@@ -305,7 +313,8 @@ def partial(p):
             value, size = value + bias[:, None, None], size + np.abs(bias)[:, None, None]
         value = np.concatenate([clip(value, p["activation"]), x[:, count:]], 1)
         size = np.concatenate([size, np.abs(x[:, count:])], 1)
-        return Truth(arranged(value, p), arranged(size, p), p["icg"] * p["kh"] * p["kw"] + 2)
+        terms = p["icg"] * p["kh"] * p["kw"] + 2
+        return Truth(arranged(value, p), arranged(size, p), terms, cap=cap(x, w))
 
     case = Case(p, arranged(x, p).shape, data.operands, None, truth)
     saved = arranged(x, p).astype(p["dtype"])
@@ -386,7 +395,8 @@ def transposed(p):
     def truth():
         g = _Strides(p)
         value, magnitude = exact.paint(x, w, g, size, cut), exact.paint(np.abs(x), np.abs(w), g, size, cut)
-        return finished(value, magnitude, bias, None, p, p["icg"] * p["kh"] * p["kw"])
+        terms = p["icg"] * p["kh"] * p["kw"]
+        return finished(value, magnitude, bias, None, p, terms, cap=cap(x, w))
 
     case = Case(p, arranged(np.empty((images(p), filters, *size)), p).shape, data.operands, None, truth)
     x_shape = arranged(x, p).shape
@@ -418,7 +428,8 @@ def backward_input(p):
         cut, size = (g.rows[0], g.columns[0]), (p["ih"], p["iw"])
         value = exact.paint(dy, w, _Strides(p), size, cut)
         magnitude = exact.paint(np.abs(dy), np.abs(w), _Strides(p), size, cut)
-        return finished(value, magnitude, None, None, p, p["ocg"] * p["kh"] * p["kw"])
+        terms = p["ocg"] * p["kh"] * p["kw"]
+        return finished(value, magnitude, None, None, p, terms, cap=cap(dy, w))
 
     run = lambda out, workspace: pyconv.conv2d_backward_input(shape, given_w, given, out=out, **keywords)  # noqa: E731
     return Case(p, shape, data.operands, run, truth)
