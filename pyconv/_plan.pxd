@@ -58,6 +58,9 @@ ctypedef struct plan_t:
     const void *record          # or NULL
     size_t budget               # bytes of workspace and weights
     void *owned                 # one block: packed weights, then bias, then the record
+    # Of "auto" under a budget: the plain loop, which needs no record of weights that aren't finite. Else NULL.
+    const algorithm_t *fallback
+    needs_t fallback_need
 
 
 cdef inline void *aligned_in(void *block) noexcept nogil:
@@ -89,9 +92,13 @@ cdef inline int plan_create(plan_t *plan, const pyconv_conv2d_t *d, const algori
     plan.recorded = 0
     plan.record = NULL
     plan.budget = <size_t>d.max_workspace if d.max_workspace >= 0 else TOO_LARGE - 1
+    plan.fallback = NULL
     cdef int index = d.algorithm
     if index < 0:
         index = choose(table, &plan.problem, d, plan.threads, borrow)
+        if d.max_workspace >= 0:
+            plan.fallback = &table[0]
+            plan.fallback_need = needs(plan.fallback, &plan.problem, d, plan.threads, borrow)
     plan.algorithm = &table[index]
     plan.need = needs(plan.algorithm, &plan.problem, d, plan.threads, borrow)
     return plan.need.status
@@ -121,7 +128,7 @@ cdef inline int plan_pack(plan_t *plan, const void *weight, const void *bias) no
     """
     weight OIHW, bias NULL or (oc,), both contiguous and of the problem's dtype.
 
-    Over budget is what weights that aren't finite alone can make a plan.
+    Over budget is what weights that aren't finite alone can make a plan, of an algorithm that was named.
     """
     cdef const problem_t *p = &plan.problem
     cdef const problem_t *q = &plan.need.inner
@@ -133,7 +140,9 @@ cdef inline int plan_pack(plan_t *plan, const void *weight, const void *bias) no
     if plan.nonfinite and (plan.algorithm.packed(q) > 0 or q.dtype != p.dtype):
         plan.recorded = record_bytes(p)
         if plus(plan.need.workspace, plan_packed_bytes(plan)) > plan.budget:
-            return PYCONV_STATUS_OVER_BUDGET
+            if plan.fallback == NULL:
+                return PYCONV_STATUS_OVER_BUDGET
+            plan.algorithm, plan.need, plan.recorded = plan.fallback, plan.fallback_need, 0
     size = plan_owned_bytes(plan, bias != NULL)
     if size > 0:
         plan.owned = alloc_weights(plus(size, 63))

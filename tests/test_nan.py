@@ -268,3 +268,18 @@ def test_looser_classes_spoil_the_whole_filter(layout):
             assert np.isfinite(np.delete(y, 5, 1)).all(), plan.algorithm
         seen += 1
     assert seen > 3
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_auto_finds_room_for_weights_that_are_not_finite(layout):
+    """A budget that has room for packed weights, not for the record of those that aren't finite."""
+    x, w = np.ones((1, 16, 16, 16), "f4"), np.ones((8, 16, 3, 3), "f4")
+    free = pyconv.plan(x.shape, w, padding=1, layout=layout, accuracy="strict")
+    budget = free.workspace_bytes + free.packed_bytes
+    w[2, 3, 0, 0] = np.nan
+    plan = pyconv.plan(x.shape, w, padding=1, layout=layout, accuracy="strict", max_workspace=budget)
+    assert plan.workspace_bytes + plan.packed_bytes <= budget
+    right = pyconv.plan(x.shape, w, padding=1, layout=layout, accuracy="strict")(x)
+    np.testing.assert_array_equal(np.isnan(plan(x)), np.isnan(right))
+    with pytest.raises(pyconv.UnsupportedError, match="NaN or infinite"):
+        pyconv.plan(x.shape, w, padding=1, layout=layout, algorithm=free.algorithm, max_workspace=budget)
