@@ -133,9 +133,12 @@ def finished(value, size, bias, residual, p, terms, inherited=0.0, fan=1, cap=No
     return Truth(clip(value, p["activation"]), size, terms + 2, inherited, cap, fan)
 
 
-def cap(x, w):
-    """max |x| of each image, times the sum of |w|"""
-    return np.abs(x).max(axis=(1, 2, 3), initial=0) * np.abs(w).sum()
+def cap(x, w, p):
+    """max |x| of each image, times the sum of |w|; infinite where transforms may overflow, see README."""
+    most = np.finfo("f8" if p["dtype"] == "float64" else "f4").max
+    pixel, filters = np.abs(x).max(axis=(1, 2, 3), initial=0), np.abs(w)
+    sums = filters.sum(axis=(2, 3)).max(initial=0)
+    return np.where((pixel > most / 4.3) | (sums > most / 3.5), np.inf, pixel * filters.sum())
 
 
 def words(p):
@@ -189,7 +192,7 @@ def conv2d(p):
 
     def truth():
         value, size = exact.correlate(x, w, g), exact.correlate(np.abs(x), np.abs(w), g)
-        return finished(value, size, bias, residual, p, p["icg"] * p["kh"] * p["kw"], cap=cap(x, w))
+        return finished(value, size, bias, residual, p, p["icg"] * p["kh"] * p["kw"], cap=cap(x, w, p))
 
     case = Case(p, result, data.operands, None, truth)
     if p["via"] == "c":
@@ -314,7 +317,7 @@ def partial(p):
         value = np.concatenate([clip(value, p["activation"]), x[:, count:]], 1)
         size = np.concatenate([size, np.abs(x[:, count:])], 1)
         terms = p["icg"] * p["kh"] * p["kw"] + 2
-        return Truth(arranged(value, p), arranged(size, p), terms, cap=cap(x, w))
+        return Truth(arranged(value, p), arranged(size, p), terms, cap=cap(x, w, p))
 
     case = Case(p, arranged(x, p).shape, data.operands, None, truth)
     saved = arranged(x, p).astype(p["dtype"])
@@ -396,7 +399,7 @@ def transposed(p):
         g = _Strides(p)
         value, magnitude = exact.paint(x, w, g, size, cut), exact.paint(np.abs(x), np.abs(w), g, size, cut)
         terms = p["icg"] * p["kh"] * p["kw"]
-        return finished(value, magnitude, bias, None, p, terms, cap=cap(x, w))
+        return finished(value, magnitude, bias, None, p, terms, cap=cap(x, w, p))
 
     case = Case(p, arranged(np.empty((images(p), filters, *size)), p).shape, data.operands, None, truth)
     x_shape = arranged(x, p).shape
@@ -429,7 +432,7 @@ def backward_input(p):
         value = exact.paint(dy, w, _Strides(p), size, cut)
         magnitude = exact.paint(np.abs(dy), np.abs(w), _Strides(p), size, cut)
         terms = p["ocg"] * p["kh"] * p["kw"]
-        return finished(value, magnitude, None, None, p, terms, cap=cap(dy, w))
+        return finished(value, magnitude, None, None, p, terms, cap=cap(dy, w, p))
 
     run = lambda out, workspace: pyconv.conv2d_backward_input(shape, given_w, given, out=out, **keywords)  # noqa: E731
     return Case(p, shape, data.operands, run, truth)
