@@ -149,7 +149,7 @@ def test_transpose_by_torch(x_shape, w_shape, keywords, layout):
     padding=st.integers(0, 2) | st.sampled_from(["valid", "same", "same_lower", "full", ((0, 2), (1, 0))]),
 )
 def test_backward_input(layout, groups, size, kernel, stride, dilation, padding):
-    """<conv2d(x), dy> = <x, dx>, and exactly so for small integers in class strict: a column of the gradient at a time."""
+    """<conv2d(x), dy> = <x, dx>, and exactly so for small integers in class strict: a column at a time."""
     with pyconv.config(accuracy="strict"):
         x, w = integers((2, 2 * groups, *size), "f8"), integers((3 * groups, 2, *kernel), "f8", 1)
         keywords = {
