@@ -71,7 +71,7 @@ class BuildExt(build_ext):
 
 kernels = Extension(
     "pyconv._kernels",
-    ["pyconv/_kernels.pyx", "pyconv/_simd.c"],
+    ["pyconv/_kernels.pyx", "pyconv/core/kernels.c"],
     include_dirs=["include", numpy.get_include()],
     library_dirs=[str(Path(numpy.get_include()).parent / "lib")],
     libraries=["npymath"],

@@ -9,14 +9,17 @@ Prints the largest error of an output in roundings (2^-24 of A or E, see the not
 
 import argparse
 import pathlib
+import sys
 
 import numpy as np
 import report
-import tables
-from kinds import DATA
+from lib import tables
+from lib.kinds import DATA
 
 import pyconv
-from pyconv._reference import conv2d, error_scale, roundings
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
+from reference import conv2d, error_scale, roundings
 
 BEGIN, END = "<!-- accuracy:begin -->", "<!-- accuracy:end -->"
 SMALL = "small images"

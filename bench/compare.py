@@ -10,16 +10,9 @@ import argparse
 import pathlib
 import re
 
-import contest
-import machine
-import plots
-import pool
-import reference
-import results
-import shapes
-import tables
 import tqdm
-from peers import NAMES, SUBJECT
+from lib import contest, machine, plots, pool, reference, results, shapes, tables
+from lib.peers import NAMES, SUBJECT
 
 HERE = pathlib.Path(__file__).parent
 

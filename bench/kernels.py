@@ -16,7 +16,7 @@ import shlex
 import subprocess
 import tempfile
 
-import tables
+from lib import tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FLAGS = ["-std=gnu11", "-O3", "-Wno-psabi", f"-I{ROOT / 'include'}"]

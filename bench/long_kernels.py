@@ -13,12 +13,11 @@ has threads.
 import argparse
 import math
 
-import machine
 import numpy as np
 import scipy.fft
 import scipy.ndimage
 import scipy.signal
-import timing
+from lib import machine, timing
 
 import pyconv
 

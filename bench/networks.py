@@ -9,16 +9,10 @@ A pooling between stages is replaced by taking every second pixel: nothing but c
 import argparse
 import pathlib
 
-import contest
-import machine
-import plots
-import pool
-import results
-import stacks
-import tables
 import tqdm
 from compare import numbers, words
-from peers import SUBJECT
+from lib import contest, machine, plots, pool, results, stacks, tables
+from lib.peers import SUBJECT
 
 PEERS = ["torch", "onnxruntime"]
 

@@ -11,10 +11,8 @@ so the geometric mean of their changes is the machine's. The exit status is 1 if
 import argparse
 import math
 
-import results
-import tables
-import timing
-from peers import SUBJECT
+from lib import results, tables, timing
+from lib.peers import SUBJECT
 
 
 def pairs(old, new):

@@ -15,11 +15,8 @@ import random
 import statistics
 import time
 
-import machine
-import results
-import shapes
-import tables
 import tqdm
+from lib import machine, results, shapes, tables
 
 HERE = pathlib.Path(__file__).parent
 HOPELESS = 5  # times the fastest so far: one call is enough
@@ -118,7 +115,7 @@ def fastest(plans, x, seconds, clock):
 def judge(layer, layout, options):
     """The record of one layer."""
     import numpy as np
-    from peers.pyconv import FROM_NCHW
+    from lib.peers.pyconv import FROM_NCHW
 
     import pyconv
 

@@ -10,11 +10,8 @@ import argparse
 import os
 import pathlib
 
-import machine
-import plots
-import results
-import tables
-from peers import SUBJECT
+from lib import machine, plots, results, tables
+from lib.peers import SUBJECT
 
 BEGIN, END = "<!-- performance:begin -->", "<!-- performance:end -->"
 CAPTIONS = {

@@ -16,8 +16,7 @@ import tempfile
 import time
 
 import numpy as np
-import shapes
-import tables
+from lib import shapes, tables
 
 import pyconv
 

@@ -9,13 +9,9 @@ import os
 import signal
 import sys
 
-import memory
 import numpy as np
-import reference
-import shapes
-import stacks
-import timing
-from peers import Unsupported
+from lib import memory, reference, shapes, stacks, timing
+from lib.peers import Unsupported
 
 TOLERANCE = (
     1e-3  # relative L2: more than any accuracy class loses, far less than a wrong weight or pixel makes
@@ -28,7 +24,7 @@ class Servant:
     """Holds the prepared calls of one library; its public methods are the requests."""
 
     def __init__(self, peer, threads, options):
-        self._peer = importlib.import_module(f"peers.{peer}")
+        self._peer = importlib.import_module(f"lib.peers.{peer}")
         self._threads, self._options, self._prepared = threads, options, {}
 
     def greet(self):

@@ -15,13 +15,13 @@ from . import _quota, cost
 from ._api import algorithms, conv2d, plan
 from ._config import config
 from ._explain import Report, explain
-from ._factorize import Factorization, FactorizedPlan, factorize
-from ._gradients import conv2d_backward_input, conv2d_backward_weight, plan_conv2d_backward_weight
-from ._operators import conv1d, depthwise_conv2d, partial_conv2d, pointwise_conv2d
-from ._phases import TransposedPlan
 from ._report import get_include, show_config
-from ._separable import SeparablePlan, plan_separable_conv2d, separable_conv2d
-from ._transpose import conv_transpose2d, plan_conv_transpose2d
+from .operators.channels import conv1d, depthwise_conv2d, partial_conv2d, pointwise_conv2d
+from .operators.factorize import Factorization, FactorizedPlan, factorize
+from .operators.gradients import conv2d_backward_input, conv2d_backward_weight, plan_conv2d_backward_weight
+from .operators.phases import TransposedPlan
+from .operators.separable import SeparablePlan, plan_separable_conv2d, separable_conv2d
+from .operators.transpose import conv_transpose2d, plan_conv_transpose2d
 
 _kernels.set_cpu_quota(_quota.whole_cpus())
 

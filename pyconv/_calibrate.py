@@ -218,7 +218,7 @@ def measure_here():
     Returns
     -------
     dict
-        As `_rates.pxd` describes them.
+        As `core/rates.pxd` describes them.
     """
     info = _kernels.build_info()
     l2, last = _kernels.cache_sizes()

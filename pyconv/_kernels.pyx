@@ -4,14 +4,14 @@
 from libc.stdint cimport int64_t, uintptr_t
 cimport numpy as cnp
 
-from pyconv._types cimport *
-from pyconv._blas cimport blas_init
-from pyconv._choose cimport ALGORITHMS, fill_table
-from pyconv._plan cimport (
+from pyconv.core.types cimport *
+from pyconv.core.blas cimport blas_init
+from pyconv.core.choose cimport ALGORITHMS, fill_table
+from pyconv.core.plan cimport (
     aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_packed_bytes, plan_run, plan_t,
 )
-from pyconv._threads cimport watch_forks
-from pyconv._weights cimport weight_bytes
+from pyconv.core.threads cimport watch_forks
+from pyconv.core.weights cimport weight_bytes
 
 import os
 import threading
@@ -25,7 +25,7 @@ fill_table(table)
 if blas_init() != 0 or watch_forks() != 0:
     raise MemoryError("cannot register what a fork must do")
 
-include "_c_api.pxi"
+include "extension/c_api.pxi"
 
 cdef extern from *:
     """
@@ -76,9 +76,9 @@ cdef bint interrupted() noexcept nogil:
         return PyErr_CheckSignals() != 0
 
 
-include "_describe.pxi"
-include "_arrays.pxi"
-include "_explain.pxi"
+include "extension/describe.pxi"
+include "extension/arrays.pxi"
+include "extension/explain.pxi"
 
 
 cdef class Plan:
@@ -325,6 +325,6 @@ cdef class Plan:
         ))
 
 
-include "_operators.pxi"
-include "_machine.pxi"
-include "_measure.pxi"
+include "extension/operators.pxi"
+include "extension/machine.pxi"
+include "extension/measure.pxi"

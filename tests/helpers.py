@@ -8,9 +8,9 @@ import sys
 import tempfile
 
 import numpy as np
+from reference import conv2d as reference
 
 import pyconv
-from pyconv._reference import conv2d as reference
 
 # Accuracy classes, strictest first.
 CLASSES = ("strict", "standard", "fast")

@@ -3,8 +3,7 @@
 
 import numpy as np
 import pytest
-
-from pyconv._reference import pair, sides
+from reference import pair, sides
 
 
 def torch_conv2d(

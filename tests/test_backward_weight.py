@@ -6,9 +6,9 @@ import pytest
 from helpers import ULP, Guarded, integers, normal, reference
 from hypothesis import given
 from hypothesis import strategies as st
+from reference import pair, sides
 
 import pyconv
-from pyconv._reference import pair, sides
 
 LAYOUTS = ["NCHW", "NHWC"]
 

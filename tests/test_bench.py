@@ -17,17 +17,11 @@ for name in ("matplotlib", "psutil", "rich", "tqdm"):
 BENCH = pathlib.Path(__file__).parents[1] / "bench"
 sys.path.insert(0, str(BENCH))
 import accuracy  # noqa: E402
-import memory  # noqa: E402
-import plots  # noqa: E402
-import reference  # noqa: E402
 import regress  # noqa: E402
 import regret  # noqa: E402
 import report  # noqa: E402
-import results  # noqa: E402
-import shapes  # noqa: E402
 import shares  # noqa: E402
-import stacks  # noqa: E402
-import timing  # noqa: E402
+from lib import memory, plots, reference, results, shapes, stacks, timing  # noqa: E402
 
 import pyconv  # noqa: E402
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from helpers import class_bound, normal, plans, rng
 from helpers import reference as conv2d
+from reference import error_scale, roundings, wider
 
 import pyconv
-from pyconv._reference import error_scale, roundings, wider
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "bench"))
 from kinds import DATA

@@ -73,7 +73,7 @@ def judge(x, w, stride=(1, 1), padding=(0, 0), dilation=(1, 1), groups=1):
 def assert_within_bound(y, want, x, w):
     """Every output is within 4 + log2(points of a transform) roundings of |x| |w|, norms of image and filter.
 
-    A proof gives 18 times the logarithm (fft_bound in _algo_fft.pxd), random data a tenth of that.
+    A proof gives 18 times the logarithm (fft_bound in algorithms/fft.pxd), random data a tenth of that.
     """
     images = np.linalg.norm(x.reshape(len(x), -1).astype("f8"), axis=1).max()
     filters = np.linalg.norm(w.reshape(len(w), -1).astype("f8"), axis=1).max()

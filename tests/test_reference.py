@@ -8,8 +8,7 @@ from helpers import normal, reference, relative_error
 from hypothesis import given
 from judge import torch_conv2d
 from problems import problems
-
-from pyconv._reference import sides
+from reference import sides
 
 
 def test_one_pixel():

@@ -84,36 +84,36 @@ PYCONV_TARGET_END
 
 #else
 
-#include "simd.h"
+#include "simd/vocabulary.h"
 
-#include "fma_peak.tmpl.h"
-#include "gemm_store.tmpl.h"
+#include "ops/fma_peak.tmpl.h"
+#include "ops/gemm_store.tmpl.h"
 
-#include "gemm.tmpl.h"
-#include "gemm_shifts.tmpl.h"
+#include "ops/gemm.tmpl.h"
+#include "ops/gemm_shifts.tmpl.h"
 
-#include "epilogue.tmpl.h"
-#include "pack.tmpl.h"
+#include "ops/epilogue.tmpl.h"
+#include "ops/pack.tmpl.h"
 
-#include "gemm_planes.tmpl.h"
+#include "ops/gemm_planes.tmpl.h"
 
-#include "transpose.tmpl.h"
+#include "ops/transpose.tmpl.h"
 
-#include "split.tmpl.h"
-#include "spread.tmpl.h"
+#include "ops/split.tmpl.h"
+#include "ops/spread.tmpl.h"
 
-#include "depthwise.tmpl.h"
-#include "depthwise_pixels.tmpl.h"
-#include "depthwise_nhwc.tmpl.h"
+#include "ops/depthwise.tmpl.h"
+#include "ops/depthwise_pixels.tmpl.h"
+#include "ops/depthwise_nhwc.tmpl.h"
 
-#include "depthwise_grad.tmpl.h"
-#include "direct.tmpl.h"
-#include "f2k3_rows.tmpl.h"
+#include "ops/depthwise_grad.tmpl.h"
+#include "ops/direct.tmpl.h"
+#include "ops/f2k3_rows.tmpl.h"
 
-#include "wino.tmpl.h"
+#include "ops/wino.tmpl.h"
 
-#include "fft.tmpl.h"
+#include "ops/fft.tmpl.h"
 
-#include "simd_end.h"
+#include "simd/end.h"
 
 #endif

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""pyconv: a prepared plan per layout and algorithm; "cold" is conv2d, which packs weights in each call."""
+
+import math
+
+import numpy as np
+
+import pyconv
+from lib import stacks
+from lib.peers import Prepared, Unsupported
+
+VERSION = pyconv.__version__
+FROM_NCHW = {"nchw": (0, 1, 2, 3), "nhwc": (0, 2, 3, 1)}
+TO_NCHW = {"nchw": (0, 1, 2, 3), "nhwc": (0, 3, 1, 2)}
+
+
+def variants(options):
+    algorithms = pyconv.algorithms() if options["algorithms"] == ["all"] else options["algorithms"]
+    kinds = ["", " cold"] if options["cold"] else [""]
+    return [
+        f"{layout} {name}{kind}" for layout in options["layouts"] for name in algorithms for kind in kinds
+    ]
+
+
+def keywords(layer, layout, algorithm, threads):
+    """What conv2d and plan share. A named algorithm may be of any accuracy class, "auto" keeps its own."""
+    return {
+        "stride": (layer.sh, layer.sw),
+        "padding": (layer.ph, layer.pw),
+        "dilation": (layer.dh, layer.dw),
+        "groups": layer.g,
+        "layout": layout.upper(),
+        "algorithm": algorithm,
+        "accuracy": "standard" if algorithm == "auto" else "fast",
+        "threads": threads,
+    }
+
+
+def prepare(variant, layer, x, weight, bias, threads):
+    layout, algorithm, *cold = variant.split()
+    x = np.ascontiguousarray(x.transpose(FROM_NCHW[layout]))
+    words = keywords(layer, layout, algorithm, threads)
+    try:
+        plan = pyconv.plan(x.shape, weight, bias, **words)
+    except pyconv.UnsupportedError as error:
+        raise Unsupported(str(error)) from error
+    notes = {name: getattr(plan, name) for name in ("algorithm", "workspace_bytes", "packed_bytes")}
+    run = (lambda: pyconv.conv2d(x, weight, bias, **words)) if cold else (lambda: plan(x))
+    return Prepared(run, lambda y: y.transpose(TO_NCHW[layout]), notes)
+
+
+def floats(count):
+    """An array that starts on a cache line, as pyconv's own results do."""
+    block = np.empty(4 * count + 63, np.uint8)
+    start = -block.ctypes.data % 64
+    return block[start : start + 4 * count].view(np.float32)
+
+
+def prepare_network(variant, stack, image, parameters, threads):
+    """Plans and buffers are made beforehand: one workspace, and as few outputs as are alive at a time."""
+    layout, algorithm = variant.split()[:2]
+    axes = FROM_NCHW[layout]
+    plans = {}
+    for node in stack:
+        shape = tuple(node.layer.x_shape[axis] for axis in axes)
+        words = keywords(node.layer, layout, algorithm, threads) | {
+            "activation": "relu" if node.relu else None
+        }
+        plans[node.name] = pyconv.plan(shape, *parameters[node.name], **words)
+    image = np.ascontiguousarray(image.transpose(axes))
+    workspace = max(plans.values(), key=lambda plan: plan.workspace_bytes).new_workspace()
+    slots, sizes = stacks.slots(stack), {}
+    for name, plan in plans.items():
+        sizes[slots[name]] = max(math.prod(plan.output_shape), sizes.get(slots[name], 0))
+    buffers = {slot: floats(size) for slot, size in sizes.items()}
+
+    def output(name, shape):
+        return buffers[slots[name]][: math.prod(shape)].reshape(shape)
+
+    outputs = {name: output(name, plan.output_shape) for name, plan in plans.items()}
+
+    def convolve(node, x, residual):
+        if node.every > 1:
+            step = slice(None, None, node.every)
+            x = x[:, :, step, step] if layout == "nchw" else x[:, step, step]
+        return plans[node.name](x, outputs[node.name], workspace, residual)
+
+    packed = sum(plan.packed_bytes for plan in plans.values())
+    notes = {"workspace_bytes": workspace.nbytes, "packed_bytes": packed}
+    return Prepared(
+        lambda: stacks.walk(stack, image, convolve), lambda y: y.transpose(TO_NCHW[layout]), notes
+    )

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""PyTorch (oneDNN): eager NCHW and channels_last, channels_last with packed weights, oneDNN's own layout."""
+
+import torch
+import torch.nn.functional as F
+from torch.utils import mkldnn
+
+from lib import stacks
+from lib.peers import Prepared
+
+VERSION = torch.__version__
+
+
+def variants(options):
+    return ["nchw", "channels_last", "prepacked", "mkldnn"]
+
+
+def inferring(function):
+    """Without autograd's bookkeeping."""
+    return torch.inference_mode()(function)
+
+
+@inferring
+def prepare(variant, layer, x, weight, bias, threads):
+    torch.set_num_threads(threads)
+    x, weight, bias = map(torch.from_numpy, (x, weight, bias))
+    shape = (layer.sh, layer.sw), (layer.ph, layer.pw), (layer.dh, layer.dw), layer.g
+    if variant == "mkldnn":
+        module = torch.nn.Conv2d(layer.ic, layer.oc, (layer.kh, layer.kw), *shape).eval()
+        module.weight, module.bias = (torch.nn.Parameter(v, requires_grad=False) for v in (weight, bias))
+        module, x = mkldnn.to_mkldnn(module), x.to_mkldnn()
+        return Prepared(inferring(lambda: module(x)), lambda y: y.to_dense().numpy())
+    if variant != "nchw":
+        x = x.contiguous(memory_format=torch.channels_last)
+    if variant == "channels_last":
+        weight = weight.contiguous(memory_format=torch.channels_last)
+    if variant == "prepacked":
+        stride, padding, dilation, groups = shape
+        form = padding, stride, dilation, groups
+        packed = torch._C._nn.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *form, x.shape)
+        pointwise = torch.ops.mkldnn._convolution_pointwise
+        return Prepared(
+            inferring(lambda: pointwise(x, packed, bias, *form, "none", [], "")), lambda y: y.numpy()
+        )
+    return Prepared(inferring(lambda: F.conv2d(x, weight, bias, *shape)), lambda y: y.numpy())
+
+
+@inferring
+def prepare_network(variant, stack, image, parameters, threads):
+    """Eager calls, as a forward() without batch norm would make them."""
+    torch.set_num_threads(threads)
+    form = torch.channels_last if variant == "channels_last" else torch.contiguous_format
+    image = torch.from_numpy(image).contiguous(memory_format=form)
+    tensors = {
+        name: (torch.from_numpy(weight).contiguous(memory_format=form), torch.from_numpy(bias))
+        for name, (weight, bias) in parameters.items()
+    }
+
+    def convolve(node, x, residual):
+        layer, step = node.layer, slice(None, None, node.every)
+        x = x[:, :, step, step].contiguous(memory_format=form)
+        y = F.conv2d(x, *tensors[node.name], (layer.sh, layer.sw), (layer.ph, layer.pw), 1, layer.g)
+        if residual is not None:
+            y += residual
+        return torch.relu_(y) if node.relu else y
+
+    return Prepared(inferring(lambda: stacks.walk(stack, image, convolve)), lambda y: y.numpy())

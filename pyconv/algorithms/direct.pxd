@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+direct: the plain loop.
+
+y[n][o][p][q] = sum over c, i, j of x[n][c][p*sh - ph0 + i*dh][q*sw - pw0 + j*dw] * w[o][c][i][j], summed in float64,
+CHAIN products at a time, and rounded once. Serves everything, needs no memory, and is what the other algorithms are
+compared with.
+"""
+
+from libc.stdint cimport int64_t
+from cython.parallel cimport prange
+
+from pyconv.core.types cimport *
+from pyconv.core.accuracy cimport CHAIN
+from pyconv.core.half cimport element, half, load, store
+from pyconv.core.tasks cimport poll
+from pyconv.core.problem cimport direct_multiplications
+from pyconv.core.rows cimport padded_source
+from pyconv.core.tail cimport finished
+
+
+cdef inline const char *direct_supports(const problem_t *p) noexcept nogil:
+    return NULL
+
+
+cdef inline size_t direct_workspace(const problem_t *p, int threads) noexcept nogil:
+    return 0
+
+
+cdef inline size_t direct_packed(const problem_t *p) noexcept nogil:
+    return 0
+
+
+cdef inline double direct_seconds(const problem_t *p, int threads) noexcept nogil:
+    return 50e-9 + 2 * direct_multiplications(p) / p.rates.scalar / threads
+
+
+cdef inline double _window(const problem_t *p, const element *x, const element *w, int64_t h0, int64_t w0) noexcept nogil:
+    """One sum; x at the image's first channel of the group, w[icg][kh][kw] at the filter, (h0, w0) the window's corner."""
+    cdef double total = 0
+    cdef double chain = 0
+    cdef int64_t room = CHAIN
+    cdef int64_t i, j, c, h, v, first, last
+    cdef const element *px
+    cdef const element *pw
+    for i in range(p.kh):
+        h = padded_source(h0 + i * p.dh, p.ih, p.padding_mode)
+        if h < 0:
+            continue
+        for j in range(p.kw):
+            v = padded_source(w0 + j * p.dw, p.iw, p.padding_mode)
+            if v < 0:
+                continue
+            px = x + h * p.xh + v * p.xw
+            pw = w + i * p.kw + j
+            first = 0
+            while first < p.icg:
+                last = min(first + room, p.icg)
+                for c in range(first, last):
+                    chain += load(px[c * p.xc]) * load(pw[c * p.kh * p.kw])
+                room -= last - first
+                first = last
+                if room == 0:
+                    total += chain
+                    chain = 0
+                    room = CHAIN
+    return total + chain
+
+
+cdef inline void _direct_row(const task_t *t, const element *weight, int64_t row) noexcept nogil:
+    """Output row `row` of n*oc*oh."""
+    cdef const problem_t *p = t.p
+    cdef int64_t h = row % p.oh
+    cdef int64_t o = row // p.oh % p.oc
+    cdef int64_t n = row // (p.oh * p.oc)
+    cdef int64_t q
+    cdef int64_t at = n * p.yn + o * p.yc + h * p.yh
+    cdef const element *x = <const element *>t.x + n * p.xn + o // p.ocg * p.icg * p.xc
+    cdef const element *bias = <const element *>t.bias
+    cdef const element *residual = <const element *>t.residual
+    cdef double v
+    for q in range(p.ow):
+        v = _window(p, x, weight + o * p.k, h * p.sh - p.ph0, q * p.sw - p.pw0)
+        if bias != NULL:
+            v += load(bias[o])
+        if residual != NULL:
+            v += load(residual[at + q * p.yw])
+        store(<element *>t.y + at + q * p.yw, finished[double](v, p.lo, p.hi))
+
+
+cdef inline int _direct(task_t *t, const element *weight) noexcept nogil:
+    cdef const problem_t *p = t.p
+    cdef int64_t rows = p.n * p.oc * p.oh
+    cdef double flops = 2.0 * max(p.k, 1) * p.ow
+    cdef int64_t block = max(<int64_t>(1e8 / flops), t.threads)
+    cdef int64_t first = 0
+    cdef int64_t last, r
+    while first < rows:
+        last = min(first + block, rows)
+        for r in prange(first, last, num_threads=t.threads, schedule="static"):
+            _direct_row(t, weight, r)
+        if poll(t, flops * (last - first) * 16):
+            return PYCONV_STATUS_INTERRUPTED
+        first = last
+    return PYCONV_STATUS_OK
+
+
+cdef inline int direct_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _direct(t, <const float *>t.weight)
+    if t.p.dtype == PYCONV_F64:
+        return _direct(t, <const double *>t.weight)
+    return _direct(t, <const half *>t.weight)

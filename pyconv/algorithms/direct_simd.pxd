@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+direct_simd: the direct form for few channels per group, where patches cost more than the sums (Zhang, Franchetti, Low 2018).
+
+y[o][pixels] = sum over c, i, j of w[(c, i, j)][o] band[offset of (c, i, j) + pixel]
+
+Pieces of the image are copied into a zero-padded band (include/pyconv/band.h) of all channels of the group; there every tap
+is a shift, and no patch is ever built. Filters are broadcast, vectors run along output rows. In NHWC vectors run over the
+filters of several groups (engines/depthwise/spread.pxd).
+"""
+
+from libc.stdint cimport int64_t
+from cython.parallel cimport prange, threadid
+
+from pyconv.core.types cimport *
+from pyconv.engines.depthwise.planes cimport clear_slack, cut_plane, piece, pieces_t, split_planes
+from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.rates cimport stream_seconds
+from pyconv.core.kernels cimport band_t, ceil_div, f32_epilogue, f64_epilogue, split_start
+from pyconv.engines.gemm.panels cimport pack_weights, packed_weights
+from pyconv.engines.gemm.panels_cut cimport tile_rows
+from pyconv.engines.depthwise.spread cimport cut_rectangles, pack_spread, run_spread, spread_seconds
+from pyconv.core.sizes cimport aligned, plus, times
+from pyconv.core.tail cimport tail_flags
+from pyconv.core.weights cimport weight_bytes
+
+cdef enum:
+    MOST_CHANNELS = 16        # per group; with more, blocking K as implicit_gemm does is faster
+    LARGEST_BANDS = 1 << 20   # bytes per thread
+
+
+cdef inline const char *direct_simd_supports(const problem_t *p) noexcept nogil:
+    if p.icg > MOST_CHANNELS:
+        return "it serves at most 16 input channels per group"
+    if p.layout == PYCONV_NHWC and p.icg == 1 and p.ocg == 1:
+        return "it serves no depthwise convolution in NHWC"
+    if (cut_rectangles(p).bytes if p.layout == PYCONV_NHWC else cut_plane(p, p.icg).bytes) > LARGEST_BANDS:
+        return "the kernel reaches over more pixels than a band of 1 MB holds"
+    return NULL
+
+
+cdef inline size_t _offset_bytes(const problem_t *p) noexcept nogil:
+    return aligned(times(<size_t>p.k, sizeof(ptrdiff_t)))
+
+
+cdef inline size_t direct_simd_workspace(const problem_t *p, int threads) noexcept nogil:
+    """The offsets of all taps, and a band per thread; in NHWC a rectangle per thread."""
+    if p.layout == PYCONV_NHWC:
+        return times(cut_rectangles(p).bytes, threads)
+    return plus(_offset_bytes(p), times(cut_plane(p, p.icg).bytes, threads))
+
+
+cdef inline size_t direct_simd_packed(const problem_t *p) noexcept nogil:
+    return weight_bytes(p) if p.layout == PYCONV_NHWC else packed_weights(p, True)
+
+
+cdef inline void direct_simd_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
+    if p.layout == PYCONV_NHWC:
+        if p.dtype == PYCONV_F32:
+            pack_spread(p, <const float *>weight, <float *>packed)
+        else:
+            pack_spread(p, <const double *>weight, <double *>packed)
+    elif p.dtype == PYCONV_F32:
+        pack_weights(p, <const float *>weight, True, False, <float *>packed)
+    else:
+        pack_weights(p, <const double *>weight, True, False, <double *>packed)
+
+
+cdef inline double direct_simd_seconds(const problem_t *p, int threads) noexcept nogil:
+    """
+    Multiply-adds and the stores; for each panel of filters 6 cycles and the loads that hide badly, those of a lone filter's
+    single row of more than 16 taps not at all; 150 cycles per group and
+    image, 4.5 for each vector of a band; half the time of the bytes that pass, the other half hides. Measured on a
+    Sapphire-Rapids-class core.
+    """
+    if p.layout == PYCONV_NHWC:
+        return spread_seconds(p, threads)
+    cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    cdef double fma = p.rates.fma
+    cdef double vectors = <double>p.n * p.oh * ceil_div(p.ow, lanes)
+    cdef double panels = <double>p.g * ceil_div(p.ocg, tile_rows(p))
+    cdef pieces_t s = cut_plane(p, p.icg)
+    cdef double band = <double>p.n * p.ic * s.down * s.across * s.plane / lanes
+    cdef double shown = 1.2 if p.ocg == 1 and p.kh == 1 and p.kw > 16 else 0.3
+    cdef double cycles = vectors * (p.oc * (p.k / fma + 2) + panels * (shown * p.k + 6)) + 150.0 * p.n * p.g + 4.5 * band
+    cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
+    return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes) / 2) / threads
+
+
+cdef inline void _tap_offsets(const problem_t *p, const pieces_t *s, ptrdiff_t *offsets) noexcept nogil:
+    cdef int64_t c, i, j
+    for c in range(p.icg):
+        for i in range(p.kh):
+            for j in range(p.kw):
+                offsets[0] = c * s.plane + (i * p.dh * p.sw + j * p.dw % p.sw) * s.pitch + j * p.dw // p.sw
+                offsets += 1
+
+
+cdef inline void _panel(const task_t *t, const band_t *b, int64_t m, const real *band, const real *weight, int64_t o,
+                        int64_t at) noexcept nogil:
+    """m filters from number o on a band; `at` is the first output in y."""
+    cdef const problem_t *p = t.p
+    cdef const ptrdiff_t *offsets = <const ptrdiff_t *>t.workspace
+    cdef f32_epilogue e32
+    cdef f64_epilogue e64
+    if real is float:
+        e32.flags, e32.lo, e32.hi = tail_flags(t, True), <float>p.lo, <float>p.hi
+        e32.bias = <const float *>t.bias + o if t.bias != NULL else NULL
+        e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
+        p.kernels.f32.direct(b, m, p.k, band, offsets, weight, <float *>t.y + at, p.yc, &e32)
+    else:
+        e64.flags, e64.lo, e64.hi = tail_flags(t, True), p.lo, p.hi
+        e64.bias = <const double *>t.bias + o if t.bias != NULL else NULL
+        e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
+        p.kernels.f64.direct(b, m, p.k, band, offsets, weight, <double *>t.y + at, p.yc, &e64)
+
+
+cdef inline void _group_piece(const task_t *t, const pieces_t *s, int64_t parts, int64_t number, real *band) noexcept nogil:
+    """Task `number` of n * g * pieces * parts: a part of the filters of a group on a piece of an image."""
+    cdef const problem_t *p = t.p
+    cdef int64_t pieces = s.down * s.across
+    cdef int64_t part = number % parts
+    cdef int64_t g = number // (parts * pieces) % p.g
+    cdef int64_t image = number // (parts * pieces * p.g)
+    cdef int64_t panels = ceil_div(p.ocg, tile_rows(p))
+    cdef int64_t row, col, i, first, m
+    cdef band_t b = piece(p, s, number // parts % pieces, &row, &col)
+    split_planes(p, &b, p.icg, <const real *>t.x + image * p.xn + g * p.icg * p.xc, row, col, band, s.plane)
+    clear_slack(&b, band + (p.icg - 1) * s.plane)
+    for i in range(split_start(panels, parts, part), split_start(panels, parts, part + 1)):
+        first = split_start(p.ocg, panels, i)
+        m = split_start(p.ocg, panels, i + 1) - first
+        first += g * p.ocg
+        _panel(t, &b, m, band, <const real *>t.weight + first * p.k, first,
+               image * p.yn + first * p.yc + row * p.yh + col)
+
+
+cdef inline int _direct_nchw(task_t *t, const real *tag) noexcept nogil:
+    """tag is NULL and names the type."""
+    cdef const problem_t *p = t.p
+    cdef pieces_t s = cut_plane(p, p.icg)
+    cdef int64_t tasks = p.n * p.g * s.down * s.across
+    # Parts of the filters copy the same band anew, so they are for images too small to give every thread a piece.
+    cdef int64_t parts = 1 if tasks >= 2 * t.threads or t.threads == 1 else min(2 * t.threads, ceil_div(p.ocg, tile_rows(p)))
+    cdef double flops = 2.0 * p.n * p.yn * p.k / (tasks * parts)
+    cdef int64_t chunk = tasks_between_polls(t, flops)
+    cdef char *bands = t.workspace + _offset_bytes(p)
+    cdef int64_t first = 0
+    cdef int64_t last, i
+    tasks *= parts
+    _tap_offsets(p, &s, <ptrdiff_t *>t.workspace)
+    while first < tasks:
+        last = min(first + chunk, tasks)
+        if t.threads == 1:        # a parallel region of one thread takes 0.4 us
+            for i in range(first, last):
+                _group_piece(t, &s, parts, i, <real *>bands)
+        else:
+            for i in prange(first, last, num_threads=t.threads, schedule="static"):
+                _group_piece(t, &s, parts, i, <real *>(bands + threadid() * s.bytes))
+        if poll(t, flops * (last - first)):
+            return PYCONV_STATUS_INTERRUPTED
+        first = last
+    return PYCONV_STATUS_OK
+
+
+cdef inline int _direct_simd(task_t *t, const real *tag) noexcept nogil:
+    if t.p.layout == PYCONV_NHWC:
+        return run_spread(t, tag)
+    return _direct_nchw(t, tag)
+
+
+cdef inline int direct_simd_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _direct_simd(t, <const float *>NULL)
+    return _direct_simd(t, <const double *>NULL)

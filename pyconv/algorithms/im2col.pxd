@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+im2col: patches as columns, then one GEMM per image and group.
+
+col[icg*kh*kw][oh*ow];  NCHW: y[ocg][oh*ow] = w[ocg][k] col;  NHWC: y[oh*ow][ocg] = col' w'.
+A 1x1 kernel with stride 1 on NCHW is a GEMM on the image itself.
+"""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+from cython.parallel cimport prange
+
+from pyconv.core.types cimport *
+from pyconv.core.blas cimport blas_reason
+from pyconv.core.tasks cimport MOVED, poll, tasks_between_polls
+from pyconv.core.problem cimport direct_traffic
+from pyconv.core.product cimport product, product_seconds
+from pyconv.core.rows cimport gather_row, moving_seconds
+from pyconv.core.sizes cimport times
+from pyconv.core.tail cimport finish_image
+from pyconv.core.threads cimport paying_threads
+
+
+cdef inline bint is_pointwise(const problem_t *p) noexcept nogil:
+    """1x1, stride 1, no padding: the patches are the image."""
+    return p.kh == 1 and p.kw == 1 and p.sh == 1 and p.sw == 1 and p.oh == p.ih and p.ow == p.iw
+
+
+cdef inline const char *im2col_supports(const problem_t *p) noexcept nogil:
+    return blas_reason(p.ocg, p.oh * p.ow, p.k, p.k, p.oh * p.ow, p.oc)
+
+
+cdef inline size_t im2col_workspace(const problem_t *p, int threads) noexcept nogil:
+    """kh*kw*icg*oh*ow elements."""
+    if p.layout == PYCONV_NCHW and is_pointwise(p):
+        return 0
+    return times(times(<size_t>p.k, <size_t>(p.oh * p.ow)), p.itemsize)
+
+
+cdef inline size_t im2col_packed(const problem_t *p) noexcept nogil:
+    return 0
+
+
+cdef inline double im2col_traffic(const problem_t *p) noexcept nogil:
+    """The patches are written and read."""
+    return direct_traffic(p) + 2.0 * p.n * p.g * im2col_workspace(p, 1)
+
+
+cdef inline double im2col_seconds(const problem_t *p, int threads) noexcept nogil:
+    cdef double pixels = <double>p.oh * p.ow
+    cdef double lowering = moving_seconds(p, 0, 0, False, 0, threads)
+    if im2col_workspace(p, threads) > 0:
+        lowering = moving_seconds(p, <double>p.k * p.oh, pixels * p.k, p.layout == PYCONV_NHWC,
+                                  im2col_workspace(p, threads), threads)
+    if p.layout == PYCONV_NHWC:
+        return p.n * p.g * (lowering + product_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads))
+    return p.n * p.g * (lowering + product_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))
+
+
+cdef inline void lower_row(const problem_t *p, const real *x, int64_t k, real *dst) noexcept nogil:
+    """col[k]: tap (i, j) of channel c for every output pixel."""
+    cdef int64_t j = k % p.kw
+    cdef int64_t i = k // p.kw % p.kh
+    cdef int64_t c = k // (p.kw * p.kh)
+    cdef int64_t h, r
+    for r in range(p.oh):
+        h = r * p.sh - p.ph0 + i * p.dh
+        if 0 <= h < p.ih:
+            gather_row(p, x + c * p.xc + h * p.xh, j, dst + r * p.ow, 1)
+        else:
+            memset(dst + r * p.ow, 0, p.ow * sizeof(real))
+
+
+cdef inline bint lower_columns(task_t *t, const real *x, real *col) noexcept nogil:
+    """col of one image and group; whether the caller wants to stop."""
+    cdef const problem_t *p = t.p
+    cdef int64_t pixels = p.oh * p.ow
+    cdef int threads = paying_threads(t.threads, 0, <double>p.k * pixels)
+    cdef int64_t chunk = tasks_between_polls(t, <double>MOVED * pixels)
+    cdef int64_t first = 0
+    cdef int64_t last, r
+    while first < p.k:
+        last = min(first + chunk, p.k)
+        for r in prange(first, last, num_threads=threads, schedule="static"):
+            lower_row(p, x, r, col + r * pixels)
+        if poll(t, <double>MOVED * pixels * (last - first)):
+            return True
+        first = last
+    return False
+
+
+cdef inline int _im2col(task_t *t, const real *weight) noexcept nogil:
+    cdef const problem_t *p = t.p
+    cdef int64_t pixels = p.oh * p.ow
+    cdef int64_t image, g
+    cdef bint lowered = im2col_workspace(p, t.threads) != 0
+    cdef bint stopped
+    cdef const real *x
+    cdef const real *w
+    cdef const real *col
+    cdef real *y
+    for image in range(p.n):
+        for g in range(p.g):
+            x = <const real *>t.x + image * p.xn + g * p.icg * p.xc
+            y = <real *>t.y + image * p.yn + g * p.ocg * p.yc
+            w = weight + g * p.ocg * p.k
+            col = <const real *>t.workspace if lowered else x
+            if lowered and lower_columns(t, x, <real *>t.workspace):
+                return PYCONV_STATUS_INTERRUPTED
+            if p.layout == PYCONV_NCHW:
+                stopped = product(t, False, False, p.ocg, pixels, p.k, w, p.k, col, pixels, y, pixels)
+            else:
+                stopped = product(t, True, True, pixels, p.ocg, p.k, col, pixels, w, p.k, y, p.oc)
+            if stopped:
+                return PYCONV_STATUS_INTERRUPTED
+        finish_image(t, image, <const real *>t.bias)
+    return PYCONV_STATUS_OK
+
+
+cdef inline int im2col_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _im2col(t, <const float *>t.weight)
+    return _im2col(t, <const double *>t.weight)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+strassen: im2col with its products by Strassen's recursion (Strassen 1969, Winograd's form) over BLAS.
+
+A product of n x n matrices in 7 of half the size instead of 8, level by level; engines/strassen.pxd has the formulas.
+Sums of rows and
+columns mix pixels from all over the image, so a NaN reaches wherever it likes in its image and group.
+"""
+
+from libc.stdint cimport int64_t
+
+from pyconv.core.types cimport *
+from pyconv.algorithms.im2col cimport im2col_supports, im2col_traffic, im2col_workspace, lower_columns
+from pyconv.core.rows cimport moving_seconds
+from pyconv.core.sizes cimport aligned, plus, times
+from pyconv.engines.strassen cimport *
+from pyconv.core.tail cimport finish_image
+
+
+cdef inline int _depth(const problem_t *p) noexcept nogil:
+    return recursion_depth(p.ocg, p.oh * p.ow, p.k)
+
+
+cdef inline size_t _temporaries(const problem_t *p, int depth) noexcept nogil:
+    """Elements; y is filters by pixels in NCHW, pixels by filters in NHWC."""
+    cdef int64_t pixels = p.oh * p.ow
+    if p.layout == PYCONV_NCHW:
+        return recursion_elements(p.ocg, pixels, p.k, depth)
+    return recursion_elements(pixels, p.ocg, p.k, depth)
+
+
+cdef inline const char *strassen_supports(const problem_t *p) noexcept nogil:
+    if _depth(p) == 0:
+        return "its matrices have a side of 1, so no quadrants"
+    return im2col_supports(p)
+
+
+cdef inline size_t strassen_workspace(const problem_t *p, int threads) noexcept nogil:
+    """The patches of im2col, and the temporaries of the recursion."""
+    cdef size_t patches = aligned(im2col_workspace(p, threads))
+    return plus(patches, times(_temporaries(p, _depth(p)), p.itemsize))
+
+
+cdef inline size_t strassen_packed(const problem_t *p) noexcept nogil:
+    return 0
+
+
+cdef inline double strassen_multiplications(const problem_t *p) noexcept nogil:
+    """7/8 of the direct ones for each level, but for odd rows and columns."""
+    return <double>p.n * p.g * recursion_multiplications(p.ocg, p.oh * p.ow, p.k, _depth(p))
+
+
+cdef inline double strassen_traffic(const problem_t *p) noexcept nogil:
+    """im2col's, and the temporaries of the first level, written and read seven times."""
+    return im2col_traffic(p) + 14.0 * p.n * p.g * _temporaries(p, 1) * p.itemsize
+
+
+cdef inline double strassen_seconds(const problem_t *p, int threads) noexcept nogil:
+    cdef double lowering = moving_seconds(p, <double>p.k * p.oh, <double>p.k * p.oh * p.ow, p.layout == PYCONV_NHWC,
+                                          im2col_workspace(p, threads), threads)
+    return p.n * p.g * (lowering + recursion_seconds(&p.rates, p.ocg, p.oh * p.ow, p.k, _depth(p), p.itemsize, threads))
+
+
+cdef inline double strassen_bound(const problem_t *p) noexcept nogil:
+    return recursion_bound(p.k, _depth(p))
+
+
+cdef inline int _strassen_run(task_t *t, const real *weight) noexcept nogil:
+    cdef const problem_t *p = t.p
+    cdef int64_t pixels = p.oh * p.ow
+    cdef int64_t image, g
+    cdef size_t lowered = im2col_workspace(p, t.threads)
+    cdef int depth = _depth(p)
+    cdef real *work = <real *>(t.workspace + aligned(lowered))
+    cdef const real *x
+    cdef const real *w
+    cdef const real *col
+    cdef real *y
+    cdef bint stopped
+    for image in range(p.n):
+        for g in range(p.g):
+            x = <const real *>t.x + image * p.xn + g * p.icg * p.xc
+            y = <real *>t.y + image * p.yn + g * p.ocg * p.yc
+            w = weight + g * p.ocg * p.k
+            col = <const real *>t.workspace if lowered else x
+            if lowered and lower_columns(t, x, <real *>t.workspace):
+                return PYCONV_STATUS_INTERRUPTED
+            if p.layout == PYCONV_NCHW:
+                stopped = strassen(t, depth, False, False, p.ocg, pixels, p.k, w, p.k, col, pixels, y, pixels, work)
+            else:
+                stopped = strassen(t, depth, True, True, pixels, p.ocg, p.k, col, pixels, w, p.k, y, p.oc, work)
+            if stopped:
+                return PYCONV_STATUS_INTERRUPTED
+        finish_image(t, image, <const real *>t.bias)
+    return PYCONV_STATUS_OK
+
+
+cdef inline int strassen_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _strassen_run(t, <const float *>t.weight)
+    return _strassen_run(t, <const double *>t.weight)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+Weights that are NaN or infinite, in the strict class: zeros of the padding take part in the sums, and 0 NaN = 0 Inf = NaN.
+
+  y[n][o][r][q] = NaN where tap (i, j) of output (r, q) is padding and w[o][c][i][j] is not finite for some c
+
+Some algorithms leave such taps out. So a plan looks for them once, when it packs its weights, and if there are any it
+keeps a bit for each filter and tap; weights that it reads in place it looks through again. A run sets these outputs last.
+"""
+
+from libc.math cimport NAN
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from pyconv.core.half cimport element, half
+from pyconv.core.rows cimport reach
+from pyconv.core.sizes cimport aligned
+from pyconv.core.types cimport *
+
+# An exponent of ones carries into the sign's place when one is added. Vectors of SSE2 can do that.
+cdef extern from *:
+    """
+    #include <stddef.h>
+    #include <stdint.h>
+    #define PYCONV_ALL_FINITE(type, integer, exponent, one)                                         \\
+        typedef integer pyconv_bits_##type __attribute__((may_alias));                              \\
+        static inline int pyconv_all_finite_##type(const void *values, int64_t count) {             \\
+            const pyconv_bits_##type *bits = (const pyconv_bits_##type *)values;                    \\
+            for (int64_t first = 0; first < count; first += 4096) {                                 \\
+                const int64_t last = count - first < 4096 ? count : first + 4096;                   \\
+                integer carry = 0;                                                                  \\
+                for (int64_t i = first; i < last; i++)                                              \\
+                    carry |= (integer)((bits[i] & (exponent)) + (one));                             \\
+                if (carry >> (8 * sizeof(integer) - 1))                                             \\
+                    return 0;                                                                       \\
+            }                                                                                       \\
+            return 1;                                                                               \\
+        }
+    PYCONV_ALL_FINITE(f16, uint16_t, 0x7C00u, 0x0400u)
+    PYCONV_ALL_FINITE(f32, uint32_t, 0x7F800000u, 0x00800000u)
+    PYCONV_ALL_FINITE(f64, uint64_t, 0x7FF0000000000000u, 0x0010000000000000u)
+    """
+    bint _all_finite_f16 "pyconv_all_finite_f16"(const void *values, int64_t count) noexcept nogil
+    bint _all_finite_f32 "pyconv_all_finite_f32"(const void *values, int64_t count) noexcept nogil
+    bint _all_finite_f64 "pyconv_all_finite_f64"(const void *values, int64_t count) noexcept nogil
+
+
+cdef inline bint _all_finite(int dtype, const void *values, int64_t count) noexcept nogil:
+    if dtype == PYCONV_F32:
+        return _all_finite_f32(values, count)
+    if dtype == PYCONV_F64:
+        return _all_finite_f64(values, count)
+    return _all_finite_f16(values, count)
+
+
+cdef inline bint meets_padding(const problem_t *p, const void *weight) noexcept nogil:
+    """Whether some weight isn't finite, and there are zeros around the image that it could meet."""
+    return (p.padding_mode == PYCONV_ZEROS and p.ph0 + p.ph1 + p.pw0 + p.pw1 > 0
+            and not _all_finite(p.dtype, weight, p.oc * p.k))
+
+
+cdef inline size_t record_bytes(const problem_t *p) noexcept nogil:
+    """A bit for each filter and tap."""
+    return aligned(<size_t>((p.oc * p.kh * p.kw + 7) // 8))
+
+
+cdef inline bint _tap_is_finite(const problem_t *p, const element *weight, int64_t o, int64_t tap) noexcept nogil:
+    """weight[oc][icg][taps]"""
+    cdef int64_t taps = p.kh * p.kw
+    cdef int64_t c
+    for c in range(p.icg):
+        if not _all_finite(p.dtype, weight + o * p.k + c * taps + tap, 1):
+            return False
+    return True
+
+
+cdef inline void _record(const problem_t *p, const element *weight, unsigned char *record) noexcept nogil:
+    cdef int64_t taps = p.kh * p.kw
+    cdef int64_t o, tap
+    memset(record, 0, record_bytes(p))
+    for o in range(p.oc):
+        if not _all_finite(p.dtype, weight + o * p.k, p.k):
+            for tap in range(taps):
+                if not _tap_is_finite(p, weight, o, tap):
+                    record[(o * taps + tap) >> 3] |= <unsigned char>(1 << ((o * taps + tap) & 7))
+
+
+cdef inline void record_nonfinite(const problem_t *p, const void *weight, void *record) noexcept nogil:
+    """weight[oc][icg][kh][kw] as the problem says."""
+    if p.dtype == PYCONV_F32:
+        _record(p, <const float *>weight, <unsigned char *>record)
+    elif p.dtype == PYCONV_F64:
+        _record(p, <const double *>weight, <unsigned char *>record)
+    else:
+        _record(p, <const half *>weight, <unsigned char *>record)
+
+
+cdef inline void _columns(const problem_t *p, element nan, int64_t first, int64_t last, element *row) noexcept nogil:
+    cdef int64_t q
+    for q in range(first, last):
+        row[q * p.yw] = nan
+
+
+cdef inline void _spoil_tap(const problem_t *p, element nan, int64_t i, int64_t j, element *y) noexcept nogil:
+    """One filter's plane of one image, from tap (i, j)."""
+    cdef int64_t top, bottom, left, right, r
+    reach(p.oh, p.ih, p.sh, i * p.dh - p.ph0, &top, &bottom)
+    reach(p.ow, p.iw, p.sw, j * p.dw - p.pw0, &left, &right)
+    for r in range(p.oh):
+        if top <= r < bottom:
+            _columns(p, nan, 0, left, y + r * p.yh)
+            _columns(p, nan, right, p.ow, y + r * p.yh)
+        else:
+            _columns(p, nan, 0, p.ow, y + r * p.yh)
+
+
+cdef inline void _spoil(const problem_t *p, const element *weight, const unsigned char *record, element nan,
+                        element *y) noexcept nogil:
+    """The record, or the weights themselves."""
+    cdef int64_t taps = p.kh * p.kw
+    cdef int64_t o, tap, image
+    cdef bint hit
+    for o in range(p.oc):
+        if record == NULL and _all_finite(p.dtype, weight + o * p.k, p.k):
+            continue
+        for tap in range(taps):
+            if record != NULL:
+                hit = (record[(o * taps + tap) >> 3] >> ((o * taps + tap) & 7)) & 1
+            else:
+                hit = not _tap_is_finite(p, weight, o, tap)
+            if hit:
+                for image in range(p.n):
+                    _spoil_tap(p, nan, tap // p.kw, tap % p.kw, y + image * p.yn + o * p.yc)
+
+
+cdef inline void spoil_padded(const problem_t *p, const void *weight, const void *record, void *y) noexcept nogil:
+    """Sets those outputs; record NULL: from weight[oc][icg][kh][kw]."""
+    if p.dtype == PYCONV_F32:
+        _spoil(p, <const float *>weight, <const unsigned char *>record, <float>NAN, <float *>y)
+    elif p.dtype == PYCONV_F64:
+        _spoil(p, <const double *>weight, <const unsigned char *>record, NAN, <double *>y)
+    else:
+        _spoil(p, <const half *>weight, <const unsigned char *>record, <half>0x7E00, <half *>y)

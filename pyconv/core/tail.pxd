@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""The last pass over the output: y = clip(y + bias + residual, lo, hi), where NaN stays NaN."""
+
+from libc.math cimport INFINITY
+from libc.stdint cimport int64_t
+from cython.parallel cimport prange
+
+from pyconv.core.kernels cimport BIAS_COLUMN, BIAS_ROW, CLAMP, RESIDUAL, split_start
+from pyconv.core.threads cimport paying_threads
+from pyconv.core.types cimport *
+
+
+cdef inline bint has_tail(const task_t *t) noexcept nogil:
+    return t.bias != NULL or t.residual != NULL or t.p.lo != -INFINITY or t.p.hi != INFINITY
+
+
+cdef inline int tail_flags(const task_t *t, bint filters_are_rows) noexcept nogil:
+    """The same pass as an epilogue of the kernels: of rows that are filters, or else columns."""
+    cdef int flags = 0
+    if t.bias != NULL:
+        flags |= BIAS_ROW if filters_are_rows else BIAS_COLUMN
+    if t.residual != NULL:
+        flags |= RESIDUAL
+    if t.p.lo != -INFINITY or t.p.hi != INFINITY:
+        flags |= CLAMP
+    return flags
+
+
+cdef inline real finished(real v, real lo, real hi) noexcept nogil:
+    """Comparisons with NaN are false, so NaN passes."""
+    return lo if v < lo else hi if v > hi else v
+
+
+cdef inline void finish_rows(const task_t *t, int64_t at, int64_t rows, int64_t count, const real *bias,
+                             bint planes) noexcept nogil:
+    """rows of `count` elements from offset `at`: bias[rows] where rows are channel planes, else bias[count]."""
+    cdef const problem_t *p = t.p
+    cdef real *y = <real *>t.y + at
+    cdef const real *residual = <const real *>t.residual + at if t.residual != NULL else NULL
+    if real is float:
+        p.kernels.f32.epilogue_rows(rows, count, y, count, bias, planes, residual, count, <float>p.lo, <float>p.hi)
+    else:
+        p.kernels.f64.epilogue_rows(rows, count, y, count, bias, planes, residual, count, p.lo, p.hi)
+
+
+cdef inline void finish_image(const task_t *t, int64_t image, const real *bias) noexcept nogil:
+    """One image after all its groups: rows are channels in NCHW (oh*ow long), pixels in NHWC (oc long)."""
+    cdef const problem_t *p = t.p
+    cdef int64_t part, first, last
+    cdef bint planes = p.layout == PYCONV_NCHW
+    cdef int64_t rows = p.oc if planes else p.oh * p.ow
+    cdef int64_t count = p.oh * p.ow if planes else p.oc
+    cdef int threads = paying_threads(t.threads, 0, p.yn)
+    if not has_tail(t):
+        return
+    if threads == 1:
+        finish_rows[real](t, image * p.yn, rows, count, bias, planes)
+        return
+    for part in prange(threads, num_threads=threads, schedule="static"):
+        first = split_start(rows, threads, part)
+        last = split_start(rows, threads, part + 1)
+        finish_rows[real](t, image * p.yn + first * count, last - first, count,
+                          NULL if bias == NULL else bias + (first if planes else 0), planes)

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+depthwise on small planes: blocks of channels are turned channels-last, so that no lane is idle however short the rows.
+
+  planes [channels][ih][iw] -> [ih][iw][BLOCK] -> depthwise_nhwc -> [oh][ow][BLOCK] -> planes [channels][oh][ow]
+
+One filter per channel. Weights are packed [block of channels][kh][kw][channels].
+"""
+
+from libc.stdint cimport int64_t
+from cython.parallel cimport prange, threadid
+
+from pyconv.core.types cimport *
+from pyconv.engines.channels_last cimport turn_rows
+from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.kernels cimport RESIDUAL, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start
+from pyconv.core.sizes cimport plus, times
+from pyconv.core.tail cimport tail_flags
+
+cdef enum:
+    BLOCK = 16                # channels: a cache line of float32
+    STRIP_PIXELS = 512        # of x in a strip, as far as the kernel's height allows: 32 KB of float32
+
+# How an output plane is cut into strips of rows, and the memory of the largest.
+ctypedef struct strips_t:
+    int64_t count
+    int64_t rows              # outputs
+    size_t x_bytes, bytes     # turned inputs; with the outputs behind them
+
+
+cdef inline strips_t cut_strips(const problem_t *p) noexcept nogil:
+    cdef strips_t s
+    cdef int64_t reach = (p.kh - 1) * p.dh
+    cdef int64_t fits = (STRIP_PIXELS // p.iw - reach) // p.sh
+    s.count = ceil_div(p.oh, max(fits, max(reach // p.sh, 1)))
+    s.rows = ceil_div(p.oh, s.count)
+    s.x_bytes = times(<size_t>(min(p.ih, (s.rows - 1) * p.sh + reach + 1) * p.iw * BLOCK), p.itemsize)
+    s.bytes = plus(s.x_bytes, times(<size_t>(s.rows * p.ow * BLOCK), p.itemsize))
+    return s
+
+
+cdef inline double turned_cycles(const problem_t *p) noexcept nogil:
+    """
+    Per image and channel: 6.5 cycles for each vector of inputs that is turned, as much for outputs, and the multiply-adds
+    inside the image. Measured on a Sapphire-Rapids-class core.
+    """
+    cdef strips_t s = cut_strips(p)
+    cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    cdef double turned = s.count * <double>min(p.ih, (s.rows - 1) * p.sh + (p.kh - 1) * p.dh + 1) * p.iw
+    cdef double taps = p.k * min(1.0, <double>p.ih / (p.oh * p.sh + 0.5 * (p.kh - 1) * p.dh))
+    cdef double vectors = ceil_div(p.ic, lanes) / <double>p.ic      # a channel's part of them: 1 where it is alone
+    return (6.5 * turned + p.oh * p.ow * (taps * 1.1 / p.rates.fma + 11.5)) * vectors
+
+
+cdef inline void _turned_rows(const task_t *t, const patches_t *s, int64_t rows, int64_t c, int64_t channels, const real *x,
+                              real *y) noexcept nogil:
+    """Outputs [rows][ow][BLOCK] of turned inputs; y holds the residual, if there is one."""
+    cdef const problem_t *p = t.p
+    cdef int flags = tail_flags(t, False)
+    cdef f32_epilogue e32
+    cdef f64_epilogue e64
+    if real is float:
+        e32.flags, e32.lo, e32.hi, e32.residual = flags, <float>p.lo, <float>p.hi, y
+        e32.bias = <const float *>t.bias + c if t.bias != NULL else NULL
+        p.kernels.f32.depthwise_nhwc(s, 0, rows, channels, x, <const float *>t.weight + c * p.k, channels, y, p.ow * BLOCK,
+                                     BLOCK, &e32)
+    else:
+        e64.flags, e64.lo, e64.hi, e64.residual = flags, p.lo, p.hi, y
+        e64.bias = <const double *>t.bias + c if t.bias != NULL else NULL
+        p.kernels.f64.depthwise_nhwc(s, 0, rows, channels, x, <const double *>t.weight + c * p.k, channels, y, p.ow * BLOCK,
+                                     BLOCK, &e64)
+
+
+cdef inline void _strip(const task_t *t, const strips_t *s, int64_t image, int64_t number, int64_t c, char *buffer,
+                        const real *tag) noexcept nogil:
+    """Strip `number` of channels c .. + BLOCK."""
+    cdef const problem_t *p = t.p
+    cdef int64_t channels = min(BLOCK, p.oc - c)
+    cdef int64_t row = split_start(p.oh, s.count, number)
+    cdef int64_t rows = split_start(p.oh, s.count, number + 1) - row
+    cdef int64_t start = row * p.sh - p.ph0
+    cdef int64_t first = min(max(start, 0), p.ih)
+    cdef int64_t last = min(max(start + (rows - 1) * p.sh + (p.kh - 1) * p.dh + 1, first), p.ih)
+    cdef int64_t at = image * p.yn + c * p.yc + row * p.yh
+    cdef real *x = <real *>buffer
+    cdef real *y = <real *>(buffer + s.x_bytes)
+    cdef patches_t shape
+    shape.c, shape.ih, shape.iw = 1, last - first, p.iw
+    shape.kh, shape.kw, shape.sh, shape.sw, shape.dh, shape.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
+    shape.ph, shape.pw, shape.oh, shape.ow = first - start, p.pw0, rows, p.ow
+    shape.xs_c, shape.xs_h, shape.xs_w = 1, p.iw * BLOCK, BLOCK
+    turn_rows(p, channels, (last - first) * p.iw, <const real *>t.x + image * p.xn + c * p.xc + first * p.xh, p.xc, x, BLOCK)
+    if t.residual != NULL:
+        turn_rows(p, channels, rows * p.ow, <const real *>t.residual + at, p.yc, y, BLOCK)
+    _turned_rows(t, &shape, rows, c, channels, x, y)
+    turn_rows(p, rows * p.ow, channels, <const real *>y, BLOCK, <real *>t.y + at, p.yc)
+
+
+cdef inline int run_turned(task_t *t, const real *tag) noexcept nogil:
+    """tag is NULL and names the type."""
+    cdef const problem_t *p = t.p
+    cdef strips_t s = cut_strips(p)
+    cdef int64_t blocks = ceil_div(p.oc, BLOCK)
+    cdef int64_t count = p.n * blocks * s.count
+    cdef double flops = 2.0 * p.n * p.yn * p.k / count
+    cdef int64_t chunk = tasks_between_polls(t, flops)
+    cdef int64_t first = 0
+    cdef int64_t last, i
+    while first < count:
+        last = min(first + chunk, count)
+        for i in prange(first, last, num_threads=t.threads, schedule="static"):
+            _strip(t, &s, i // (blocks * s.count), i % s.count, i // s.count % blocks * BLOCK,
+                   t.workspace + threadid() * s.bytes, tag)
+        if poll(t, flops * (last - first)):
+            return PYCONV_STATUS_INTERRUPTED
+        first = last
+    return PYCONV_STATUS_OK

@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+The blocked product behind implicit_gemm and pointwise: packing, and what one task does.
+
+One side of the product is broadcast (rows of a tile), the other runs along the vectors (columns of a tile):
+
+  weights broadcast   y[oc][pixels] = w[oc][K] patches[K][pixels]     patches are packed [pixels / nr][kc][nr], natural in NCHW
+  patches broadcast   y[pixels][oc] = patches[pixels][K] w[K][oc]     patches are packed [kc][m] or read in place, natural in NHWC
+
+Either can store its tiles turned, so both serve both layouts; the one that wastes fewer lanes is taken. K is ordered
+c, kh, kw in NCHW and kh, kw, c in NHWC. A task is a run of pixels times a run of filters of one image and group, and
+sums each output in the same order whatever the number of threads.
+"""
+
+from libc.stdint cimport int64_t
+from cython.parallel cimport prange, threadid
+
+from pyconv.core.types cimport *
+from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.kernels cimport (
+    ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, cache_bytes, ceil_div,
+    f32_epilogue, f64_epilogue, patches_t, split_start,
+)
+from pyconv.engines.gemm.panels_cut cimport blocks_t, small_weights, tile_columns, tile_rows, weights_broadcast
+from pyconv.core.sizes cimport times
+from pyconv.core.tail cimport tail_flags
+
+
+cdef inline size_t packed_weights(const problem_t *p, bint broadcast) noexcept nogil:
+    """[g][ocg][K] in panels, or [g][ceil(ocg / nr)][K][nr]."""
+    cdef int64_t nr = tile_columns(p)
+    cdef int64_t columns = p.ocg if broadcast else ceil_div(p.ocg, nr) * nr
+    return times(times(<size_t>(p.g * columns), <size_t>p.k), p.itemsize)
+
+
+cdef inline void pack_weights(const problem_t *p, const real *weight, bint broadcast, bint hwc, real *packed) noexcept nogil:
+    """K in the order kh, kw, c if hwc."""
+    cdef int64_t nr = tile_columns(p)
+    cdef int64_t panels = ceil_div(p.ocg, tile_rows(p))
+    cdef int64_t g_step = p.k * (p.ocg if broadcast else ceil_div(p.ocg, nr) * nr)
+    cdef int64_t _g
+    for _g in range(p.g):
+        if real is float:
+            if broadcast:
+                p.kernels.f32.pack_weights_rows(p.ocg, p.icg, p.kh * p.kw, weight, hwc, panels, packed)
+            else:
+                p.kernels.f32.pack_weights_columns(p.ocg, p.icg, p.kh * p.kw, weight, hwc, packed)
+        else:
+            if broadcast:
+                p.kernels.f64.pack_weights_rows(p.ocg, p.icg, p.kh * p.kw, weight, hwc, panels, packed)
+            else:
+                p.kernels.f64.pack_weights_columns(p.ocg, p.icg, p.kh * p.kw, weight, hwc, packed)
+        weight += p.ocg * p.k
+        packed += g_step
+
+
+cdef inline void _pack_patches(const problem_t *p, const patches_t *shape, const real *x, int64_t pixel, int64_t count,
+                               int64_t w, int64_t k0, int64_t k1, real *panel) noexcept nogil:
+    cdef bint nchw = p.layout == PYCONV_NCHW
+    if real is float:
+        (p.kernels.f32.pack_chw if nchw else p.kernels.f32.pack_hwc)(shape, x, pixel, count, w, k0, k1, panel)
+    else:
+        (p.kernels.f64.pack_chw if nchw else p.kernels.f64.pack_hwc)(shape, x, pixel, count, w, k0, k1, panel)
+
+
+cdef inline void multiply(const problem_t *p, int64_t m, int64_t n, int64_t taps, int64_t k, const real *a, int64_t a_rs,
+                          const ptrdiff_t *offsets, const real *b, int64_t b_ps, real *c, int64_t ldc, ahead_t ahead,
+                          int flags, const real *bias, const real *residual) noexcept nogil:
+    """
+    c[m][n] = a[m][taps k] b[taps k][n] with the tail that flags ask for; see gemm.tmpl.h.
+
+    a is read in place, a run of k at each of the offsets of a row; or it is packed [k][m], and offsets is NULL.
+    """
+    cdef f32_epilogue e32
+    cdef f64_epilogue e64
+    if real is float:
+        e32.flags, e32.lo, e32.hi, e32.bias, e32.residual = flags, <float>p.lo, <float>p.hi, bias, residual
+        if offsets == NULL:
+            p.kernels.f32.gemm_panel(m, n, k, a, 1, m, b, b_ps, c, ldc, ahead, &e32)
+        else:
+            p.kernels.f32.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, c, ldc, ahead, &e32)
+    else:
+        e64.flags, e64.lo, e64.hi, e64.bias, e64.residual = flags, p.lo, p.hi, bias, residual
+        if offsets == NULL:
+            p.kernels.f64.gemm_panel(m, n, k, a, 1, m, b, b_ps, c, ldc, ahead, &e64)
+        else:
+            p.kernels.f64.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, c, ldc, ahead, &e64)
+
+
+cdef inline void _multiply_planes(const problem_t *p, int64_t m, int64_t n, int64_t k, const real *a, const real *b, real *to,
+                                  real *c, int flags, const real *bias, const real *residual) noexcept nogil:
+    """The same for planes of image and result, which `to` then holds packed; see gemm_planes.tmpl.h."""
+    cdef f32_epilogue e32
+    cdef f64_epilogue e64
+    if real is float:
+        e32.flags, e32.lo, e32.hi, e32.bias, e32.residual = flags, <float>p.lo, <float>p.hi, bias, residual
+        p.kernels.f32.gemm_planes(m, n, k, a, b, p.xc, to, c, p.yc, &e32)
+    else:
+        e64.flags, e64.lo, e64.hi, e64.bias, e64.residual = flags, p.lo, p.hi, bias, residual
+        p.kernels.f64.gemm_planes(m, n, k, a, b, p.xc, to, c, p.yc, &e64)
+
+
+cdef inline ahead_t _beyond(const problem_t *p, const blocks_t *b, const real *x, int64_t pixel, const real *weight,
+                            int64_t kc, int64_t m, int64_t panel, int64_t panels) noexcept nogil:
+    """
+    What follows a panel of weights: the next one; or, where all stay in cache, the next unit of pixels of each of a 1x1
+    kernel's planes. At each step of K a product asks for as many bytes as the product has for each, so that it goes from
+    plane to plane.
+    """
+    if b.run > 1 and not small_weights(p):
+        return ahead_t(weight, kc * m * <int64_t>p.itemsize if panel + 1 < panels else 0)
+    if b.planes or panel > 0 or p.k != p.icg or p.layout != PYCONV_NCHW:
+        return ahead_t(NULL, 0)
+    return ahead_t(x + pixel // p.ow * p.sh * p.xh + pixel % p.ow * p.sw + b.nr * p.sw,
+                   kc * p.xc * <int64_t>p.itemsize)
+
+
+cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches_t *shape, const real *x, int64_t at,
+                               int64_t g, int64_t first_pixel, int64_t pixels, int64_t first_panel, int64_t last_panel,
+                               real *buffer) noexcept nogil:
+    """Weights broadcast. `at` is the image's and group's offset in y."""
+    cdef const problem_t *p = t.p
+    cdef const real *weight = <const real *>t.weight + g * p.ocg * p.k
+    cdef const real *bias = <const real *>t.bias + g * p.ocg if t.bias != NULL else NULL
+    cdef const real *residual
+    cdef bint turned = p.layout == PYCONV_NHWC
+    cdef int64_t ldc = p.yw if turned else p.yc
+    cdef int tail = tail_flags(t, True)
+    cdef int64_t run = b.run * b.nr
+    cdef int64_t k0 = 0
+    cdef int64_t kc, first, count, unit, panel, row, m, where
+    cdef int flags
+    while k0 < p.k:
+        kc = min(b.kc, p.k - k0)
+        flags = (TRANSPOSED if turned else 0) | (ACCUMULATE if k0 > 0 else 0) | (tail if k0 + kc == p.k else 0)
+        first = 0
+        while first < pixels:
+            count = min(run, pixels - first)
+            unit = count if b.planes else 0
+            while unit < count:
+                _pack_patches(p, shape, x, first_pixel + first + unit, min(b.nr, count - unit), b.nr, k0, k0 + kc,
+                              buffer + unit * kc)
+                unit += b.nr
+            for panel in range(first_panel, last_panel):
+                row = split_start(p.ocg, b.panels, panel)
+                m = split_start(p.ocg, b.panels, panel + 1) - row
+                where = at + row * p.yc + (first_pixel + first) * p.yw
+                residual = <const real *>t.residual + where if t.residual != NULL else NULL
+                if b.planes and panel == first_panel:
+                    _multiply_planes(p, m, count, kc, weight + row * p.k + k0 * m, x + k0 * p.xc + first_pixel + first, buffer,
+                                     <real *>t.y + where, flags, bias + row if bias != NULL else NULL, residual)
+                    continue
+                multiply(p, m, count, 1, kc, weight + row * p.k + k0 * m, 1, NULL, buffer, kc * b.nr, <real *>t.y + where,
+                         ldc, _beyond(p, b, x, first_pixel + first, weight + (row + m) * p.k + k0 * m, kc, m,
+                                      panel - first_panel, last_panel - first_panel),
+                         flags, bias + row if bias != NULL else NULL, residual)
+            first += run
+        k0 += kc
+
+
+cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches_t *shape, const real *x, int64_t at,
+                               int64_t g, int64_t first_pixel, int64_t pixels, int64_t first_filter, int64_t filters,
+                               real *buffer) noexcept nogil:
+    """Patches broadcast, packed or in place."""
+    cdef const problem_t *p = t.p
+    cdef int64_t group = ceil_div(p.ocg, b.nr) * b.nr * p.k
+    cdef const real *weight = <const real *>t.weight + g * group + first_filter * p.k
+    cdef const real *bias = <const real *>t.bias + g * p.ocg + first_filter if t.bias != NULL else NULL
+    cdef const real *residual
+    cdef bint turned = p.layout == PYCONV_NCHW
+    cdef int64_t ldc = p.yc if turned else p.yw
+    cdef int64_t panels = ceil_div(pixels, b.mr)
+    cdef int64_t l1 = cache_bytes(1) // 2 // <int64_t>p.itemsize
+    cdef int tail = tail_flags(t, False)
+    cdef int64_t k0 = 0
+    cdef int64_t kc, n, filter, first, last, panel, pixel, m, where
+    cdef int flags
+    cdef const real *columns
+    cdef bint rows_ahead = b.in_place and small_weights(p)
+    cdef ahead_t ahead
+    cdef ptrdiff_t here = 0
+    while k0 < p.k:
+        kc = min(b.kc, p.k - k0)
+        n = max(1, l1 // (kc * b.nr)) * b.nr      # filters whose block of weights stays in L1, at least a unit
+        flags = (TRANSPOSED if turned else 0) | (ACCUMULATE if k0 > 0 else 0) | (tail if k0 + kc == p.k else 0)
+        first = 0
+        while first < panels:
+            last = min(first + b.group, panels)
+            if not b.in_place:
+                for panel in range(first, last):
+                    pixel = first_pixel + split_start(pixels, panels, panel)
+                    m = first_pixel + split_start(pixels, panels, panel + 1) - pixel
+                    _pack_patches(p, shape, x, pixel, m, m, k0, k0 + kc, buffer + (panel - first) * b.mr * kc)
+            filter = 0
+            while filter < filters:
+                columns = weight + filter * p.k + k0 * b.nr
+                for panel in range(first, last):
+                    pixel = first_pixel + split_start(pixels, panels, panel)
+                    m = first_pixel + split_start(pixels, panels, panel + 1) - pixel
+                    if rows_ahead:
+                        ahead = ahead_t(x + (pixel + m) * p.xw, 0 if filter > 0 or k0 > 0 else m * p.xw * <int64_t>p.itemsize)
+                    else:
+                        ahead = ahead_part(columns + p.k * b.nr, kc * b.nr * <int64_t>p.itemsize, panel - first, last - first)
+                    where = at + (first_filter + filter) * p.yc + pixel * p.yw
+                    residual = <const real *>t.residual + where if t.residual != NULL else NULL
+                    if b.in_place:
+                        multiply(p, m, min(n, filters - filter), 1, kc, x + pixel * p.xw + k0, p.xw, &here, columns,
+                                 b.nr * p.k, <real *>t.y + where, ldc, ahead, flags,
+                                 bias + filter if bias != NULL else NULL, residual)
+                    else:
+                        multiply(p, m, min(n, filters - filter), 1, kc, buffer + (panel - first) * b.mr * kc, 1, NULL,
+                                 columns, b.nr * p.k, <real *>t.y + where, ldc, ahead, flags,
+                                 bias + filter if bias != NULL else NULL, residual)
+                filter += n
+            first = last
+        k0 += kc
+
+
+cdef inline void _one_task(const task_t *t, const blocks_t *b, const patches_t *shape, int64_t task, real *buffer) noexcept nogil:
+    """Task number -> image, group, part of its filters, part of its pixels; pixels change fastest."""
+    cdef const problem_t *p = t.p
+    cdef int64_t pixel_part = task % b.pixel_parts
+    cdef int64_t filter_part = task // b.pixel_parts % b.filter_parts
+    cdef int64_t g = task // (b.pixel_parts * b.filter_parts) % p.g
+    cdef int64_t image = task // (b.pixel_parts * b.filter_parts * p.g)
+    cdef int64_t unit = b.nr if b.weights_broadcast else b.mr
+    cdef int64_t units = ceil_div(b.pixels, unit)
+    cdef int64_t first = split_start(units, b.pixel_parts, pixel_part) * unit
+    cdef int64_t count = min(split_start(units, b.pixel_parts, pixel_part + 1) * unit, b.pixels) - first
+    cdef const real *x = <const real *>t.x + image * p.xn + g * p.icg * p.xc
+    cdef int64_t at = image * p.yn + g * p.ocg * p.yc
+    cdef int64_t filters, start
+    if b.weights_broadcast:
+        _weights_task(t, b, shape, x, at, g, first, count, split_start(b.panels, b.filter_parts, filter_part),
+                      split_start(b.panels, b.filter_parts, filter_part + 1), buffer)
+    else:
+        units = ceil_div(p.ocg, b.nr)
+        start = split_start(units, b.filter_parts, filter_part) * b.nr
+        filters = min(split_start(units, b.filter_parts, filter_part + 1) * b.nr, p.ocg) - start
+        _patches_task(t, b, shape, x, at, g, first, count, start, filters, buffer)
+
+
+cdef inline int run_blocks(task_t *t, const blocks_t *b, const real *tag) noexcept nogil:
+    """All tasks; tag is NULL and names the type."""
+    cdef const problem_t *p = t.p
+    cdef patches_t shape
+    cdef int64_t tasks = b.images * p.g * b.pixel_parts * b.filter_parts
+    cdef double flops = 2.0 * p.n * p.yn * p.k / tasks
+    cdef int64_t chunk = tasks_between_polls(t, flops)
+    cdef int64_t first = 0
+    cdef int64_t last, i
+    shape.c, shape.ih, shape.iw = p.icg, p.ih, p.iw
+    shape.kh, shape.kw, shape.sh, shape.sw, shape.dh, shape.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
+    shape.ph, shape.pw, shape.oh, shape.ow = p.ph0, p.pw0, p.oh, p.ow
+    shape.xs_c, shape.xs_h, shape.xs_w = p.xc, p.xh, p.xw
+    while first < tasks:
+        last = min(first + chunk, tasks)
+        if t.threads == 1:
+            for i in range(first, last):
+                _one_task[real](t, b, &shape, i, <real *>t.workspace)
+        else:
+            for i in prange(first, last, num_threads=t.threads, schedule="static"):
+                _one_task[real](t, b, &shape, i, <real *>(t.workspace + threadid() * b.buffer))
+        if poll(t, flops * (last - first)):
+            return PYCONV_STATUS_INTERRUPTED
+        first = last
+    return PYCONV_STATUS_OK

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The kernels and the rates in use, and what this extension was built with.
+
+import os
+
+from pyconv.core cimport cpus as core_cpus, crowd as core_crowd, kernels as core_kernels
+from pyconv.core.blas cimport blas_entries as blas_entries_, blas_shared, blas_threaded
+from pyconv.core.crowd cimport crowd_step, crowd_t, involuntary_switches, nanoseconds
+from pyconv.core.rates cimport last_cache_bytes, rates_in_use, rates_t, shipped_rates, use_rates
+from pyconv.core.kernels cimport ISA_COUNT, cache_bytes, isa_level, isa_name, select_kernels
+from pyconv.core.threads cimport OPENMP, available_threads, run_threads
+
+cdef extern from *:
+    """
+    #ifdef __VERSION__
+    #define PYCONV_COMPILER __VERSION__
+    #else
+    #define PYCONV_COMPILER "unknown"
+    #endif
+    #if defined(__clang__)
+    #define PYCONV_COMPILER_NAME "Clang"
+    #elif defined(__GNUC__)
+    #define PYCONV_COMPILER_NAME "GCC"
+    #else
+    #define PYCONV_COMPILER_NAME "C"
+    #endif
+    """
+    const char *PYCONV_COMPILER
+    const char *PYCONV_COMPILER_NAME
+
+
+def set_isa(str name=None):
+    """
+    Use the kernels of an instruction set, or of the best below it that this machine runs, for the plans made from now on.
+
+    A hook for tests; callers set the environment variable ``PYCONV_ISA`` before the import.
+
+    Parameters
+    ----------
+    name : {"scalar", "neon", "avx2", "avx512"}, optional
+        By default the best.
+
+    Returns
+    -------
+    str
+        The instruction set now in use.
+
+    Raises
+    ------
+    ValueError
+        For a name that is none of these.
+    """
+    level = ISA_COUNT - 1
+    if name is not None:
+        level = isa_level(name.encode())
+        if level < 0:
+            names = ", ".join(isa_name(i).decode() for i in range(ISA_COUNT))
+            raise ValueError(f"the instruction set must be one of {names}, is {name!r}")
+    core_kernels.kernels = select_kernels(level)
+    set_rates()
+    return core_kernels.kernels.isa.decode()
+
+
+def rates():
+    """The constants of the cost model in use, as a dict; see `core/rates.pxd`."""
+    return <dict>rates_in_use()[0]
+
+
+def set_rates(dict given=None):
+    """Use these rates, or those shipped for the instruction set in use, for the plans made from now on."""
+    cdef rates_t wanted
+    if given is None:
+        wanted = shipped_rates(core_kernels.kernels.level > 0, select_kernels(ISA_COUNT - 1).f32.lanes)
+    else:
+        wanted = given
+    if not use_rates(&wanted):
+        raise MemoryError(f"cannot allocate {sizeof(wanted)} bytes for the rates")
+
+
+def lanes():
+    """float32 lanes of a vector of the instruction set in use."""
+    return core_kernels.kernels.f32.lanes
+
+
+def cache_sizes():
+    """Bytes of the second and the last level of cache, as far as the system tells."""
+    return cache_bytes(2), last_cache_bytes()
+
+
+def set_cpu_quota(int cpus):
+    """At most so many CPUs are worth a thread, 0 for no limit; see `_quota.py`."""
+    core_cpus.cpu_quota = cpus
+
+
+def set_cpus(int cpus=0):
+    """
+    Plan as if so many CPUs could be used, 0 for as many as can.
+
+    A hook for tests, which want more threads than a small machine has CPUs.
+    """
+    core_cpus.cpus_for_test = cpus
+
+
+def blas_entries():
+    """How often products have entered BLAS, and how often of these BLAS was free to start threads. A hook for tests."""
+    return blas_entries_, blas_threaded
+
+
+def blas_is_shared():
+    """Whether BLAS can be kept to one thread, so that ours share a product; see `core/blas.pxd`."""
+    return blas_shared()
+
+
+def threads_now(int planned, bint follow_openmp=True):
+    """Of the threads planned those that a run would take now. A hook for tests."""
+    return run_threads(planned, follow_openmp)
+
+
+def crowd_answers(list moments):
+    """Whether it is crowded at each of some moments, (nanoseconds, involuntary switches so far). A hook for tests."""
+    cdef crowd_t c
+    c.until = c.pause = c.seen = c.switches = 0
+    c.level = 0
+    return [bool(crowd_step(&c, now, switches)) for now, switches in moments]
+
+
+def build_info():
+    """What this extension was built with, and what it would run on now."""
+    best = select_kernels(ISA_COUNT - 1)
+    return {
+        "compiler": f"{PYCONV_COMPILER_NAME.decode()} {PYCONV_COMPILER.decode()}",
+        "instruction sets": [isa_name(i).decode() for i in range(best.level + 1) if select_kernels(i).level == i],
+        "instruction set in use": core_kernels.kernels.isa.decode(),
+        "tile": "{}x{} float32, {}x{} float64".format(
+            core_kernels.kernels.f32.mr, core_kernels.kernels.f32.nr, core_kernels.kernels.f64.mr, core_kernels.kernels.f64.nr),
+        "openmp": OPENMP,
+        "threads": available_threads(),
+    }
+
+
+set_isa(os.environ.get("PYCONV_ISA") or None)
+core_crowd.crowd.seen, core_crowd.crowd.switches = nanoseconds(), involuntary_switches()

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The part of the extension that operators other than conv2d call; arrays come checked.
+
+from libc.math cimport INFINITY
+from libc.stdint cimport uint16_t, uint32_t, uint64_t
+
+from pyconv.native.weight_gradient cimport gradient_run
+from pyconv.native.weight_gradient_cut cimport gradient_init, gradient_t
+from pyconv.native.separable cimport separable_init, separable_run, separable_t, separable_workspace
+from pyconv.native.copy cimport copy_strided, copy_t
+from pyconv.core.half cimport half, narrow, widen
+from pyconv.core.problem cimport is_empty
+from pyconv.core.threads cimport run_threads
+
+
+cdef int _demand(cnp.ndarray a, str name, int typenum, tuple shape, bint written) except -1:
+    """Raises unless kernels may read a, or write it, as it is."""
+    if cnp.PyArray_TYPE(a) != typenum or not cnp.PyArray_ISCARRAY_RO(a) or written and not cnp.PyArray_ISWRITEABLE(a):
+        raise ValueError(f"{name} must be a contiguous array of {cnp.PyArray_DescrFromType(typenum)}")
+    if not _has_shape(a, shape):
+        raise ValueError(f"{name} has shape {shape_of(a)}, wanted {shape}")
+    return 0
+
+
+def copy_array(cnp.ndarray src not None, cnp.ndarray dst not None, int threads):
+    """dst[...] = src for two arrays of 5 dimensions, one dtype, and strides that are multiples of its size."""
+    cdef copy_t c
+    cdef int i
+    cdef Py_ssize_t size = cnp.PyArray_ITEMSIZE(src)
+    cdef const void *a = cnp.PyArray_DATA(src)
+    cdef void *b = cnp.PyArray_DATA(dst)
+    _check_copy(src, dst)
+    for i in range(5):
+        c.shape[i] = cnp.PyArray_DIM(src, i)
+        c.from_[i] = cnp.PyArray_STRIDE(src, i) // size
+        c.to[i] = cnp.PyArray_STRIDE(dst, i) // size
+    with nogil:
+        threads = run_threads(max(threads, 1), False)
+        if size == 2:
+            copy_strided(&c, <const uint16_t *>a, <uint16_t *>b, threads)
+        elif size == 4:
+            copy_strided(&c, <const uint32_t *>a, <uint32_t *>b, threads)
+        else:
+            copy_strided(&c, <const uint64_t *>a, <uint64_t *>b, threads)
+
+
+cdef int _check_copy(cnp.ndarray src, cnp.ndarray dst) except -1:
+    """Raises unless `copy_array` can."""
+    cdef int i
+    cdef Py_ssize_t size = cnp.PyArray_ITEMSIZE(src)
+    cdef bint fits = (cnp.PyArray_NDIM(src) == 5 and cnp.PyArray_TYPE(src) == cnp.PyArray_TYPE(dst)
+                      and cnp.PyArray_TYPE(src) in (cnp.NPY_FLOAT16, cnp.NPY_FLOAT32, cnp.NPY_FLOAT64)
+                      and _has_shape(dst, shape_of(src))
+                      and cnp.PyArray_ISBEHAVED_RO(src) and cnp.PyArray_ISBEHAVED(dst))
+    if fits:
+        for i in range(5):
+            fits = fits and cnp.PyArray_STRIDE(src, i) % size == 0 and cnp.PyArray_STRIDE(dst, i) % size == 0
+    if not fits:
+        raise ValueError(f"can't copy {src.dtype} {shape_of(src)} to {dst.dtype} {shape_of(dst)}")
+    return 0
+
+
+def convert_half(cnp.ndarray src not None, cnp.ndarray dst not None, int threads):
+    """dst[...] = src for two contiguous arrays, one of float16 and the other of float32."""
+    cdef bint widens = cnp.PyArray_TYPE(src) == cnp.NPY_FLOAT16
+    cdef const void *a = cnp.PyArray_DATA(src)
+    cdef void *b = cnp.PyArray_DATA(dst)
+    cdef int64_t count = cnp.PyArray_SIZE(src)
+    _demand(src, "src", cnp.NPY_FLOAT16 if widens else cnp.NPY_FLOAT32, shape_of(src), False)
+    _demand(dst, "dst", cnp.NPY_FLOAT32 if widens else cnp.NPY_FLOAT16, shape_of(src), True)
+    with nogil:
+        threads = run_threads(max(threads, 1), False)
+        if widens:
+            widen(<const half *>a, <float *>b, count, threads)
+        else:
+            narrow(<const float *>a, <half *>b, count, threads)
+
+
+cdef class WeightGradientPlan:
+    """
+    The gradient of conv2d's weight made ready for one input shape.
+
+    Made by `pyconv.plan_conv2d_backward_weight`. Immutable, so that threads may share it; each concurrent call needs a
+    workspace of its own.
+
+    Attributes
+    ----------
+    x_shape, dy_shape, output_shape : tuple of int
+        The last is that of the weight.
+    dtype : numpy.dtype
+    workspace_bytes : int
+        Exact size of the workspace of a call, in bytes.
+    multiplications : int
+    """
+
+    cdef gradient_t gradient
+    cdef int typenum
+    cdef object __weakref__
+    cdef readonly tuple x_shape
+    cdef readonly tuple dy_shape
+    cdef readonly tuple output_shape
+    cdef readonly cnp.dtype dtype
+
+    def __cinit__(self, tuple x_shape not None, tuple weight_shape not None, cnp.dtype dtype not None, int layout,
+                  tuple stride, tuple padding, tuple dilation, object groups, object max_workspace, object threads):
+        cdef pyconv_conv2d_t d
+        cdef problem_t p
+        describe(&d, x_shape, _dtype_code(dtype), weight_shape, layout, stride, padding, dilation, groups, PYCONV_ZEROS,
+                 -INFINITY, INFINITY, -1, PYCONV_STRICT, max_workspace, threads, 2)
+        refuse_invalid(problem_init(&p, &d), &d, 2)
+        if is_empty(&p):    # nothing to sum, or nowhere to
+            self.gradient.p = p
+        else:
+            gradient_init(&self.gradient, &p, d.threads)
+        if d.max_workspace >= 0 and self.gradient.workspace > <size_t>d.max_workspace:
+            raise UnsupportedError(f"the gradient of weight {weight_shape} needs {self.gradient.workspace} bytes of workspace "
+                                   f"for x {x_shape}, max_workspace allows {d.max_workspace}")
+        self.typenum = type_numbers[d.dtype]
+        self.dtype = dtype.newbyteorder("=")
+        self.x_shape, self.output_shape = x_shape, weight_shape
+        self.dy_shape = output_shape(&p, x_shape, 2)
+
+    def __call__(self, x, dy, out=None, workspace=None):
+        """
+        The gradient for one x and one dy.
+
+        Parameters
+        ----------
+        x, dy : array_like
+            Of `x_shape` and `dy_shape`, and `dtype`.
+        out : ndarray, optional
+            Array of `output_shape` and `dtype` that overlaps neither; of any strides, as in `pyconv.Plan`.
+        workspace : buffer, optional
+            Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of `output_shape`.
+
+        Raises
+        ------
+        TypeError, ValueError, MemoryError
+            As in `pyconv.Plan`.
+        """
+        cdef cnp.ndarray given = as_array(x, "x")
+        cdef cnp.ndarray given_dy = as_array(dy, "dy")
+        cdef cnp.ndarray block = None if workspace is None else workspace_array(workspace)
+        cdef cnp.ndarray a, b, dw, target
+        cdef int status
+        check_operand(given, "x", self.typenum, self.x_shape, "the plan")
+        check_operand(given_dy, "dy", self.typenum, self.dy_shape, "the plan")
+        dw, target, block = take_buffers(out, self.output_shape, self.dtype, block, self.gradient.workspace,
+                                         (("x", given), ("dy", given_dy)))
+        if self.gradient.p.n == 0 or is_empty(&self.gradient.p):
+            target.fill(0)
+            return deliver(out, dw, target)
+        a, b = as_operand(given, "x"), as_operand(given_dy, "dy")
+        with nogil:
+            status = gradient_run(&self.gradient, cnp.PyArray_DATA(a), cnp.PyArray_DATA(b), cnp.PyArray_DATA(target),
+                                  cnp.PyArray_DATA(block), interrupted)
+        if status == PYCONV_STATUS_INTERRUPTED:
+            raise_pending()
+        return deliver(out, dw, target)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        raise TypeError("a plan is cut for this machine and can't be pickled: make it anew")
+
+    def new_workspace(self):
+        """A fresh buffer for one call at a time: uint8, aligned to 64 bytes, exactly `workspace_bytes` long."""
+        return fresh_workspace(self.gradient.workspace)
+
+    @property
+    def workspace_bytes(self):
+        return self.gradient.workspace
+
+    @property
+    def multiplications(self):
+        return <object>self.gradient.p.n * self.gradient.p.yn * self.gradient.p.k
+
+    def __repr__(self):
+        return f"<pyconv.WeightGradientPlan {self.dtype} {self.x_shape}, {self.dy_shape} -> {self.output_shape}>"
+
+
+cdef class FusedPair:
+    """
+    Two plans, depthwise and pointwise, run block by block without the array between them.
+
+    Attributes
+    ----------
+    serves : bool
+        Whether these two can.
+    workspace_bytes : int
+        Exact size of the workspace of a run, in bytes.
+    """
+
+    cdef Plan first
+    cdef Plan second
+    cdef separable_t pair
+    cdef readonly bint serves
+
+    def __cinit__(self, Plan first not None, Plan second not None):
+        if first.typenum != second.typenum or first.output_shape != second.input_shape:
+            raise ValueError(f"the first plan makes {first.dtype} {first.output_shape}, the second takes {second.dtype} "
+                             f"{second.input_shape}")
+        self.first, self.second = first, second
+        self.serves = separable_init(&self.pair, &first.plan, &second.plan)
+
+    @property
+    def workspace_bytes(self):
+        return separable_workspace(&self.pair) if self.serves else 0
+
+    def run(self, cnp.ndarray x not None, cnp.ndarray residual, cnp.ndarray out not None, cnp.ndarray workspace not None):
+        """out from x and residual (or None), workspace of `workspace_bytes`, aligned to 64; all contiguous."""
+        cdef const void *extra = NULL if residual is None else cnp.PyArray_DATA(residual)
+        cdef int status
+        if not self.serves:
+            raise ValueError("these two plans can't be fused")
+        _demand(x, "x", self.first.typenum, self.first.input_shape, False)
+        _demand(out, "out", self.first.typenum, self.second.output_shape, True)
+        if residual is not None:
+            _demand(residual, "residual", self.first.typenum, self.second.output_shape, False)
+        if (not cnp.PyArray_ISCARRAY(workspace) or <uintptr_t>cnp.PyArray_DATA(workspace) % PYCONV_ALIGNMENT
+                or <size_t>cnp.PyArray_NBYTES(workspace) < separable_workspace(&self.pair)):
+            raise ValueError(f"workspace must be {self.workspace_bytes} writable, contiguous bytes, aligned to 64")
+        self.first._check_borrowed()
+        self.second._check_borrowed()
+        with nogil:
+            status = separable_run(&self.pair, cnp.PyArray_DATA(x), extra, cnp.PyArray_DATA(out),
+                                   cnp.PyArray_DATA(workspace), interrupted)
+        if status == PYCONV_STATUS_INTERRUPTED:
+            raise_pending()

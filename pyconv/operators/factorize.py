@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Filters of R rows and S columns as R x 1 filters followed by 1 x S ones, by singular values."""
+
+import math
+
+import numpy as np
+
+from .._api import integers, plan
+from .._arguments import checked_shape, integer
+from .._config import workspace_bound
+from .._kernels import DTYPES, UnsupportedError, as_array, check_array, result_shape
+from .composed import WidenedPlan, aligned_bytes, carve, held_bytes, memory_for, widened
+
+
+class Factorization:
+    """
+    Two small convolutions in place of one, made by `pyconv.factorize`.
+
+    Attributes
+    ----------
+    vertical, horizontal : ndarray
+        Weights ``(F, C / groups, R, 1)`` of the first and ``(K, F / horizontal_groups, 1, S)`` of the second.
+    groups, horizontal_groups : int
+        Of the first and of the second.
+    rank : int
+        Intermediate channels: of each filter where filters have one channel, else of each group.
+    error : float
+        Relative L2 error of the weights that the two make together.
+    parameters, original_parameters : int
+        Weights of both, and of the filters they replace.
+    """
+
+    def __init__(self, vertical, horizontal, groups, horizontal_groups, rank, original):
+        self.vertical, self.horizontal = vertical, horizontal
+        self.groups, self.horizontal_groups, self.rank = groups, horizontal_groups, rank
+        self.shape = original.shape
+        self.parameters, self.original_parameters = vertical.size + horizontal.size, original.size
+        exact = original.astype(np.float64)
+        size = np.linalg.norm(exact)
+        self.error = float(np.linalg.norm(self.weight() - exact) / size) if size else 0.0
+
+    def weight(self):
+        """The filters that the two convolutions make together: float64, of the original's shape."""
+        k, c, r, s = self.shape
+        parts = self.horizontal_groups
+        columns = self.vertical.astype(np.float64).reshape(parts, self.rank, c * r)
+        rows = self.horizontal.astype(np.float64).reshape(parts, k // parts, self.rank, s)
+        product = columns.transpose(0, 2, 1) @ rows.transpose(0, 2, 1, 3).reshape(parts, self.rank, -1)
+        return product.reshape(parts, c, r, k // parts, s).transpose(0, 3, 1, 2, 4).reshape(self.shape)
+
+    def plan(
+        self,
+        x_shape,
+        bias=None,
+        *,
+        stride=1,
+        padding=0,
+        dilation=1,
+        layout="NCHW",
+        padding_mode="zeros",
+        activation=None,
+        max_workspace=None,
+        accuracy=None,
+        threads=None,
+    ):
+        """
+        Plan both convolutions for one input shape.
+
+        Parameters
+        ----------
+        x_shape : tuple of int
+        bias, stride, padding, dilation, layout, padding_mode, activation, max_workspace, accuracy, threads
+            As in `pyconv.plan`, for the pair.
+
+        Returns
+        -------
+        FactorizedPlan
+
+        Raises
+        ------
+        TypeError, ValueError, UnsupportedError, MemoryError
+            As in `pyconv.plan`.
+        """
+        shape = checked_shape(x_shape, "x_shape")
+        words = integers(
+            shape,
+            self.shape,
+            stride,
+            padding,
+            dilation,
+            self.groups,
+            layout,
+            padding_mode,
+            activation,
+            "auto",
+            max_workspace,
+            accuracy,
+            threads,
+        )
+        output = result_shape(shape, self.vertical.dtype, self.shape, *words)
+        _, (sh, sw), (top, bottom, left, right), (dh, dw), *_ = words
+        shared = {"layout": layout, "padding_mode": padding_mode, "accuracy": accuracy, "threads": threads}
+        budget = workspace_bound(max_workspace)
+        rows = {"stride": (sh, 1), "padding": ((top, bottom), (0, 0)), "dilation": (dh, 1)}
+        columns = {"stride": (1, sw), "padding": ((0, 0), (left, right)), "dilation": (1, dw)}
+        rows |= {"groups": self.groups, **shared}
+        columns |= {"groups": self.horizontal_groups, "activation": activation, **shared}
+        return FactorizedPlan(shape, output, self, bias, rows, columns, budget)
+
+    def __str__(self):
+        return (
+            f"{self.shape} -> {self.vertical.shape} and {self.horizontal.shape}, rank {self.rank}\n"
+            f"relative error of the weights {self.error:.1e}; weights, and multiplications per pixel: "
+            f"{self.original_parameters:,} -> {self.parameters:,}"
+        )
+
+    __repr__ = __str__
+
+
+class FactorizedPlan(WidenedPlan):
+    """
+    Two plans, one after the other; see `pyconv.Plan`.
+
+    Attributes
+    ----------
+    vertical, horizontal : Plan
+        Of float32 for float16, which is rounded once, at the end.
+    input_shape, output_shape : tuple of int
+    dtype : numpy.dtype
+    workspace_bytes, packed_bytes, multiplications : int
+        Of both; the image between them is part of the workspace.
+    original_multiplications : int
+        Of the convolution they replace.
+    """
+
+    def __init__(self, shape, output, factors, bias, rows, columns, budget):
+        dtype = factors.vertical.dtype
+        if bias is not None:
+            bias = widened(check_array(bias, "bias", dtype.num, factors.shape[:1], "weight"), "bias")
+        first, last = widened(factors.vertical, "the columns"), widened(factors.horizontal, "the rows")
+        inner = first.dtype
+        copies = self._copies(shape, output, dtype)
+        room = None if budget is None else budget - copies
+        vertical = plan(shape, first, max_workspace=room and max(room, 0) // 2, **rows)
+        between = vertical.output_shape
+        size = aligned_bytes(between, inner)
+        packed = held_bytes(vertical, first, factors.vertical)
+        most = None if room is None else room - size - vertical.workspace_bytes - packed
+        if most is None or most >= 0:
+            horizontal = plan(between, last, bias, max_workspace=most, **columns)
+            more = held_bytes(horizontal, last, factors.horizontal)
+            most = None if most is None else most - horizontal.workspace_bytes - more
+        if most is not None and most < 0:
+            raise UnsupportedError(
+                f"two convolutions of x {shape} need {-most} bytes more than max_workspace allows: "
+                f"{copies + size} are the image between them{', and copies in float32' if copies else ''}"
+            )
+        both = vertical, horizontal
+        self._settle(
+            vertical=vertical,
+            horizontal=horizontal,
+            _inner=inner,
+            _threads=max(each.threads for each in both),
+            dtype=dtype,
+            input_shape=shape,
+            output_shape=horizontal.output_shape,
+            workspace_bytes=copies + size + max(each.workspace_bytes for each in both),
+            packed_bytes=packed + more,
+            multiplications=sum(each.multiplications for each in both),
+            original_multiplications=math.prod(horizontal.output_shape) * math.prod(factors.shape[1:]),
+        )
+
+    def __call__(self, x, out=None, workspace=None, residual=None):
+        """
+        Convolve x twice.
+
+        Parameters
+        ----------
+        x : array_like
+            Of `input_shape` and `dtype`.
+        out : ndarray, optional
+            Array of `output_shape` and `dtype` that overlaps no operand; of any strides, as in `pyconv.Plan`.
+        workspace : buffer, optional
+            Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
+        residual : array_like, optional
+            Of `output_shape`, added before the activation.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of `output_shape`.
+
+        Raises
+        ------
+        TypeError, ValueError, MemoryError
+            As in `pyconv.Plan`.
+        """
+        return self._call(x, out, workspace, residual)
+
+    def _compute(self, x, residual, out, workspace):
+        between, rest = carve(workspace, self.vertical.output_shape, self._inner)
+        self.vertical(x, between, rest)
+        self.horizontal(between, out, rest, residual)
+
+    def __str__(self):
+        return (
+            f"{self.input_shape} -> {self.output_shape}, {self.dtype}\n"
+            f"  workspace {self.workspace_bytes:,} bytes, packed weights {self.packed_bytes:,} bytes\n"
+            f"  multiplications {self.multiplications:,} instead of {self.original_multiplications:,}\n"
+            f"{self.vertical}\n{self.horizontal}"
+        )
+
+
+def factorize(weight, rank=None, *, groups=1):
+    """
+    Split R x S filters into R x 1 and 1 x S filters by singular value decomposition.
+
+    A Gaussian, a box or a Sobel filter is a column times a row and comes apart exactly, at rank 1.
+    What comes apart at no low rank is approximated, with the least error that the rank allows.
+
+    Parameters
+    ----------
+    weight : array_like
+        Filters of shape ``(K, C / groups, R, S)``: float32, float64 or float16.
+    rank : int, optional
+        Filters of one channel (C = groups) come apart one by one, each into `rank` columns and rows: at
+        most min(R, S). Others come apart together, one matrix for each group, with `rank` channels between:
+        at most min(C / groups * R, K / groups * S). By default the smallest that is exact in the dtype.
+    groups : int
+        As in `pyconv.conv2d`.
+
+    Returns
+    -------
+    Factorization
+        Its `plan` makes the two convolutions ready; `error` says what they miss; print it for the cost.
+
+    Raises
+    ------
+    TypeError
+        For a dtype that is not served, or a rank that is no int.
+    ValueError
+        For a shape or a rank that doesn't fit.
+
+    Notes
+    -----
+    Filter by filter: Rigamonti et al., *Learning Separable Filters*, 2013. Together: Jaderberg, Vedaldi,
+    Zisserman, *Speeding up Convolutional Neural Networks with Low Rank Expansions*, 2014.
+
+    Examples
+    --------
+    >>> import numpy as np, pyconv
+    >>> bell = np.exp(-np.linspace(-2, 2, 7) ** 2)
+    >>> pair = pyconv.factorize(np.outer(bell, bell)[None, None])
+    >>> pair.rank, pair.error < 1e-15, pair.original_parameters, pair.parameters
+    (1, True, 49, 14)
+    """
+    weight = as_array(weight, "weight")
+    if weight.dtype.name not in DTYPES:
+        raise TypeError(f"weight must be float32, float64 or float16, is {weight.dtype}")
+    if weight.ndim != 4 or 0 in weight.shape:
+        raise ValueError(f"weight must have 4 dimensions of at least 1, has shape {weight.shape}")
+    with memory_for(weight.size * 8, "the singular values of weight"):
+        finite = np.isfinite(weight).all()
+    if not finite:
+        raise ValueError("weight holds NaN or infinity, which has no singular values")
+    k, c, r, s = weight.shape
+    groups = integer(groups, "groups")
+    if groups < 1 or k % groups:
+        raise ValueError(f"{k} filters of weight do not divide by groups={groups}")
+    parts = k if c == 1 else groups
+    # (parts, C·R, K·S / parts): one matrix for each filter, or for each group.
+    with memory_for(weight.size * 8, "the singular values of weight"):
+        matrices = weight.astype(np.float64).reshape(parts, k // parts, c, r, s).transpose(0, 2, 3, 1, 4)
+        matrices = matrices.reshape(parts, c * r, k // parts * s)
+        u, values, vt = np.linalg.svd(matrices, full_matrices=False)
+    most = values.shape[-1]
+    if rank is None:
+        rank = _exact_rank(values, np.finfo(weight.dtype).eps)
+    rank = integer(rank, "rank")
+    if not 1 <= rank <= most:
+        raise ValueError(
+            f"rank must be from 1 to {most} for weight {weight.shape} in {groups} groups, is {rank}"
+        )
+    # Each side takes the root of the singular value, so that neither leaves the range of a small dtype.
+    roots = np.sqrt(values[:, :rank])
+    columns = u[:, :, :rank] * roots[:, None]
+    rows = roots[:, :, None] * vt[:, :rank]
+    vertical = columns.transpose(0, 2, 1).reshape(parts * rank, c, r, 1)
+    horizontal = rows.reshape(parts, rank, k // parts, 1, s).transpose(0, 2, 1, 3, 4).reshape(k, rank, 1, s)
+    native = weight.dtype.newbyteorder("=")
+    return Factorization(vertical.astype(native), horizontal.astype(native), groups, parts, rank, weight)
+
+
+def _exact_rank(values, eps):
+    """The smallest rank at which no matrix misses more than eps of its norm; values[part][i] descend."""
+    # tail[part][t] = norm of what rank t leaves out
+    tail = np.sqrt(np.cumsum(values[:, ::-1] ** 2, axis=1)[:, ::-1])
+    enough = tail <= eps * np.linalg.norm(values, axis=1, keepdims=True)
+    ranks = np.where(enough.any(axis=1), enough.argmax(axis=1), values.shape[1])
+    return max(1, int(ranks.max()))

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+Transposed convolution without a zero in between: one convolution of stride 1 for each phase of the stride.
+
+y[o, i*sh + r*dh - ph, j*sw + s*dw - pw] += x[c, i, j] * weight[c, o, r, s]
+
+Outputs a, a + sh, a + 2*sh, ... of an axis are reached by the taps r with r*dh = a + ph modulo sh alone,
+which stand sh/gcd(sh, dh) apart: a correlation of x with these taps, turned round, dilated by dh/gcd(sh, dh).
+"""
+
+import math
+import sys
+from collections import defaultdict
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+
+from .._api import plan
+from .._arguments import clip_bounds
+from .._config import workspace_bound
+from .._kernels import UnsupportedError, copy_array
+from .composed import ComposedPlan, aligned_bytes, carve, memory_for
+
+FEW_FILTERS = 32  # per group: then phases share one convolution, which fills its tiles better
+
+
+class Phase(NamedTuple):
+    """Outputs first, first + stride, ... of one axis, `count` of them, as a convolution of stride 1."""
+
+    first: int
+    count: int
+    taps: slice  # of the kernel, turned round
+    length: int  # taps
+    dilation: int
+    before: int  # padding; where negative, the convolution makes so many outputs too many
+    after: int
+
+
+def phases(size, outputs, kernel, stride, dilation, padding):
+    """The phases of one axis that have taps: `size` inputs, `padding` before the first."""
+    common = math.gcd(stride, dilation)
+    step = stride // common
+    found = []
+    for tap in range(min(step, kernel)):
+        first = (tap * dilation - padding) % stride
+        if first >= outputs:
+            continue
+        count = (outputs - first - 1) // stride + 1
+        length = (kernel - tap - 1) // step + 1
+        reach = (length - 1) * (dilation // common)
+        base = (first + padding - tap * dilation) // stride
+        last = tap + (length - 1) * step
+        taps = slice(last, tap - step if tap >= step else None, -step)
+        found.append(Phase(first, count, taps, length, dilation // common, reach - base, count + base - size))
+    return found
+
+
+class Job(NamedTuple):
+    """One convolution and the phases (rows, columns) whose filters it holds, in this order in each group."""
+
+    plan: object
+    parts: tuple
+
+
+class TransposedPlan(ComposedPlan):
+    """
+    A transposed convolution made ready for one input shape: packed weights for each phase of the stride.
+
+    Made by `pyconv.plan_conv_transpose2d`. Immutable, so that threads may share it; each concurrent call
+    needs a workspace of its own.
+
+    Attributes
+    ----------
+    input_shape, output_shape : tuple of int
+    dtype : numpy.dtype
+        Of input, weights and output.
+    workspace_bytes : int
+        Exact size of the workspace of a call, in bytes.
+    packed_bytes : int
+        Bytes of packed weights.
+    multiplications : int
+    """
+
+    def __init__(
+        self,
+        x_shape,
+        image,
+        weight,
+        bias,
+        stride,
+        before,
+        dilation,
+        groups,
+        layout,
+        activation,
+        limits,
+        argument="x",
+    ):
+        """`image` is the size of the result, `before` its padding above and left; all have been checked."""
+        ic, ocg, kh, kw = weight.shape
+        oc = ocg * groups
+        self._settle(
+            _argument=argument,
+            _nchw=layout == "NCHW",
+            _groups=groups,
+            _ocg=ocg,
+            _stride=stride,
+            dtype=weight.dtype.newbyteorder("="),
+            input_shape=tuple(x_shape),
+        )
+        size = x_shape[-2:] if self._nchw else x_shape[-3:-1]
+        self._settle(output_shape=(*x_shape[:-3], *self._in_layout(oc, *image)))
+        if math.prod(max(size, 1) for size in self.output_shape) * self.dtype.itemsize > sys.maxsize:
+            raise ValueError(
+                f"the sizes overflow: x {self.input_shape}, weight {weight.shape}, stride {stride}, "
+                f"dilation {dilation} make {self.output_shape}"
+            )
+        axes = [phases(*a) for a in zip(size, image, (kh, kw), stride, dilation, before, strict=True)]
+        shared = defaultdict(list)
+        for rows, columns in product(*axes):
+            share = ocg <= FEW_FILTERS
+            key = (rows.length, columns.length) if share else (rows.first, columns.first)
+            shared[key].append((rows, columns))
+        direct = stride == (1, 1) and all(
+            p.before >= 0 and p.after >= 0 for parts in shared.values() for p in parts[0]
+        )
+
+        budget = workspace_bound(limits["max_workspace"])
+        results = [self._result_bytes(parts, size) for parts in shared.values()]
+        result = 0 if direct else max(results, default=0)
+        if budget is not None:
+            if budget < result:
+                raise UnsupportedError(
+                    f"a transposed convolution of {argument} {self.input_shape} to {self.output_shape} needs "
+                    f"{result} bytes of workspace for one phase, max_workspace allows {budget}"
+                )
+            budget = (budget - result) // max(len(shared), 1)
+        # filters[g * ocg + o][c] = weight[g * icg + c][o]
+        with memory_for(weight.nbytes, "a contiguous copy of weight"):
+            filters = weight.reshape(groups, ic // groups, ocg, kh, kw).swapaxes(1, 2)
+        jobs = []
+        for parts in shared.values():
+            kernels = [filters[..., rows.taps, columns.taps] for rows, columns in parts]
+            with memory_for(sum(kernel.nbytes for kernel in kernels), "the weights of a phase"):
+                kernel = np.stack(kernels, 1)
+            several = bias if bias is None else np.stack([bias.reshape(groups, ocg)] * len(parts), 1).ravel()
+            prepared = plan(
+                self.input_shape,
+                kernel.reshape(groups * len(parts) * ocg, *kernel.shape[3:]),
+                several,
+                padding=self._padding(parts),
+                dilation=tuple(axis.dilation for axis in parts[0]),
+                groups=groups,
+                layout=layout,
+                activation=activation,
+                **{**limits, "max_workspace": budget},
+            )
+            jobs.append(Job(prepared, tuple(parts)))
+        self._settle(
+            _direct=direct,
+            _constant=self._untouched(axes, image, bias, activation),
+            _jobs=tuple(jobs),
+            workspace_bytes=result + max((job.plan.workspace_bytes for job in jobs), default=0),
+            packed_bytes=sum(job.plan.packed_bytes for job in jobs),
+            multiplications=sum(job.plan.multiplications for job in jobs),
+        )
+
+    def _in_layout(self, channels, rows, columns):
+        return (channels, rows, columns) if self._nchw else (rows, columns, channels)
+
+    def _padding(self, parts):
+        """What the phases that share a convolution need together."""
+        return tuple(
+            (max(0, *(part[axis].before for part in parts)), max(0, *(part[axis].after for part in parts)))
+            for axis in (0, 1)
+        )
+
+    def _result_bytes(self, parts, size):
+        """Of one convolution, to a multiple of 64."""
+        outputs = [
+            inputs + sum(padding) - (axis.length - 1) * axis.dilation
+            for inputs, padding, axis in zip(size, self._padding(parts), parts[0], strict=True)
+        ]
+        channels = self._groups * len(parts) * self._ocg
+        return aligned_bytes((*self.input_shape[:-3], channels, *outputs), self.dtype)
+
+    def _untouched(self, axes, image, bias, activation):
+        """What outputs without any tap hold, shaped for the result, or None where there are none."""
+        if len(axes[0]) * len(axes[1]) == math.prod(map(min, self._stride, image)):
+            return None
+        lo, hi = clip_bounds(activation)
+        oc = self._groups * self._ocg
+        constant = np.zeros(oc, self.dtype) if bias is None else bias
+        if constant.size == 0:
+            return None
+        with np.errstate(all="ignore"):  # bounds beyond float16 become infinities, as in a convolution
+            return np.clip(constant, lo, hi).astype(self.dtype).reshape(self._in_layout(oc, 1, 1))
+
+    def __call__(self, x, out=None, workspace=None):
+        """
+        Convolve x.
+
+        Parameters
+        ----------
+        x : array_like
+            Of `input_shape` and `dtype`.
+        out : ndarray, optional
+            Array of `output_shape` and `dtype` that does not overlap x; of any strides, as in `pyconv.Plan`.
+        workspace : buffer, optional
+            Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of `output_shape`.
+
+        Raises
+        ------
+        TypeError, ValueError, MemoryError
+            As in `pyconv.Plan`.
+        """
+        return self._call(x, out, workspace, None)
+
+    def _run(self, x, _residual, out, workspace):
+        if self._constant is not None:
+            out[...] = self._constant
+        for job in self._jobs:
+            if self._direct:
+                job.plan(x, out, workspace)
+                continue
+            result, rest = carve(workspace, job.plan.output_shape, self.dtype)
+            job.plan(x, result, rest)
+            self._spread(job, result, out)
+
+    def _spread(self, job, result, out):
+        """Puts the phases of one convolution where they belong in the output."""
+        batch, parts = math.prod(self.input_shape[:-3]), len(job.parts)
+        sh, sw = self._stride
+        if self._nchw:
+            result = result.reshape(batch, self._groups, parts, self._ocg, *result.shape[-2:])
+            out = out.reshape(batch, self._groups, self._ocg, *out.shape[-2:])
+        else:
+            result = result.reshape(batch, *result.shape[-3:-1], self._groups, parts, self._ocg)
+            out = out.reshape(batch, *out.shape[-3:-1], self._groups, self._ocg)
+        (above, _), (left, _) = self._padding(job.parts)
+        for i, (rows, columns) in enumerate(job.parts):
+            h = slice(above - rows.before, above - rows.before + rows.count)
+            w = slice(left - columns.before, left - columns.before + columns.count)
+            if self._nchw:
+                part, target = result[:, :, i, :, h, w], out[..., rows.first :: sh, columns.first :: sw]
+            else:
+                part, target = result[:, h, w, :, i], out[:, rows.first :: sh, columns.first :: sw]
+            copy_array(part, target, job.plan.threads)
+
+    def __repr__(self):
+        return f"<pyconv.TransposedPlan {self.dtype} {self.input_shape} -> {self.output_shape}>"

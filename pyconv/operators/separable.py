@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""separable_conv2d: depthwise, then pointwise, fused where blocks of rows stay in the cache."""
+
+from .._api import integers, plan
+from .._arguments import checked_shape, parse_word
+from .._config import workspace_bound
+from .._kernels import DTYPES, LAYOUTS, FusedPair, UnsupportedError, as_array, check_operand, result_shape
+from .channels import each_channel
+from .composed import WidenedPlan, aligned_bytes, carve, held_bytes, widened
+
+
+class SeparablePlan(WidenedPlan):
+    """
+    A separable convolution made ready for one input shape: packed weights of both its parts.
+
+    Made by `pyconv.plan_separable_conv2d`. Immutable, so that threads may share it; each concurrent call
+    needs a workspace of its own.
+
+    Attributes
+    ----------
+    input_shape, output_shape : tuple of int
+    dtype : numpy.dtype
+        Of input, weights and output.
+    fused : bool
+        Whether rows of the depthwise result are multiplied while they are in the cache; else it is a whole
+        array in the workspace.
+    workspace_bytes : int
+        Exact size of the workspace of a call, in bytes.
+    packed_bytes : int
+        Bytes of packed weights.
+    multiplications : int
+    """
+
+    def __init__(self, x_shape, weights, biases, depthwise, pointwise, max_workspace, limits):
+        """`depthwise` and `pointwise` are keywords of `plan` for the two, `limits` for both."""
+        dtype = weights[0].dtype.newbyteorder("=")
+        names = ("depthwise_weight", "pointwise_weight")
+        kernels, matrix = map(widened, weights, names)
+        inner = kernels.dtype.newbyteorder("=")
+        biases = tuple(map(widened, biases, ("depthwise_bias", "bias")))
+        arguments = integers(
+            x_shape, kernels.shape, **depthwise, algorithm="auto", max_workspace=max_workspace, **limits
+        )
+        between = result_shape(x_shape, inner, kernels.shape, *arguments)
+        budget = workspace_bound(max_workspace)
+        channel = len(x_shape) - (3 if limits["layout"] == "NCHW" else 1)
+        output = (*between[:channel], matrix.shape[0], *between[channel + 1 :])
+        copies, middle = self._copies(x_shape, output, dtype), aligned_bytes(between, inner)
+        room = None if budget is None else budget - copies
+
+        def prepare(most):
+            first = plan(x_shape, kernels, biases[0], **depthwise, max_workspace=most, **limits)
+            second = plan(between, matrix, biases[1], **pointwise, max_workspace=most, **limits)
+            return first, second, FusedPair(first, second)
+
+        def fitting(first, second, pair):
+            """Whether they are fused, their workspace and weights; None if there is no room for these."""
+            packed = held_bytes(first, kernels, weights[0]) + held_bytes(second, matrix, weights[1])
+            apart = middle + max(first.workspace_bytes, second.workspace_bytes)
+            for fused, workspace in ((True, pair.workspace_bytes), (False, apart)):
+                fits = room is None or workspace + packed <= room
+                if fits and (pair.serves or not fused):
+                    return fused, workspace, packed
+            return None
+
+        parts = prepare(room if room is None else max(room, 0))
+        found = fitting(*parts)
+        if found is None:
+            if room >= middle:
+                parts = prepare((room - middle) // 2)
+                found = fitting(*parts)
+            if found is None:
+                raise UnsupportedError(
+                    f"a separable convolution of x {x_shape} needs {copies + middle} bytes of workspace "
+                    f"between its parts, max_workspace allows {budget}"
+                )
+        first, second, pair = parts
+        fused, workspace, packed = found
+        self._settle(
+            _first=first,
+            _second=second,
+            _pair=pair,
+            _inner=inner,
+            _threads=max(first.threads, second.threads),
+            _operands=tuple(
+                (name, weight)
+                for name, weight, part in zip(names, weights, parts, strict=False)
+                if part.packed_bytes == 0
+            ),
+            fused=fused,
+            dtype=dtype,
+            input_shape=first.input_shape,
+            output_shape=second.output_shape,
+            packed_bytes=packed,
+            workspace_bytes=copies + workspace,
+            multiplications=first.multiplications + second.multiplications,
+        )
+
+    def __call__(self, x, out=None, workspace=None, residual=None):
+        """
+        Convolve x.
+
+        Parameters
+        ----------
+        x : array_like
+            Of `input_shape` and `dtype`.
+        out : ndarray, optional
+            Array of `output_shape` and `dtype` that overlaps no operand; of any strides, as in `pyconv.Plan`.
+        workspace : buffer, optional
+            Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
+        residual : array_like, optional
+            Of `output_shape`, added before the activation.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of `output_shape`.
+
+        Raises
+        ------
+        TypeError, ValueError, MemoryError
+            As in `pyconv.Plan`.
+        """
+        return self._call(x, out, workspace, residual)
+
+    def _compute(self, x, residual, out, workspace):
+        if self.fused:
+            self._pair.run(x, residual, out, workspace)
+            return
+        middle, rest = carve(workspace, self._first.output_shape, self._inner)
+        self._first(x, middle, rest)
+        self._second(middle, out, rest, residual)
+
+    def __repr__(self):
+        how = "fused" if self.fused else "one after the other"
+        return f"<pyconv.SeparablePlan {self.dtype} {self.input_shape} -> {self.output_shape}, {how}>"
+
+
+def plan_separable_conv2d(
+    x_shape,
+    depthwise_weight,
+    pointwise_weight,
+    bias=None,
+    *,
+    depthwise_bias=None,
+    depthwise_activation=None,
+    stride=1,
+    padding=0,
+    dilation=1,
+    layout="NCHW",
+    padding_mode="zeros",
+    activation=None,
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+):
+    """
+    Pack the weights for many calls of `separable_conv2d` on one input shape.
+
+    Parameters
+    ----------
+    x_shape : tuple of int
+        Shape of the inputs to come; their dtype is that of the weights.
+    depthwise_weight, pointwise_weight, bias, depthwise_bias, depthwise_activation
+        As in `separable_conv2d`.
+    stride, padding, dilation, layout, padding_mode, activation, max_workspace, accuracy, threads
+        As in `separable_conv2d`.
+
+    Returns
+    -------
+    SeparablePlan
+        Call it: ``y = plan(x, out=None, workspace=None, residual=None)``.
+
+    Raises
+    ------
+    TypeError, ValueError, UnsupportedError, MemoryError
+        As in `separable_conv2d`.
+    """
+    nchw = parse_word(layout, LAYOUTS, "layout") == LAYOUTS["NCHW"]
+    x_shape = checked_shape(x_shape, "x_shape")
+    if len(x_shape) < 3:
+        raise ValueError(f"x must have at least 3 dimensions (channels, rows, columns), has shape {x_shape}")
+    matrix = as_array(pointwise_weight, "pointwise_weight")
+    kernels = as_array(depthwise_weight, "depthwise_weight")
+    if bias is not None:
+        bias = as_array(bias, "bias")
+    if depthwise_bias is not None:
+        depthwise_bias = as_array(depthwise_bias, "depthwise_bias")
+    if matrix.ndim == 2:
+        matrix = matrix[:, :, None, None]
+    if matrix.ndim != 4 or matrix.shape[2:] != (1, 1):
+        raise ValueError(
+            "pointwise_weight must have shape (filters, channels) or (filters, channels, 1, 1), "
+            f"has shape {matrix.shape}"
+        )
+    each, groups = each_channel(kernels, "depthwise_weight", x_shape[-3 if nchw else -1])
+    if matrix.shape[1] != kernels.shape[0]:
+        raise ValueError(
+            f"pointwise_weight reads {matrix.shape[1]} channels, depthwise_weight makes {kernels.shape[0]}"
+        )
+    if matrix.dtype.num != kernels.dtype.num:
+        raise TypeError(
+            f"pointwise_weight is {matrix.dtype}, depthwise_weight is {kernels.dtype}: dtypes must match"
+        )
+    if kernels.dtype.name not in DTYPES:
+        raise TypeError(f"depthwise_weight must be float32, float64 or float16, is {kernels.dtype}")
+    number = kernels.dtype.num
+    if depthwise_bias is not None:
+        check_operand(depthwise_bias, "depthwise_bias", number, kernels.shape[:1], "depthwise_weight")
+    if bias is not None:
+        check_operand(bias, "bias", number, matrix.shape[:1], "pointwise_weight")
+    depthwise = {
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "groups": groups,
+        "padding_mode": padding_mode,
+        "activation": depthwise_activation,
+    }
+    limits = {"layout": layout, "accuracy": accuracy, "threads": threads}
+    return SeparablePlan(
+        x_shape,
+        (each, matrix),
+        (depthwise_bias, bias),
+        depthwise,
+        {"activation": activation},
+        max_workspace,
+        limits,
+    )
+
+
+def separable_conv2d(
+    x,
+    depthwise_weight,
+    pointwise_weight,
+    bias=None,
+    *,
+    depthwise_bias=None,
+    depthwise_activation=None,
+    stride=1,
+    padding=0,
+    dilation=1,
+    layout="NCHW",
+    padding_mode="zeros",
+    activation=None,
+    residual=None,
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+    out=None,
+    workspace=None,
+):
+    """
+    Depthwise separable cross-correlation: filters of its own for each channel, a matrix for each pixel.
+
+    In NHWC, rows of the depthwise result are multiplied while they are in the cache; it never exists as a
+    whole. float16 is computed in float32 throughout and rounded once.
+
+    Parameters
+    ----------
+    x : array_like
+        As in `conv2d`.
+    depthwise_weight : array_like
+        Shape ``(M * C, 1, R, S)``, as in `depthwise_conv2d`.
+    pointwise_weight : array_like
+        Shape ``(K, M * C)`` or ``(K, M * C, 1, 1)``, as in `pointwise_conv2d`.
+    bias : array_like, optional
+        Of the result, shape ``(K,)``.
+    depthwise_bias : array_like, optional
+        Of what is between the two, shape ``(M * C,)``.
+    depthwise_activation : None, "relu", "relu6" or ("clip", lo, hi)
+        Between the two. A batch normalisation there folds into `depthwise_weight` and `depthwise_bias`.
+    stride, padding, dilation, padding_mode
+        Of the depthwise part, as in `conv2d`.
+    layout : {"NCHW", "NHWC"}
+        Of `x`, `residual` and the result.
+    activation, residual
+        Of the result, as in `conv2d`.
+    max_workspace, accuracy, threads, out
+        As in `conv2d`.
+    workspace : buffer, optional
+        Writable, aligned to 64 bytes, as long as the plan's `workspace_bytes`.
+
+    Returns
+    -------
+    ndarray
+        ``(N, K, OH, OW)`` or ``(N, OH, OW, K)``, with `conv2d`'s ``OH`` and ``OW``.
+
+    Raises
+    ------
+    TypeError, ValueError, UnsupportedError, MemoryError
+        As in `conv2d`.
+
+    See Also
+    --------
+    plan_separable_conv2d : packs the weights once, for many calls.
+
+    References
+    ----------
+    Sifre, *Rigid-Motion Scattering for Image Classification*, 2014; Howard et al., *MobileNets: Efficient
+    Convolutional Neural Networks for Mobile Vision Applications*, 2017.
+    """
+    x = as_array(x, "x")
+    prepared = plan_separable_conv2d(
+        x.shape,
+        depthwise_weight,
+        pointwise_weight,
+        bias,
+        depthwise_bias=depthwise_bias,
+        depthwise_activation=depthwise_activation,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        layout=layout,
+        padding_mode=padding_mode,
+        activation=activation,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+    )
+    operands = {
+        "depthwise_weight": depthwise_weight,
+        "pointwise_weight": pointwise_weight,
+        "depthwise_bias": depthwise_bias,
+        "bias": bias,
+    }
+    return prepared._once(operands, x, out, workspace, residual)
