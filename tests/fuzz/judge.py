@@ -50,9 +50,10 @@ def _values(y, truth, p, strict, dtype):
             finite, largest = finite & inside, largest + np.where(inside, whole, 0)
         bound = np.broadcast_to(largest, y.shape) * (8 * truth.terms + 400)
     bound = (bound * 1.01 + truth.inherited) * ULP[name]
-    # Products that underflow, once each; transforms multiply that.
+    # Products that underflow, once each. F(6x6,3x3) rounds each point twice on the way in, and multiplies
+    # that by up to 66 along each axis on the way out: the largest row of |A|, 1 + 1 + 32 + 32 and fractions.
     least = TINY["float32" if name == "float16" else name]
-    bound = bound + least * truth.terms * truth.fan * (1 if strict else 1e3)
+    bound = bound + least * truth.terms * truth.fan * (1 if strict else 2 * 66**2)
     # Partial sums that may leave the range are no one's promise.
     finite &= size * (truth.terms if not strict else 1) < computed.max
     low, high = (value - bound).astype(dtype), (value + bound).astype(dtype)  # rounding is monotone
