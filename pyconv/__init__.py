@@ -16,10 +16,13 @@ from ._api import algorithms, conv2d, plan
 from ._config import config
 from ._explain import Report, explain
 from ._report import get_include, show_config
-from .operators.channels import conv1d, depthwise_conv2d, partial_conv2d, pointwise_conv2d
+from .operators.depthwise import depthwise_conv2d
 from .operators.factorize import Factorization, FactorizedPlan, factorize
 from .operators.gradients import conv2d_backward_input, conv2d_backward_weight, plan_conv2d_backward_weight
+from .operators.one_axis import conv1d
+from .operators.partial import partial_conv2d
 from .operators.phases import TransposedPlan
+from .operators.pointwise import pointwise_conv2d
 from .operators.separable import SeparablePlan, plan_separable_conv2d, separable_conv2d
 from .operators.transpose import conv_transpose2d, plan_conv_transpose2d
 

@@ -5,8 +5,9 @@ from .._api import integers, plan
 from .._arguments import checked_shape, parse_word
 from .._config import workspace_bound
 from .._kernels import DTYPES, LAYOUTS, FusedPair, UnsupportedError, as_array, check_operand, result_shape
-from .channels import each_channel
 from .composed import WidenedPlan, aligned_bytes, carve, held_bytes, widened
+from .depthwise import each_channel
+from .pointwise import as_matrices
 
 
 class SeparablePlan(WidenedPlan):
@@ -180,19 +181,12 @@ def plan_separable_conv2d(
     x_shape = checked_shape(x_shape, "x_shape")
     if len(x_shape) < 3:
         raise ValueError(f"x must have at least 3 dimensions (channels, rows, columns), has shape {x_shape}")
-    matrix = as_array(pointwise_weight, "pointwise_weight")
+    matrix = as_matrices(pointwise_weight, "pointwise_weight")
     kernels = as_array(depthwise_weight, "depthwise_weight")
     if bias is not None:
         bias = as_array(bias, "bias")
     if depthwise_bias is not None:
         depthwise_bias = as_array(depthwise_bias, "depthwise_bias")
-    if matrix.ndim == 2:
-        matrix = matrix[:, :, None, None]
-    if matrix.ndim != 4 or matrix.shape[2:] != (1, 1):
-        raise ValueError(
-            "pointwise_weight must have shape (filters, channels) or (filters, channels, 1, 1), "
-            f"has shape {matrix.shape}"
-        )
     each, groups = each_channel(kernels, "depthwise_weight", x_shape[-3 if nchw else -1])
     if matrix.shape[1] != kernels.shape[0]:
         raise ValueError(

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""depthwise_conv2d: filters of its own for each channel."""
+
+from .._api import conv2d
+from .._arguments import IMAGE_AXES, array_of, parse_word
+from .._kernels import as_array
+
+
+def each_channel(weight, name, channels):
+    """Filters of their own for each channel, and the groups; 0 channels are one empty group."""
+    if weight.ndim != 4 or weight.shape[1] != 1 or min(weight.shape[2:]) < 1:
+        raise ValueError(
+            f"{name} must have shape (channels * multiplier, 1, rows, columns), has shape {weight.shape}"
+        )
+    filters = weight.shape[0]
+    if filters % max(channels, 1) or (filters and not channels):
+        raise ValueError(f"{filters} filters of {name} do not divide by the {channels} channels of x")
+    return (weight, channels) if channels else (weight[:, :0], 1)
+
+
+def depthwise_conv2d(
+    x,
+    weight,
+    bias=None,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    layout="NCHW",
+    padding_mode="zeros",
+    activation=None,
+    residual=None,
+    algorithm="auto",
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+    out=None,
+    workspace=None,
+):
+    """
+    Cross-correlation of each channel with filters of its own: `conv2d` with as many groups as channels.
+
+    Parameters
+    ----------
+    x : array_like
+        As in `conv2d`.
+    weight : array_like
+        Filters of shape ``(M * C, 1, R, S)``: filter ``o`` reads channel ``o // M``.
+    bias : array_like, optional
+        Shape ``(M * C,)``.
+    layout : {"NCHW", "NHWC"}
+        Of `x`, `residual` and the result.
+    stride, padding, dilation, padding_mode, activation, residual
+        As in `conv2d`.
+    algorithm, max_workspace, accuracy, threads, out, workspace
+        As in `conv2d`.
+
+    Returns
+    -------
+    ndarray
+        ``(N, M * C, OH, OW)`` or ``(N, OH, OW, M * C)``.
+
+    Raises
+    ------
+    TypeError, ValueError, UnsupportedError, MemoryError
+        As in `conv2d`.
+
+    See Also
+    --------
+    plan : prepares it for many calls, with ``groups=C``.
+    separable_conv2d : a pointwise convolution fused behind it.
+
+    References
+    ----------
+    L. Sifre, *Rigid-Motion Scattering for Image Classification*, 2014.
+    """
+    axis = -1 - parse_word(layout, IMAGE_AXES, "layout")
+    x = array_of(x, "x", 3, 32, "channels, rows, columns")
+    weight, groups = each_channel(as_array(weight, "weight"), "weight", x.shape[axis])
+    return conv2d(
+        x,
+        weight,
+        bias,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        padding_mode=padding_mode,
+        activation=activation,
+        residual=residual,
+        algorithm=algorithm,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+        out=out,
+        workspace=workspace,
+    )

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""partial_conv2d: the first channels convolved, the others passed through."""
+
+from .._api import plan
+from .._arguments import IMAGE_AXES, array_of, parse_word
+from .._kernels import as_array, new_output, refuse_overlap, take_out
+
+
+def partial_conv2d(
+    x,
+    weight,
+    bias=None,
+    *,
+    padding="same",
+    dilation=1,
+    groups=1,
+    layout="NCHW",
+    padding_mode="zeros",
+    activation=None,
+    algorithm="auto",
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+    out=None,
+):
+    """
+    Cross-correlation of the first channels alone; the others pass through.
+
+    Parameters
+    ----------
+    x : array_like
+        As in `conv2d`, of at least ``P`` channels.
+    weight : array_like
+        Filters of shape ``(P, P / groups, R, S)``: the first ``P`` channels are convolved with each other.
+    bias : array_like, optional
+        Shape ``(P,)``.
+    padding, dilation, groups, padding_mode
+        As in `conv2d`; together they must keep the size of the image.
+    layout : {"NCHW", "NHWC"}
+        Of `x` and the result.
+    activation
+        Of the convolved channels, as in `conv2d`.
+    algorithm, max_workspace, accuracy, threads
+        As in `conv2d`. Copies of the convolved channels come on top of the workspace.
+    out : ndarray, optional
+        Of the shape and dtype of `x`; of any strides, as in `conv2d`. It may be `x` itself: then the
+        convolved channels are replaced and the others are not touched.
+
+    Returns
+    -------
+    ndarray
+        `out`, or a new array, of the shape of `x`.
+
+    Raises
+    ------
+    TypeError, ValueError, UnsupportedError, MemoryError
+        As in `conv2d`.
+
+    References
+    ----------
+    Chen et al., *Run, Don't Walk: Chasing Higher FLOPS for Faster Neural Networks*, 2023.
+    """
+    image = (slice(None),) * parse_word(layout, IMAGE_AXES, "layout")
+    in_place = out is not None and out is x
+    x = array_of(x, "x", 3, 32, "channels, rows, columns")
+    weight = array_of(weight, "weight", 4, 4, "channels, channels / groups, rows, columns")
+    bias = None if bias is None else as_array(bias, "bias")
+    count, channels = weight.shape[0], x.shape[-1 - len(image)]
+    if count > channels:
+        raise ValueError(f"weight convolves {count} channels, x has {channels}")
+    first, others = (..., slice(count), *image), (..., slice(count, None), *image)
+    prepared = plan(
+        x[first].shape,
+        weight,
+        bias,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        padding_mode=padding_mode,
+        activation=activation,
+        algorithm=algorithm,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+    )
+    if prepared.output_shape != prepared.input_shape:
+        raise ValueError(
+            f"padding must keep the size of the image, {padding!r} makes {prepared.output_shape} "
+            f"of {prepared.input_shape}"
+        )
+    if out is None:
+        y = new_output(x.shape, prepared.dtype)
+    else:
+        y = take_out(out, prepared.dtype.num, x.shape)
+        refuse_overlap(y, "out", (("x", None if in_place else x), ("weight", weight), ("bias", bias)))
+    if in_place:
+        y[first] = prepared(x[first])
+        return out
+    prepared(x[first], y[first])
+    y[others] = x[others]
+    return y if out is None else out

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""pointwise_conv2d: a matrix for the channels of each pixel."""
+
+from .._api import conv2d
+from .._kernels import as_array
+
+
+def as_matrices(weight, name):
+    """Weights ``(filters, channels / groups)``, with or without an image of 1x1 behind, as filters of 1x1."""
+    weight = as_array(weight, name)
+    if weight.ndim == 2:
+        return weight[:, :, None, None]
+    if weight.ndim != 4 or weight.shape[2:] != (1, 1):
+        raise ValueError(
+            f"{name} must have shape (filters, channels / groups) or (filters, channels / groups, 1, 1), "
+            f"has shape {weight.shape}"
+        )
+    return weight
+
+
+def pointwise_conv2d(
+    x,
+    weight,
+    bias=None,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    layout="NCHW",
+    padding_mode="zeros",
+    activation=None,
+    residual=None,
+    algorithm="auto",
+    max_workspace=None,
+    accuracy=None,
+    threads=None,
+    out=None,
+    workspace=None,
+):
+    """
+    1x1 cross-correlation: each pixel's channels times a matrix.
+
+    Parameters
+    ----------
+    x : array_like
+        As in `conv2d`.
+    weight : array_like
+        Matrix of shape ``(K, C / groups)``, or ``(K, C / groups, 1, 1)``.
+    bias : array_like, optional
+        Shape ``(K,)``.
+    stride, padding, dilation, groups, layout, padding_mode, activation, residual
+        As in `conv2d`.
+    algorithm, max_workspace, accuracy, threads, out, workspace
+        As in `conv2d`.
+
+    Returns
+    -------
+    ndarray
+        ``(N, K, OH, OW)`` or ``(N, OH, OW, K)``.
+
+    Raises
+    ------
+    TypeError, ValueError, UnsupportedError, MemoryError
+        As in `conv2d`.
+
+    See Also
+    --------
+    plan : prepares it for many calls, with a weight of shape ``(K, C / groups, 1, 1)``.
+    """
+    return conv2d(
+        x,
+        as_matrices(weight, "weight"),
+        bias,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        padding_mode=padding_mode,
+        activation=activation,
+        residual=residual,
+        algorithm=algorithm,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+        out=out,
+        workspace=workspace,
+    )
