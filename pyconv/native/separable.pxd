@@ -14,11 +14,12 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
-from pyconv.algorithms.depthwise cimport _channel_block, _patches, _pixel_rows, depthwise_run
+from pyconv.algorithms.depthwise cimport depthwise_run
 from pyconv.algorithms.pointwise cimport pointwise_run
 from pyconv.core.plan cimport nothing, plan_t
 from pyconv.core.tasks cimport poll, tasks_between_polls
 from pyconv.core.kernels cimport cache_bytes, ceil_div, patches_t, split_start
+from pyconv.engines.depthwise.nhwc cimport channel_block, patches_of, pixel_rows
 from pyconv.engines.gemm.panels cimport _patches_task
 from pyconv.engines.gemm.panels_cut cimport blocks_t, cut
 from pyconv.core.sizes cimport aligned, times
@@ -73,10 +74,10 @@ cdef inline void _rows_task(const separable_t *s, const task_t *first, const tas
     cdef int64_t image = number // s.row_parts
     cdef int64_t row = split_start(p.oh, s.row_parts, number % s.row_parts)
     cdef int64_t rows = split_start(p.oh, s.row_parts, number % s.row_parts + 1) - row
-    cdef int64_t block = _channel_block(p)
+    cdef int64_t block = channel_block(p)
     cdef int64_t c = 0
     while c < p.oc:
-        _pixel_rows(first, shape, image, row, rows, c, min(block, p.oc - c), mid + c)
+        pixel_rows(first, shape, image, row, rows, c, min(block, p.oc - c), mid + c)
         c += block
     _patches_task(second, &s.blocks, shape, <const real *>mid, image * q.yn + row * q.yh, 0, 0, rows * p.ow, 0, q.oc, mid)
 
@@ -84,7 +85,7 @@ cdef inline void _rows_task(const separable_t *s, const task_t *first, const tas
 cdef inline int _separable(const separable_t *s, task_t *first, task_t *second, const real *tag) noexcept nogil:
     """tag is NULL and names the type."""
     cdef const problem_t *p = first.p
-    cdef patches_t shape = _patches(p)
+    cdef patches_t shape = patches_of(p)
     cdef int64_t count = p.n * s.row_parts
     cdef double flops = 2.0 * p.n * (p.yn * p.k + second.p.yn * second.p.k) / count
     cdef int64_t chunk = tasks_between_polls(first, flops)

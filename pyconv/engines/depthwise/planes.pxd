@@ -8,6 +8,7 @@ from pyconv.core.types cimport *
 from pyconv.core.kernels cimport (
     BAND_SLACK, band_pitch, band_relate, band_rows, band_t, cache_bytes, ceil_div, split_start,
 )
+from pyconv.core.rates cimport stream_seconds
 from pyconv.core.sizes cimport aligned, plus, times
 
 cdef enum:
@@ -79,3 +80,9 @@ cdef inline void split_planes(const problem_t *p, const band_t *b, int64_t plane
         p.kernels.f32.split(planes, x, p.xc, p.xh, p.ih, p.iw, h0, rows, w0, p.sw, b.pitch, band, band_c)
     else:
         p.kernels.f64.split(planes, x, p.xc, p.xh, p.ih, p.iw, h0, rows, w0, p.sw, b.pitch, band, band_c)
+
+
+cdef inline double passing_seconds(const problem_t *p, double cycles, int threads) noexcept nogil:
+    """Of cycles that move the data between memory, bands and registers, plus half the time of the bytes that pass."""
+    cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
+    return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes) / 2) / threads

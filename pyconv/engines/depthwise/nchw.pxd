@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+depthwise in NCHW: pieces of a plane are copied into a zero-padded band (include/pyconv/band.h), and vectors run along its
+rows. The OIHW weights are read as they are.
+"""
+
+from libc.stdint cimport int64_t
+from cython.parallel cimport prange, threadid
+
+from pyconv.core.types cimport *
+from pyconv.engines.depthwise.planes cimport bands_bytes, clear_slack, cut_plane, piece, pieces_t, split_planes
+from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.kernels cimport band_t, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start
+from pyconv.core.tail cimport tail_flags
+
+
+cdef inline pieces_t cut_planes(const problem_t *p) noexcept nogil:
+    """Bands of small planes are filled and read several in one call, as far as they fit half of L1."""
+    cdef pieces_t s = cut_plane(p, 1)
+    s.together = max(1, min(8, cache_bytes(1) // 2 // <int64_t>s.bytes))
+    s.bytes = bands_bytes(p, &s)
+    return s
+
+
+cdef inline double planes_cycles(const problem_t *p) noexcept nogil:
+    """
+    Per image and channel: 4 cycles for each vector of a band, 3 for each of outputs, and the multiply-adds, with idle
+    lanes. Kernels that aren't 1, 3, 5 or 7 high have too few sums under way where rows are short, and 30 cycles more for
+    each tile of 4 vectors and 4 rows, or of one row where they are lower than that; in a row of more than 16 taps every
+    load serves a single sum, and a multiply-add takes four times as long. Measured on a Sapphire-Rapids-class core.
+    """
+    cdef pieces_t s = cut_planes(p)
+    cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    cdef double fma = p.rates.fma
+    cdef int64_t width = ceil_div(s.cols, lanes)
+    cdef double rows = <double>s.down * s.across * s.rows
+    cdef double band = <double>s.down * s.across * s.plane / lanes
+    cdef bint known = p.kh == 1 or p.kh == 3 or p.kh == 5 or p.kh == 7
+    cdef double waits = (3 if p.kh == 1 and p.kw > 16 else 0) if known else 2.0 / min(width, 4)
+    cdef double tiles = 0 if known else rows / (4 if p.kh >= 4 * p.sh else 1) * ceil_div(width, 4)
+    return 4 * band + p.ocg * (rows * width * (p.k * (1 + waits) / fma + 3) + 30 * tiles)
+
+
+cdef inline void _filters(const task_t *t, const band_t *b, int64_t count, const real *band, int64_t band_c, int64_t o,
+                          int64_t at) noexcept nogil:
+    """Filters o .. o + count, each on a band; `at` is the first output in y."""
+    cdef const problem_t *p = t.p
+    cdef f32_epilogue e32
+    cdef f64_epilogue e64
+    if real is float:
+        e32.flags, e32.lo, e32.hi = tail_flags(t, True), <float>p.lo, <float>p.hi
+        e32.bias = <const float *>t.bias + o if t.bias != NULL else NULL
+        e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
+        p.kernels.f32.depthwise(b, count, band, band_c, <const float *>t.weight + o * p.k, <float *>t.y + at, p.yc, &e32)
+    else:
+        e64.flags, e64.lo, e64.hi = tail_flags(t, True), p.lo, p.hi
+        e64.bias = <const double *>t.bias + o if t.bias != NULL else NULL
+        e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
+        p.kernels.f64.depthwise(b, count, band, band_c, <const double *>t.weight + o * p.k, <double *>t.y + at, p.yc, &e64)
+
+
+cdef inline void _channels_piece(const task_t *t, const pieces_t *s, int64_t image, int64_t first, int64_t last,
+                                 int64_t number, real *band) noexcept nogil:
+    """One piece of the planes of channels first <= c < last: all their filters."""
+    cdef const problem_t *p = t.p
+    cdef int64_t row, col, end, o
+    cdef band_t b = piece(p, s, number, &row, &col)
+    while first < last:
+        end = min(first + s.together, last)
+        split_planes(p, &b, end - first, <const real *>t.x + image * p.xn + first * p.xc, row, col, band, s.plane)
+        clear_slack(&b, band + (end - first - 1) * s.plane)
+        if p.ocg == 1:
+            _filters(t, &b, end - first, band, s.plane, first, image * p.yn + first * p.yc + row * p.yh + col)
+        else:
+            for o in range(first * p.ocg, end * p.ocg):
+                _filters(t, &b, 1, band + (o // p.ocg - first) * s.plane, 0, o, image * p.yn + o * p.yc + row * p.yh + col)
+        first = end
+
+
+cdef inline int64_t _task_channels(const problem_t *p, const pieces_t *s, int threads) noexcept nogil:
+    """Channels per task: enough that finding one's way costs nothing, few enough for every thread to have several."""
+    cdef int64_t enough = 16384 // (s.rows * s.cols * p.ocg)
+    return max(1, min(enough, p.n * p.ic // (4 * threads)))
+
+
+cdef inline int run_planes(task_t *t, const real *tag) noexcept nogil:
+    """tag is NULL and names the type."""
+    cdef const problem_t *p = t.p
+    cdef pieces_t s = cut_planes(p)
+    cdef int64_t pieces = s.down * s.across
+    cdef int64_t block = min(_task_channels(p, &s, t.threads), p.ic)
+    cdef int64_t blocks = ceil_div(p.ic, block)
+    cdef int64_t count = p.n * blocks * pieces
+    cdef double flops = 2.0 * p.n * p.yn * p.k / count
+    cdef int64_t chunk = tasks_between_polls(t, flops)
+    cdef int64_t first = 0
+    cdef int64_t last, i
+    while first < count:
+        last = min(first + chunk, count)
+        for i in prange(first, last, num_threads=t.threads, schedule="static"):
+            _channels_piece(t, &s, i // (pieces * blocks), split_start(p.ic, blocks, i // pieces % blocks),
+                            split_start(p.ic, blocks, i // pieces % blocks + 1), i % pieces,
+                            <real *>(t.workspace + threadid() * s.bytes))
+        if poll(t, flops * (last - first)):
+            return PYCONV_STATUS_INTERRUPTED
+        first = last
+    return PYCONV_STATUS_OK

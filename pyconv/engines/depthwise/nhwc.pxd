@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+depthwise in NHWC with one filter per channel: vectors run over channels, rows of outputs are computed straight from the
+image. Weights are packed [block of channels][kh][kw][channels].
+"""
+
+from libc.stdint cimport int64_t
+from cython.parallel cimport prange
+
+from pyconv.core.types cimport *
+from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.kernels cimport ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start
+from pyconv.core.tail cimport tail_flags
+from pyconv.core.weights cimport pack_hwio
+from pyconv.engines.depthwise.planes cimport passing_seconds
+
+
+cdef inline int64_t channel_block(const problem_t *p) noexcept nogil:
+    """Channels whose weights stay in L1, whole cache lines."""
+    return max(16, min(256, 16384 // (p.k * <int64_t>p.itemsize) // 16 * 16))
+
+
+cdef inline void pack_channels(const problem_t *p, int64_t block, const real *weight, real *packed) noexcept nogil:
+    """packed[block of channels][kh][kw][channels]"""
+    cdef problem_t q = p[0]
+    q.icg = 1
+    q.g, q.ocg = p.oc // block, block
+    pack_hwio(&q, weight, packed)
+    q.g, q.ocg = 1, p.oc % block
+    pack_hwio(&q, weight + (p.oc - q.ocg) * p.k, packed + (p.oc - q.ocg) * p.k)
+
+
+cdef inline double pixels_seconds(const problem_t *p, int threads) noexcept nogil:
+    """Multiply-adds, and 2 cycles for each vector of outputs. Measured on a Sapphire-Rapids-class core."""
+    cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    cdef bint known = p.kw == 3 or p.kw == 5 or p.kw == 7
+    return passing_seconds(p, <double>p.n * p.oh * p.ow * ceil_div(p.oc, lanes) * (p.k * (1 if known else 1.1) / p.rates.fma + 2),
+                           threads)
+
+
+cdef inline patches_t patches_of(const problem_t *p) noexcept nogil:
+    cdef patches_t s
+    s.c, s.ih, s.iw = 1, p.ih, p.iw
+    s.kh, s.kw, s.sh, s.sw, s.dh, s.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
+    s.ph, s.pw, s.oh, s.ow = p.ph0, p.pw0, p.oh, p.ow
+    s.xs_c, s.xs_h, s.xs_w = p.xc, p.xh, p.xw
+    return s
+
+
+cdef inline void pixel_rows(const task_t *t, const patches_t *s, int64_t image, int64_t row, int64_t rows, int64_t c,
+                            int64_t channels, real *y) noexcept nogil:
+    """Channels c to c + channels of some output rows, of which y is the first."""
+    cdef const problem_t *p = t.p
+    cdef int64_t at = image * p.yn + row * p.yh + c
+    cdef int64_t from_ = image * p.xn + c
+    cdef int flags = tail_flags(t, False)
+    cdef f32_epilogue e32
+    cdef f64_epilogue e64
+    if real is float:
+        e32.flags, e32.lo, e32.hi = flags, <float>p.lo, <float>p.hi
+        e32.bias = <const float *>t.bias + c if t.bias != NULL else NULL
+        e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
+        p.kernels.f32.depthwise_nhwc(s, row, rows, channels, <const float *>t.x + from_, <const float *>t.weight + c * p.k,
+                                     channels, y, p.yh, p.yw, &e32)
+    else:
+        e64.flags, e64.lo, e64.hi = flags, p.lo, p.hi
+        e64.bias = <const double *>t.bias + c if t.bias != NULL else NULL
+        e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
+        p.kernels.f64.depthwise_nhwc(s, row, rows, channels, <const double *>t.x + from_, <const double *>t.weight + c * p.k,
+                                     channels, y, p.yh, p.yw, &e64)
+
+
+cdef inline int run_pixels(task_t *t, const real *tag) noexcept nogil:
+    """tag is NULL and names the type. Tasks are strips of rows in blocks of channels."""
+    cdef const problem_t *p = t.p
+    cdef patches_t shape = patches_of(p)
+    cdef int64_t block = channel_block(p)
+    cdef int64_t blocks = ceil_div(p.oc, block)
+    cdef int64_t strips = max(1, min(p.oh, max(p.oh * p.ow * block // 65536, ceil_div(4 * t.threads, p.n * blocks))))
+    cdef int64_t count = p.n * blocks * strips
+    cdef double flops = 2.0 * p.n * p.yn * p.k / count
+    cdef int64_t chunk = tasks_between_polls(t, flops)
+    cdef int64_t first = 0
+    cdef int64_t last, i, c, row
+    while first < count:
+        last = min(first + chunk, count)
+        for i in prange(first, last, num_threads=t.threads, schedule="static"):
+            c = i // strips % blocks * block
+            row = split_start(p.oh, strips, i % strips)
+            pixel_rows(t, &shape, i // (strips * blocks), row, split_start(p.oh, strips, i % strips + 1) - row, c,
+                       min(block, p.oc - c), <real *>t.y + i // (strips * blocks) * p.yn + row * p.yh + c)
+        if poll(t, flops * (last - first)):
+            return PYCONV_STATUS_INTERRUPTED
+        first = last
+    return PYCONV_STATUS_OK
