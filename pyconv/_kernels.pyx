@@ -6,7 +6,7 @@ cimport numpy as cnp
 
 from pyconv.core.types cimport *
 from pyconv.core.blas cimport blas_init
-from pyconv.core.choose cimport ALGORITHMS, fill_table
+from pyconv.algorithms.table cimport ALGORITHMS, fill_table
 from pyconv.core.plan cimport (
     aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_packed_bytes, plan_run, plan_t,
 )
@@ -291,7 +291,7 @@ cdef class Plan:
 
     @property
     def multiplications(self):
-        return int(self.plan.algorithm.multiplications(&self.plan.need.inner))
+        return int(self.plan.need.form.multiplications(&self.plan.need.inner, &self.plan.need.cut))
 
     @property
     def threads(self):

@@ -87,10 +87,12 @@ def test_what_this_version_exports_is_as_recorded(now):
 
 
 def test_algorithms_keep_their_codes(now):
-    """A new algorithm is a row at the end of the table: then its code is new, and no other changes."""
+    """A new algorithm is a row at the end of the table: its code is new, the others stay."""
     for version in range(1, now["constants"]["PYCONV_ABI_VERSION"] + 1):
         recorded = json.loads(record(version).read_text())["algorithms"]
-        assert algorithm_codes()[: len(recorded)] == recorded
+        assert {name: c_api.algorithm(name.encode()) for name in recorded} == {
+            name: code for code, name in enumerate(recorded)
+        }
 
 
 def test_every_version_keeps_what_the_one_before_had(now):

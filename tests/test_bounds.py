@@ -13,7 +13,7 @@ from reference import error_scale, roundings, wider
 import pyconv
 
 sys.path.append(str(pathlib.Path(__file__).parents[1] / "bench"))
-from kinds import DATA
+from lib.kinds import DATA
 
 sys.path.pop()
 

@@ -89,6 +89,27 @@ def test_bounds_decide_who_is_eligible():
                 assert repr(accuracy) in row["reason"]
 
 
+def test_what_no_form_serves_has_no_figures():
+    """Nothing is counted of a kernel or reach that it can't serve; class and budget take no figure away."""
+    figures = (
+        "workspace_bytes",
+        "packed_bytes",
+        "multiplications",
+        "traffic_bytes",
+        "error_bound",
+        "predicted_seconds",
+    )
+    report = pyconv.explain((1, 8, 40, 40), (8, 8, 3, 3), stride=2, accuracy="strict", max_workspace=0)
+    refused = {name for name, row in by_name(report).items() if all(row[key] is None for key in figures)}
+    assert refused == {"pointwise", "depthwise"} | {
+        f"winograd_f{tile}" for tile in ("2k3", "4k3", "6k3", "3k4", "2k5", "2k7")
+    }
+    for row in report.rows:
+        assert row["algorithm"] in refused or all(row[key] is not None for key in figures)
+    far = by_name(pyconv.explain((1, 1, 9, 20000), (1, 1, 2, 2), dilation=(1, 9000)))["fft"]
+    assert not far["eligible"] and all(far[key] is None for key in figures)
+
+
 def test_multiplications_of_the_textbook_example():
     """16x16, 3x3, 128 filters on one channel."""
     rows = by_name(pyconv.explain((1, 1, 16, 16), (128, 1, 3, 3)))

@@ -15,23 +15,12 @@ from pyconv.core.accuracy cimport CHAIN
 from pyconv.core.half cimport element, half, load, store
 from pyconv.core.tasks cimport poll
 from pyconv.core.problem cimport direct_multiplications
+from pyconv.core.forms cimport add_form, begin_row
 from pyconv.core.rows cimport padded_source
 from pyconv.core.tail cimport finished
 
 
-cdef inline const char *direct_supports(const problem_t *p) noexcept nogil:
-    return NULL
-
-
-cdef inline size_t direct_workspace(const problem_t *p, int threads) noexcept nogil:
-    return 0
-
-
-cdef inline size_t direct_packed(const problem_t *p) noexcept nogil:
-    return 0
-
-
-cdef inline double direct_seconds(const problem_t *p, int threads) noexcept nogil:
+cdef inline double direct_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     return 50e-9 + 2 * direct_multiplications(p) / p.rates.scalar / threads
 
 
@@ -111,3 +100,9 @@ cdef inline int direct_run(task_t *t) noexcept nogil:
     if t.p.dtype == PYCONV_F64:
         return _direct(t, <const double *>t.weight)
     return _direct(t, <const half *>t.weight)
+
+
+cdef inline void direct_row(algorithm_t *a) except *:
+    begin_row(a, b"direct", b"the definition")
+    a.in_place = True
+    add_form(a, direct_seconds, direct_run)

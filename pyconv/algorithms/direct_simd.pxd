@@ -13,16 +13,18 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
-from pyconv.engines.depthwise.planes cimport clear_slack, cut_plane, piece, pieces_t, split_planes
+from pyconv.engines.depthwise.planes cimport (
+    clear_slack, cut_plane, passing_seconds, piece, pieces_t, split_planes,
+)
 from pyconv.core.tasks cimport poll, tasks_between_polls
-from pyconv.core.rates cimport stream_seconds
+from pyconv.core.forms cimport add_form, begin_row
 from pyconv.core.kernels cimport band_t, ceil_div, f32_epilogue, f64_epilogue, split_start
 from pyconv.engines.gemm.panels cimport pack_weights, packed_weights
 from pyconv.engines.gemm.panels_cut cimport tile_rows
-from pyconv.engines.depthwise.spread cimport cut_rectangles, pack_spread, run_spread, spread_seconds
+from pyconv.engines.depthwise.spread cimport add_spread_form
+from pyconv.engines.depthwise.spread_cut cimport cut_rectangles
 from pyconv.core.sizes cimport aligned, plus, times
 from pyconv.core.tail cimport tail_flags
-from pyconv.core.weights cimport weight_bytes
 
 cdef enum:
     MOST_CHANNELS = 16        # per group; with more, blocking K as implicit_gemm does is faster
@@ -39,52 +41,46 @@ cdef inline const char *direct_simd_supports(const problem_t *p) noexcept nogil:
     return NULL
 
 
+cdef inline bint _serves(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    (<pieces_t *>room(cut, sizeof(pieces_t)))[0] = cut_plane(p, p.icg)
+    return True
+
+
 cdef inline size_t _offset_bytes(const problem_t *p) noexcept nogil:
     return aligned(times(<size_t>p.k, sizeof(ptrdiff_t)))
 
 
-cdef inline size_t direct_simd_workspace(const problem_t *p, int threads) noexcept nogil:
-    """The offsets of all taps, and a band per thread; in NHWC a rectangle per thread."""
-    if p.layout == PYCONV_NHWC:
-        return times(cut_rectangles(p).bytes, threads)
-    return plus(_offset_bytes(p), times(cut_plane(p, p.icg).bytes, threads))
+cdef inline size_t direct_simd_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    """The offsets of all taps, and a band per thread."""
+    return plus(_offset_bytes(p), times((<const pieces_t *>cut).bytes, threads))
 
 
-cdef inline size_t direct_simd_packed(const problem_t *p) noexcept nogil:
-    return weight_bytes(p) if p.layout == PYCONV_NHWC else packed_weights(p, True)
+cdef inline size_t direct_simd_packed(const problem_t *p, const cut_t *cut) noexcept nogil:
+    return packed_weights(p, True)
 
 
-cdef inline void direct_simd_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
-    if p.layout == PYCONV_NHWC:
-        if p.dtype == PYCONV_F32:
-            pack_spread(p, <const float *>weight, <float *>packed)
-        else:
-            pack_spread(p, <const double *>weight, <double *>packed)
-    elif p.dtype == PYCONV_F32:
+cdef inline void direct_simd_pack(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil:
+    if p.dtype == PYCONV_F32:
         pack_weights(p, <const float *>weight, True, False, <float *>packed)
     else:
         pack_weights(p, <const double *>weight, True, False, <double *>packed)
 
 
-cdef inline double direct_simd_seconds(const problem_t *p, int threads) noexcept nogil:
+cdef inline double direct_simd_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     """
     Multiply-adds and the stores; for each panel of filters 6 cycles and the loads that hide badly, those of a lone filter's
-    single row of more than 16 taps not at all; 150 cycles per group and
-    image, 4.5 for each vector of a band; half the time of the bytes that pass, the other half hides. Measured on a
-    Sapphire-Rapids-class core.
+    single row of more than 16 taps not at all; 150 cycles per group and image, 4.5 for each vector of a band. Measured on
+    a Sapphire-Rapids-class core.
     """
-    if p.layout == PYCONV_NHWC:
-        return spread_seconds(p, threads)
+    cdef const pieces_t *s = <const pieces_t *>cut
     cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
     cdef double fma = p.rates.fma
     cdef double vectors = <double>p.n * p.oh * ceil_div(p.ow, lanes)
     cdef double panels = <double>p.g * ceil_div(p.ocg, tile_rows(p))
-    cdef pieces_t s = cut_plane(p, p.icg)
     cdef double band = <double>p.n * p.ic * s.down * s.across * s.plane / lanes
     cdef double shown = 1.2 if p.ocg == 1 and p.kh == 1 and p.kw > 16 else 0.3
     cdef double cycles = vectors * (p.oc * (p.k / fma + 2) + panels * (shown * p.k + 6)) + 150.0 * p.n * p.g + 4.5 * band
-    cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
-    return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes) / 2) / threads
+    return passing_seconds(p, cycles, threads)
 
 
 cdef inline void _tap_offsets(const problem_t *p, const pieces_t *s, ptrdiff_t *offsets) noexcept nogil:
@@ -138,7 +134,7 @@ cdef inline void _group_piece(const task_t *t, const pieces_t *s, int64_t parts,
 cdef inline int _direct_nchw(task_t *t, const real *tag) noexcept nogil:
     """tag is NULL and names the type."""
     cdef const problem_t *p = t.p
-    cdef pieces_t s = cut_plane(p, p.icg)
+    cdef const pieces_t *s = <const pieces_t *>t.cut
     cdef int64_t tasks = p.n * p.g * s.down * s.across
     # Parts of the filters copy the same band anew, so they are for images too small to give every thread a piece.
     cdef int64_t parts = 1 if tasks >= 2 * t.threads or t.threads == 1 else min(2 * t.threads, ceil_div(p.ocg, tile_rows(p)))
@@ -148,28 +144,32 @@ cdef inline int _direct_nchw(task_t *t, const real *tag) noexcept nogil:
     cdef int64_t first = 0
     cdef int64_t last, i
     tasks *= parts
-    _tap_offsets(p, &s, <ptrdiff_t *>t.workspace)
+    _tap_offsets(p, s, <ptrdiff_t *>t.workspace)
     while first < tasks:
         last = min(first + chunk, tasks)
         if t.threads == 1:        # a parallel region of one thread takes 0.4 us
             for i in range(first, last):
-                _group_piece(t, &s, parts, i, <real *>bands)
+                _group_piece(t, s, parts, i, <real *>bands)
         else:
             for i in prange(first, last, num_threads=t.threads, schedule="static"):
-                _group_piece(t, &s, parts, i, <real *>(bands + threadid() * s.bytes))
+                _group_piece(t, s, parts, i, <real *>(bands + threadid() * s.bytes))
         if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last
     return PYCONV_STATUS_OK
 
 
-cdef inline int _direct_simd(task_t *t, const real *tag) noexcept nogil:
-    if t.p.layout == PYCONV_NHWC:
-        return run_spread(t, tag)
-    return _direct_nchw(t, tag)
-
-
 cdef inline int direct_simd_run(task_t *t) noexcept nogil:
     if t.p.dtype == PYCONV_F32:
-        return _direct_simd(t, <const float *>NULL)
-    return _direct_simd(t, <const double *>NULL)
+        return _direct_nchw(t, <const float *>NULL)
+    return _direct_nchw(t, <const double *>NULL)
+
+
+cdef inline void direct_simd_row(algorithm_t *a) except *:
+    begin_row(a, b"direct_simd", b"Zhang, Franchetti, Low 2018")
+    a.supports = direct_simd_supports
+    add_spread_form(a)
+    cdef form_t *f = add_form(a, direct_simd_seconds, direct_simd_run)
+    f.serves = _serves
+    f.workspace = direct_simd_workspace
+    f.packed, f.pack = direct_simd_packed, direct_simd_pack

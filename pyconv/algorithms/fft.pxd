@@ -19,6 +19,7 @@ from pyconv.core.types cimport *
 from pyconv.engines.fft.lines cimport *
 from pyconv.engines.fft.cut cimport *
 from pyconv.engines.fft.large cimport multiply, run_large
+from pyconv.core.forms cimport add_form, begin_row
 from pyconv.core.tasks cimport poll, tasks_between_polls
 from pyconv.core.rates cimport stream_seconds
 from pyconv.core.kernels cimport ceil_div, split_start
@@ -33,82 +34,79 @@ cdef inline const char *fft_supports(const problem_t *p) noexcept nogil:
     return NULL
 
 
-cdef inline size_t fft_workspace(const problem_t *p, int threads) noexcept nogil:
+cdef inline bint _serves(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    (<tiles_t *>room(cut, sizeof(tiles_t)))[0] = cut_tiles(p, threads)
+    return True
+
+
+cdef inline size_t fft_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     """
     For each thread a tile on its way, the spectra of icg channels and of at most 8 filters, of 1 to 4 tiles; where tiles are
     large a tile of each of those, for each thread or for all together, and for each thread a strip of one.
     """
-    cdef tiles_t s
-    if fft_supports(p) != NULL:
-        return 0
-    s = cut_tiles(p, threads)
-    return workspace_bytes(p, &s, threads)
+    return workspace_bytes(p, <const tiles_t *>cut, threads)
 
 
-cdef inline size_t fft_packed(const problem_t *p) noexcept nogil:
+cdef inline size_t fft_packed(const problem_t *p, const cut_t *cut) noexcept nogil:
     """The roots of unity, oc*icg spectra, and the room to make them in."""
-    cdef tiles_t s
-    if fft_supports(p) != NULL:
-        return 0
-    s = cut_tiles(p, 1)
-    return plus(spectra_bytes(p, &s, p.oc * p.icg),
-                <size_t>(table_elements(p, &s) + tile_elements(&s) + passes_elements(&s)) * p.itemsize)
+    cdef const tiles_t *s = <const tiles_t *>cut
+    return plus(spectra_bytes(p, s, p.oc * p.icg),
+                <size_t>(table_elements(p, s) + tile_elements(s) + passes_elements(s)) * p.itemsize)
 
 
-cdef inline void _pack(const problem_t *p, const real *weight, real *packed) noexcept nogil:
-    cdef tiles_t s = cut_tiles(p, 1)
+cdef inline void _pack(const problem_t *p, const tiles_t *s, const real *weight, real *packed) noexcept nogil:
     cdef int64_t points = 2 * s.fh * s.fw
     cdef int64_t v = lanes(p)
-    cdef real *spectra = packed + table_elements(p, &s)
+    cdef real *spectra = packed + table_elements(p, s)
     cdef real *tile = spectra + p.oc * p.icg * points
     cdef int64_t o, c, first, filters
-    fill_tables(p, &s, packed)
+    fill_tables(p, s, packed)
     for o in range(p.oc):
         first = o % p.ocg // FILTERS * FILTERS
         filters = min(FILTERS, p.ocg - first)
         first += o // p.ocg * p.ocg
         for c in range(p.icg):
-            load_kernel(p, &s, weight + (o * p.icg + c) * p.kh * p.kw, tile)
-            to_spectrum(p, &s, packed, tile, True, spectra + first * p.icg * points + ((o - first) * p.icg + c) * 2 * v,
-                        filters * p.icg * 2 * v, tile + tile_elements(&s))
+            load_kernel(p, s, weight + (o * p.icg + c) * p.kh * p.kw, tile)
+            to_spectrum(p, s, packed, tile, True, spectra + first * p.icg * points + ((o - first) * p.icg + c) * 2 * v,
+                        filters * p.icg * 2 * v, tile + tile_elements(s))
 
 
-cdef inline void fft_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
+cdef inline void fft_pack(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil:
     if p.dtype == PYCONV_F32:
-        _pack(p, <const float *>weight, <float *>packed)
+        _pack(p, <const tiles_t *>cut, <const float *>weight, <float *>packed)
     else:
-        _pack(p, <const double *>weight, <double *>packed)
+        _pack(p, <const tiles_t *>cut, <const double *>weight, <double *>packed)
 
 
-cdef inline double fft_multiplications(const problem_t *p) noexcept nogil:
+cdef inline double fft_multiplications(const problem_t *p, const cut_t *cut) noexcept nogil:
     """
     Real ones, 4 a complex one: n*tiles*(4*fh*fw*oc*icg + (ic + oc)*(fw transforms of fh points + fh of fw points + turns)), where
     each point is turned once, along a line three times.
     """
-    cdef tiles_t s = cut_tiles(p, 1)
+    cdef const tiles_t *s = <const tiles_t *>cut
     cdef double points = <double>s.fh * s.fw
     cdef double transforms = s.fw * transform_multiplications(s.fh) + s.fh * transform_multiplications(s.fw)
     return (<double>p.n * s.tiles * (4 * points * p.oc * p.icg
                                      + (<double>p.ic + p.oc) * (transforms + (12 if s.linear else 4) * points)))
 
 
-cdef inline double fft_traffic(const problem_t *p) noexcept nogil:
+cdef inline double fft_traffic(const problem_t *p, const cut_t *cut) noexcept nogil:
     """Tiles overlap, large ones are written and read twice more; the kernel's spectra pass once for every few tiles."""
-    cdef tiles_t s = cut_tiles(p, 1)
+    cdef tiles_t s = shared_out(p, <const tiles_t *>cut, 1)
     cdef double tile = 2.0 * s.fh * s.fw * p.itemsize * p.n * s.tiles
     cdef double spectra = <double>p.n * ceil_div(s.tiles, s.together) * spectra_bytes(p, &s, p.oc * p.icg)
     cdef double shared = 2 * tile * (<double>p.ic + p.oc) if s.large else 0
     return tile * p.ic + <double>p.n * p.yn * p.itemsize + spectra + shared
 
 
-cdef inline double fft_seconds(const problem_t *p, int threads) noexcept nogil:
-    cdef tiles_t s = cut_tiles(p, threads)
+cdef inline double fft_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    cdef const tiles_t *s = <const tiles_t *>cut
     cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
     cdef double apart = 1.4 if p.layout == PYCONV_NCHW else 2.2     # of what the transforms alone take; pixels are gathered
     return (apart * s.cycles * p.n * p.g / p.rates.clock + stream_seconds(&p.rates, bytes)) / threads + 1e-6
 
 
-cdef inline double fft_bound(const problem_t *p) noexcept nogil:
+cdef inline double fft_bound(const problem_t *p, const cut_t *cut) noexcept nogil:
     """
     Of each output, in roundings of |x|_2 |w|_2 of an image and a filter.
 
@@ -117,7 +115,7 @@ cdef inline double fft_bound(const problem_t *p) noexcept nogil:
     does each of its turns, one or, along a line, three. The product over channels takes 2 sums of 2 icg terms. By Cauchy and
     Schwarz the spectra X and W, and so the n products that an inverse transform sums, are below n |x|_2 |w|_2 together.
     """
-    cdef tiles_t s = cut_tiles(p, 1)
+    cdef const tiles_t *s = <const tiles_t *>cut
     cdef double transform = 6 * log2(<double>s.fh * s.fw) + (9 if s.linear else 3)
     return 3 * transform + 2.83 * (p.icg + 1) + 4
 
@@ -174,8 +172,8 @@ cdef inline void _numbered_job(const task_t *t, const tiles_t *s, int64_t runs, 
 
 cdef inline int _fft(task_t *t, const real *packed) noexcept nogil:
     cdef const problem_t *p = t.p
-    cdef tiles_t s = cut_tiles(p, t.slots)
-    cdef size_t size = thread_bytes(p, &s)
+    cdef const tiles_t *s = <const tiles_t *>t.cut
+    cdef size_t size = thread_bytes(p, s)
     cdef int64_t runs = ceil_div(s.tiles, s.together)
     cdef int64_t jobs = p.n * p.g * runs
     # Parts of the filters transform the same channels anew, so they are for images too small to give every thread a job.
@@ -186,12 +184,12 @@ cdef inline int _fft(task_t *t, const real *packed) noexcept nogil:
     cdef int64_t first = 0
     cdef int64_t last, i
     if s.large:
-        return run_large(t, &s, packed)
+        return run_large(t, s, packed)
     jobs *= parts
     while first < jobs:
         last = min(first + chunk, jobs)
         for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            _numbered_job(t, &s, runs, parts, i, t.workspace + threadid() * size, packed)
+            _numbered_job(t, s, runs, parts, i, t.workspace + threadid() * size, packed)
         if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last
@@ -202,3 +200,14 @@ cdef inline int fft_run(task_t *t) noexcept nogil:
     if t.p.dtype == PYCONV_F32:
         return _fft(t, <const float *>t.weight)
     return _fft(t, <const double *>t.weight)
+
+
+cdef inline void fft_row(algorithm_t *a) except *:
+    begin_row(a, b"fft", b"Mathieu, Henaff, LeCun 2014")
+    a.accuracy, a.nan_reach = PYCONV_STANDARD, PYCONV_IMAGE
+    a.supports = fft_supports
+    cdef form_t *f = add_form(a, fft_seconds, fft_run)
+    f.serves = _serves
+    f.workspace = fft_workspace
+    f.packed, f.pack = fft_packed, fft_pack
+    f.multiplications, f.traffic, f.bound = fft_multiplications, fft_traffic, fft_bound

@@ -15,6 +15,7 @@ from pyconv.core.blas cimport blas_reason
 from pyconv.core.tasks cimport MOVED, poll, tasks_between_polls
 from pyconv.core.problem cimport direct_traffic
 from pyconv.core.product cimport product, product_seconds
+from pyconv.core.forms cimport add_form, begin_row
 from pyconv.core.rows cimport gather_row, moving_seconds
 from pyconv.core.sizes cimport times
 from pyconv.core.tail cimport finish_image
@@ -30,28 +31,41 @@ cdef inline const char *im2col_supports(const problem_t *p) noexcept nogil:
     return blas_reason(p.ocg, p.oh * p.ow, p.k, p.k, p.oh * p.ow, p.oc)
 
 
-cdef inline size_t im2col_workspace(const problem_t *p, int threads) noexcept nogil:
-    """kh*kw*icg*oh*ow elements."""
+cdef inline size_t patches_bytes(const problem_t *p) noexcept nogil:
+    """Of col, kh*kw*icg*oh*ow elements; 0 where the image is read as it is."""
     if p.layout == PYCONV_NCHW and is_pointwise(p):
         return 0
     return times(times(<size_t>p.k, <size_t>(p.oh * p.ow)), p.itemsize)
 
 
-cdef inline size_t im2col_packed(const problem_t *p) noexcept nogil:
-    return 0
+cdef inline double patches_traffic(const problem_t *p, size_t bytes) noexcept nogil:
+    """The patches of each image and group are written and read."""
+    return direct_traffic(p) + 2.0 * p.n * p.g * bytes
 
 
-cdef inline double im2col_traffic(const problem_t *p) noexcept nogil:
-    """The patches are written and read."""
-    return direct_traffic(p) + 2.0 * p.n * p.g * im2col_workspace(p, 1)
+ctypedef struct im2col_t:
+    size_t patches            # bytes
 
 
-cdef inline double im2col_seconds(const problem_t *p, int threads) noexcept nogil:
+cdef inline bint _serves(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    (<im2col_t *>room(cut, sizeof(im2col_t))).patches = patches_bytes(p)
+    return True
+
+
+cdef inline size_t im2col_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return (<const im2col_t *>cut).patches
+
+
+cdef inline double im2col_traffic(const problem_t *p, const cut_t *cut) noexcept nogil:
+    return patches_traffic(p, (<const im2col_t *>cut).patches)
+
+
+cdef inline double im2col_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     cdef double pixels = <double>p.oh * p.ow
     cdef double lowering = moving_seconds(p, 0, 0, False, 0, threads)
-    if im2col_workspace(p, threads) > 0:
-        lowering = moving_seconds(p, <double>p.k * p.oh, pixels * p.k, p.layout == PYCONV_NHWC,
-                                  im2col_workspace(p, threads), threads)
+    cdef size_t patches = (<const im2col_t *>cut).patches
+    if patches > 0:
+        lowering = moving_seconds(p, <double>p.k * p.oh, pixels * p.k, p.layout == PYCONV_NHWC, patches, threads)
     if p.layout == PYCONV_NHWC:
         return p.n * p.g * (lowering + product_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads))
     return p.n * p.g * (lowering + product_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))
@@ -93,7 +107,7 @@ cdef inline int _im2col(task_t *t, const real *weight) noexcept nogil:
     cdef const problem_t *p = t.p
     cdef int64_t pixels = p.oh * p.ow
     cdef int64_t image, g
-    cdef bint lowered = im2col_workspace(p, t.threads) != 0
+    cdef bint lowered = (<const im2col_t *>t.cut).patches > 0
     cdef bint stopped
     cdef const real *x
     cdef const real *w
@@ -121,3 +135,12 @@ cdef inline int im2col_run(task_t *t) noexcept nogil:
     if t.p.dtype == PYCONV_F32:
         return _im2col(t, <const float *>t.weight)
     return _im2col(t, <const double *>t.weight)
+
+
+cdef inline void im2col_row(algorithm_t *a) except *:
+    begin_row(a, b"im2col", b"Chellapilla, Puri, Simard 2006")
+    a.supports = im2col_supports
+    cdef form_t *f = add_form(a, im2col_seconds, im2col_run)
+    f.serves = _serves
+    f.workspace = im2col_workspace
+    f.traffic = im2col_traffic

@@ -11,11 +11,11 @@ from libc.string cimport memset
 from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
-from pyconv.algorithms.im2col cimport is_pointwise
+from pyconv.algorithms.im2col cimport is_pointwise, patches_traffic
 from pyconv.core.blas cimport blas_reason
 from pyconv.core.tasks cimport MOVED, poll, tasks_between_polls
-from pyconv.core.problem cimport direct_traffic
 from pyconv.core.product cimport product, product_seconds
+from pyconv.core.forms cimport add_form, begin_row
 from pyconv.core.rows cimport gather_taps, moving_seconds
 from pyconv.core.sizes cimport times
 from pyconv.core.tail cimport finish_image
@@ -31,36 +31,44 @@ cdef inline const char *im2row_supports(const problem_t *p) noexcept nogil:
     return blas_reason(p.n * p.oh * p.ow if _in_place(p) else p.oh * p.ow, p.ocg, p.k, p.k, p.ic, p.oc)
 
 
-cdef inline size_t im2row_workspace(const problem_t *p, int threads) noexcept nogil:
+cdef inline bint _serves_in_place(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    return _in_place(p)
+
+
+cdef inline size_t _patches_bytes(const problem_t *p) noexcept nogil:
     """oh*ow*kh*kw*icg elements."""
-    if _in_place(p):
-        return 0
     return times(times(<size_t>p.k, <size_t>(p.oh * p.ow)), p.itemsize)
 
 
-cdef inline size_t im2row_packed(const problem_t *p) noexcept nogil:
+cdef inline size_t im2row_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return _patches_bytes(p)
+
+
+cdef inline size_t im2row_packed(const problem_t *p, const cut_t *cut) noexcept nogil:
     return 0 if p.kh * p.kw == 1 else weight_bytes(p)
 
 
-cdef inline void im2row_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
+cdef inline void im2row_pack(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil:
     if p.dtype == PYCONV_F32:
         pack_ohwi(p, <const float *>weight, <float *>packed)
     else:
         pack_ohwi(p, <const double *>weight, <double *>packed)
 
 
-cdef inline double im2row_traffic(const problem_t *p) noexcept nogil:
-    """The patches are written and read."""
-    return direct_traffic(p) + 2.0 * p.n * p.g * im2row_workspace(p, 1)
+cdef inline double im2row_traffic(const problem_t *p, const cut_t *cut) noexcept nogil:
+    return patches_traffic(p, _patches_bytes(p))
 
 
-cdef inline double im2row_seconds(const problem_t *p, int threads) noexcept nogil:
+cdef inline double _in_place_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     cdef double pixels = <double>p.oh * p.ow
-    cdef double lowering = moving_seconds(p, pixels * p.kh, pixels * p.k, p.layout == PYCONV_NCHW,
-                                          im2row_workspace(p, threads), threads)
-    if _in_place(p):
-        return p.g * (p.n * moving_seconds(p, 0, 0, False, 0, threads)
-                      + product_seconds(&p.rates, p.n * pixels, p.ocg, p.k, p.itemsize, threads))
+    return p.g * (p.n * moving_seconds(p, 0, 0, False, 0, threads)
+                  + product_seconds(&p.rates, p.n * pixels, p.ocg, p.k, p.itemsize, threads))
+
+
+cdef inline double im2row_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    cdef double pixels = <double>p.oh * p.ow
+    cdef double lowering = moving_seconds(p, pixels * p.kh, pixels * p.k, p.layout == PYCONV_NCHW, _patches_bytes(p),
+                                          threads)
     if p.layout == PYCONV_NHWC:
         return p.n * p.g * (lowering + product_seconds(&p.rates, pixels, p.ocg, p.k, p.itemsize, threads))
     return p.n * p.g * (lowering + product_seconds(&p.rates, p.ocg, pixels, p.k, p.itemsize, threads))
@@ -97,6 +105,20 @@ cdef inline bint _lower_rows(task_t *t, const real *x, real *rows) noexcept nogi
     return False
 
 
+cdef inline int _whole_batch(task_t *t, const real *weight) noexcept nogil:
+    """The images are the patches of one matrix."""
+    cdef const problem_t *p = t.p
+    cdef int64_t pixels = p.oh * p.ow
+    cdef int64_t image, g
+    for g in range(p.g):
+        if product(t, False, True, p.n * pixels, p.ocg, p.k, <const real *>t.x + g * p.icg, p.ic,
+                   weight + g * p.ocg * p.k, p.k, <real *>t.y + g * p.ocg, p.oc):
+            return PYCONV_STATUS_INTERRUPTED
+    for image in range(p.n):
+        finish_image(t, image, <const real *>t.bias)
+    return PYCONV_STATUS_OK
+
+
 cdef inline int _im2row(task_t *t, const real *weight) noexcept nogil:
     cdef const problem_t *p = t.p
     cdef int64_t pixels = p.oh * p.ow
@@ -106,14 +128,6 @@ cdef inline int _im2row(task_t *t, const real *weight) noexcept nogil:
     cdef real *rows = <real *>t.workspace
     cdef real *y
     cdef bint stopped
-    if _in_place(p) and p.n > 0:
-        for g in range(p.g):
-            if product(t, False, True, p.n * pixels, p.ocg, p.k, <const real *>t.x + g * p.icg, p.ic,
-                       weight + g * p.ocg * p.k, p.k, <real *>t.y + g * p.ocg, p.oc):
-                return PYCONV_STATUS_INTERRUPTED
-        for image in range(p.n):
-            finish_image(t, image, <const real *>t.bias)
-        return PYCONV_STATUS_OK
     for image in range(p.n):
         for g in range(p.g):
             x = <const real *>t.x + image * p.xn + g * p.icg * p.xc
@@ -135,3 +149,20 @@ cdef inline int im2row_run(task_t *t) noexcept nogil:
     if t.p.dtype == PYCONV_F32:
         return _im2row(t, <const float *>t.weight)
     return _im2row(t, <const double *>t.weight)
+
+
+cdef inline int _in_place_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _whole_batch(t, <const float *>t.weight)
+    return _whole_batch(t, <const double *>t.weight)
+
+
+cdef inline void im2row_row(algorithm_t *a) except *:
+    begin_row(a, b"im2row", b"Chellapilla, Puri, Simard 2006")
+    a.supports = im2row_supports
+    cdef form_t *f = add_form(a, _in_place_seconds, _in_place_run)
+    f.serves = _serves_in_place
+    f = add_form(a, im2row_seconds, im2row_run)
+    f.workspace = im2row_workspace
+    f.packed, f.pack = im2row_packed, im2row_pack
+    f.traffic = im2row_traffic

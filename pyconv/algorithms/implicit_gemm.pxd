@@ -8,56 +8,81 @@ Weights are packed once.
 """
 
 from pyconv.core.types cimport *
+from pyconv.core.forms cimport add_form, begin_row
 from pyconv.engines.gemm.windows cimport run_bands
 from pyconv.engines.gemm.windows_cut cimport bands_cycles, bands_serve, bands_t, cut_bands
-from pyconv.engines.gemm.panels cimport pack_weights, packed_weights, run_blocks
-from pyconv.engines.gemm.panels_cut cimport blocks_cycles, blocks_t, core_seconds, cut, weights_broadcast
+from pyconv.engines.gemm.panels cimport columns_packed, pack_columns, pack_weights, packed_weights, run_blocks
+from pyconv.engines.gemm.panels_cut cimport blocks_cycles, blocks_t, core_seconds, cut_blocks
 from pyconv.core.sizes cimport times
 
 
-cdef inline bint _banded(const problem_t *p) noexcept nogil:
-    return bands_serve(p) and bands_cycles(p) < blocks_cycles(p, False)
+cdef inline bint windows_serve(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    if not bands_serve(p) or bands_cycles(p) >= blocks_cycles(p, False):
+        return False
+    (<bands_t *>room(cut, sizeof(bands_t)))[0] = cut_bands(p, False, threads)
+    return True
 
 
-cdef inline bint _broadcast(const problem_t *p) noexcept nogil:
-    return not _banded(p) and weights_broadcast(p)
+cdef inline size_t windows_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return times((<const bands_t *>cut).buffer, threads)
 
 
-cdef inline const char *implicit_gemm_supports(const problem_t *p) noexcept nogil:
-    return NULL
+cdef inline double windows_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return core_seconds(p, bands_cycles(p), threads)
 
 
-cdef inline size_t implicit_gemm_workspace(const problem_t *p, int threads) noexcept nogil:
-    if _banded(p):
-        return times(cut_bands(p, False, threads).buffer, threads)
-    return times(cut(p, False, threads).buffer, threads)
-
-
-cdef inline size_t implicit_gemm_packed(const problem_t *p) noexcept nogil:
-    return packed_weights(p, _broadcast(p))
-
-
-cdef inline void implicit_gemm_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
-    cdef bint hwc = _banded(p) or p.layout == PYCONV_NHWC
-    if p.dtype == PYCONV_F32:
-        pack_weights(p, <const float *>weight, _broadcast(p), hwc, <float *>packed)
-    else:
-        pack_weights(p, <const double *>weight, _broadcast(p), hwc, <double *>packed)
-
-
-cdef inline double implicit_gemm_seconds(const problem_t *p, int threads) noexcept nogil:
-    return core_seconds(p, bands_cycles(p) if _banded(p) else blocks_cycles(p, False), threads)
-
-
-cdef inline int implicit_gemm_run(task_t *t) noexcept nogil:
-    cdef blocks_t blocks
-    cdef bands_t bands
-    if _banded(t.p):
-        bands = cut_bands(t.p, False, t.slots)
-        if t.p.dtype == PYCONV_F32:
-            return run_bands(t, &bands, 0, t.p.g, <const float *>NULL)
-        return run_bands(t, &bands, 0, t.p.g, <const double *>NULL)
-    blocks = cut(t.p, False, t.slots)
+cdef inline int windows_run(task_t *t) noexcept nogil:
     if t.p.dtype == PYCONV_F32:
-        return run_blocks(t, &blocks, <const float *>NULL)
-    return run_blocks(t, &blocks, <const double *>NULL)
+        return run_bands(t, <const bands_t *>t.cut, 0, t.p.g, <const float *>NULL)
+    return run_bands(t, <const bands_t *>t.cut, 0, t.p.g, <const double *>NULL)
+
+
+cdef inline bint panels_serve(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    (<blocks_t *>room(cut, sizeof(blocks_t)))[0] = cut_blocks(p, False, threads)
+    return True
+
+
+cdef inline size_t panels_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return times((<const blocks_t *>cut).buffer, threads)
+
+
+cdef inline size_t panels_packed(const problem_t *p, const cut_t *cut) noexcept nogil:
+    return packed_weights(p, (<const blocks_t *>cut).weights_broadcast)
+
+
+cdef inline void panels_pack(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil:
+    cdef bint broadcast = (<const blocks_t *>cut).weights_broadcast
+    if p.dtype == PYCONV_F32:
+        pack_weights(p, <const float *>weight, broadcast, p.layout == PYCONV_NHWC, <float *>packed)
+    else:
+        pack_weights(p, <const double *>weight, broadcast, p.layout == PYCONV_NHWC, <double *>packed)
+
+
+cdef inline double panels_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return core_seconds(p, blocks_cycles(p, False), threads)
+
+
+cdef inline int panels_run(task_t *t) noexcept nogil:
+    """Of patches that are packed or read in place, as the cut says."""
+    if t.p.dtype == PYCONV_F32:
+        return run_blocks(t, <const blocks_t *>t.cut, <const float *>NULL)
+    return run_blocks(t, <const blocks_t *>t.cut, <const double *>NULL)
+
+
+cdef inline void add_gemm_forms(algorithm_t *a,
+                                double (*of_windows)(const problem_t *, const cut_t *, int) noexcept nogil,
+                                double (*of_panels)(const problem_t *, const cut_t *, int) noexcept nogil) except *:
+    """Each with its seconds."""
+    cdef form_t *f = add_form(a, of_windows, windows_run)
+    f.serves = windows_serve
+    f.workspace = windows_workspace
+    f.packed, f.pack = columns_packed, pack_columns
+    f = add_form(a, of_panels, panels_run)
+    f.serves = panels_serve
+    f.workspace = panels_workspace
+    f.packed, f.pack = panels_packed, panels_pack
+
+
+cdef inline void implicit_gemm_row(algorithm_t *a) except *:
+    begin_row(a, b"implicit_gemm", b"Chetlur et al. 2014")
+    add_gemm_forms(a, windows_seconds, panels_seconds)

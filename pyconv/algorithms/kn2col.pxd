@@ -7,10 +7,9 @@ z[ih*iw][kh][kw][ocg] = x[ih*iw][icg] w'[icg][kh*kw*ocg];  y[r][q][o] = sum over
 
 from pyconv.core.types cimport *
 from pyconv.core.blas cimport blas_reason
-from pyconv.engines.kn2 cimport (
-    kn2_multiplications, kn2_reason, kn2_run, kn2_seconds, kn2_traffic, kn2_workspace, pack_taps, tap_weights,
-)
+from pyconv.engines.kn2 cimport add_kn2_form, kn2_reason, kn2_run, kn2_seconds
 from pyconv.core.product cimport product_seconds
+from pyconv.core.forms cimport begin_row
 
 
 cdef inline const char *kn2col_supports(const problem_t *p) noexcept nogil:
@@ -20,30 +19,16 @@ cdef inline const char *kn2col_supports(const problem_t *p) noexcept nogil:
     return blas_reason(p.ih * p.iw, p.kh * p.kw * p.ocg, p.icg, p.ic, p.icg, p.kh * p.kw * p.ocg)
 
 
-cdef inline size_t kn2col_workspace(const problem_t *p, int threads) noexcept nogil:
-    return kn2_workspace(p)
-
-
-cdef inline size_t kn2col_packed(const problem_t *p) noexcept nogil:
-    return tap_weights(p)
-
-
-cdef inline void kn2col_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
-    pack_taps(p, weight, packed)
-
-
-cdef inline double kn2col_multiplications(const problem_t *p) noexcept nogil:
-    return kn2_multiplications(p)
-
-
-cdef inline double kn2col_traffic(const problem_t *p) noexcept nogil:
-    return kn2_traffic(p)
-
-
-cdef inline double kn2col_seconds(const problem_t *p, int threads) noexcept nogil:
+cdef inline double kn2col_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     cdef double product = product_seconds(&p.rates, <double>p.ih * p.iw, <double>p.kh * p.kw * p.ocg, p.icg, p.itemsize, threads)
     return kn2_seconds(p, p.layout == PYCONV_NCHW, product, threads)
 
 
 cdef inline int kn2col_run(task_t *t) noexcept nogil:
     return kn2_run(t, True)
+
+
+cdef inline void kn2col_row(algorithm_t *a) except *:
+    begin_row(a, b"kn2col", b"Vasudevan, Anderson, Gregg 2017")
+    a.supports = kn2col_supports
+    add_kn2_form(a, kn2col_seconds, kn2col_run)

@@ -9,10 +9,9 @@ No patches are built, but every pixel meets every tap: strides leave most of z u
 
 from pyconv.core.types cimport *
 from pyconv.core.blas cimport blas_reason
-from pyconv.engines.kn2 cimport (
-    kn2_multiplications, kn2_reason, kn2_run, kn2_seconds, kn2_traffic, kn2_workspace, pack_taps, tap_weights,
-)
+from pyconv.engines.kn2 cimport add_kn2_form, kn2_reason, kn2_run, kn2_seconds
 from pyconv.core.product cimport product_seconds
+from pyconv.core.forms cimport begin_row
 
 
 cdef inline const char *kn2row_supports(const problem_t *p) noexcept nogil:
@@ -22,30 +21,16 @@ cdef inline const char *kn2row_supports(const problem_t *p) noexcept nogil:
     return blas_reason(p.kh * p.kw * p.ocg, p.ih * p.iw, p.icg, p.ic, p.icg, p.ih * p.iw)
 
 
-cdef inline size_t kn2row_workspace(const problem_t *p, int threads) noexcept nogil:
-    return kn2_workspace(p)
-
-
-cdef inline size_t kn2row_packed(const problem_t *p) noexcept nogil:
-    return tap_weights(p)
-
-
-cdef inline void kn2row_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
-    pack_taps(p, weight, packed)
-
-
-cdef inline double kn2row_multiplications(const problem_t *p) noexcept nogil:
-    return kn2_multiplications(p)
-
-
-cdef inline double kn2row_traffic(const problem_t *p) noexcept nogil:
-    return kn2_traffic(p)
-
-
-cdef inline double kn2row_seconds(const problem_t *p, int threads) noexcept nogil:
+cdef inline double kn2row_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     cdef double product = product_seconds(&p.rates, <double>p.kh * p.kw * p.ocg, <double>p.ih * p.iw, p.icg, p.itemsize, threads)
     return kn2_seconds(p, p.layout == PYCONV_NHWC, product, threads)
 
 
 cdef inline int kn2row_run(task_t *t) noexcept nogil:
     return kn2_run(t, False)
+
+
+cdef inline void kn2row_row(algorithm_t *a) except *:
+    begin_row(a, b"kn2row", b"Vasudevan, Anderson, Gregg 2017")
+    a.supports = kn2row_supports
+    add_kn2_form(a, kn2row_seconds, kn2row_run)

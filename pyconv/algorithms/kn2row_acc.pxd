@@ -18,6 +18,7 @@ from pyconv.core.blas cimport blas_reason
 from pyconv.engines.kn2 cimport add_shifted, pack_taps, tap_weights
 from pyconv.core.tasks cimport MOVED, poll
 from pyconv.core.product cimport product_add, product_seconds
+from pyconv.core.forms cimport add_form, begin_row
 from pyconv.core.rows cimport moving_seconds, reach
 from pyconv.core.sizes cimport times
 from pyconv.core.tail cimport finish_image
@@ -27,7 +28,12 @@ cdef enum:
     BLOCK_BYTES = 1 << 19     # of z: within the second cache level, and still long GEMMs
 
 
-cdef inline int64_t _block_rows(const problem_t *p) noexcept nogil:
+ctypedef struct kn2row_acc_t:
+    int64_t rows              # of outputs whose z exists at once
+
+
+cdef inline int64_t _rows(const problem_t *p) noexcept nogil:
+    """As many of the oh rows as fit, at least one."""
     cdef double row = <double>p.ocg * p.iw * p.itemsize
     return max(1, min(p.oh, <int64_t>(BLOCK_BYTES / row)))
 
@@ -38,17 +44,14 @@ cdef inline const char *kn2row_acc_supports(const problem_t *p) noexcept nogil:
     return blas_reason(p.ocg, p.oh * p.iw, p.icg, p.ic, p.ih * p.iw, p.ocg)
 
 
-cdef inline size_t kn2row_acc_workspace(const problem_t *p, int threads) noexcept nogil:
-    """ocg*rows*iw elements, as many of the oh rows as fit into 512 KB, at least one."""
-    return times(times(<size_t>p.ocg, <size_t>(_block_rows(p) * p.iw)), p.itemsize)
+cdef inline bint _serves(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    (<kn2row_acc_t *>room(cut, sizeof(kn2row_acc_t))).rows = _rows(p)
+    return True
 
 
-cdef inline size_t kn2row_acc_packed(const problem_t *p) noexcept nogil:
-    return tap_weights(p)
-
-
-cdef inline void kn2row_acc_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
-    pack_taps(p, weight, packed)
+cdef inline size_t kn2row_acc_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    """z: ocg*rows*iw elements."""
+    return times(times(<size_t>p.ocg, <size_t>((<const kn2row_acc_t *>cut).rows * p.iw)), p.itemsize)
 
 
 cdef inline double _tap_rows(const problem_t *p) noexcept nogil:
@@ -67,17 +70,18 @@ cdef inline double _tap_rows(const problem_t *p) noexcept nogil:
     return rows
 
 
-cdef inline double kn2row_acc_multiplications(const problem_t *p) noexcept nogil:
+cdef inline double kn2row_acc_multiplications(const problem_t *p, const cut_t *cut) noexcept nogil:
     """n*oc*icg*kw*iw for each output row and kernel row that meet in the image."""
     return <double>p.n * p.oc * p.icg * p.kw * p.iw * _tap_rows(p)
 
 
-cdef inline double kn2row_acc_seconds(const problem_t *p, int threads) noexcept nogil:
-    cdef double rows = _block_rows(p) if p.sh == 1 else 1
+cdef inline double kn2row_acc_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    cdef int64_t block = (<const kn2row_acc_t *>cut).rows
+    cdef double rows = block if p.sh == 1 else 1
     cdef double calls = <double>p.kw * _tap_rows(p) / rows
     cdef double lines = <double>p.kw * p.oh * (p.ocg if p.layout == PYCONV_NCHW else 1)
     # Threads share the lines of one block and column of the taps.
-    cdef int sharing = paying_threads(threads, 0, <double>p.ocg * _block_rows(p) * p.ow)
+    cdef int sharing = paying_threads(threads, 0, <double>p.ocg * block * p.ow)
     cdef double adding = moving_seconds(p, lines, <double>p.kw * p.ocg * p.oh * p.ow, False, 0, sharing)
     cdef double product
     if p.layout == PYCONV_NCHW:
@@ -148,7 +152,7 @@ cdef inline bint _block(task_t *t, int64_t r0, int64_t rows, const real *x, cons
 
 cdef inline int _kn2row_acc(task_t *t, const real *weight) noexcept nogil:
     cdef const problem_t *p = t.p
-    cdef int64_t block = _block_rows(p)
+    cdef int64_t block = (<const kn2row_acc_t *>t.cut).rows
     cdef int64_t image, g, r
     for image in range(p.n):
         for g in range(p.g):
@@ -166,3 +170,13 @@ cdef inline int kn2row_acc_run(task_t *t) noexcept nogil:
     if t.p.dtype == PYCONV_F32:
         return _kn2row_acc(t, <const float *>t.weight)
     return _kn2row_acc(t, <const double *>t.weight)
+
+
+cdef inline void kn2row_acc_row(algorithm_t *a) except *:
+    begin_row(a, b"kn2row_acc", b"Anderson et al. 2017")
+    a.supports = kn2row_acc_supports
+    cdef form_t *f = add_form(a, kn2row_acc_seconds, kn2row_acc_run)
+    f.serves = _serves
+    f.workspace = kn2row_acc_workspace
+    f.packed, f.pack = tap_weights, pack_taps
+    f.multiplications = kn2row_acc_multiplications

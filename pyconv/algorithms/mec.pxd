@@ -26,15 +26,16 @@ from pyconv.engines.channels_last cimport turn_rows
 from pyconv.core.tasks cimport MOVED, poll, tasks_between_polls
 from pyconv.core.problem cimport direct_traffic
 from pyconv.core.product cimport product, product_seconds
+from pyconv.core.forms cimport add_form, begin_row, whole_weights
 from pyconv.core.rows cimport gather_row, gather_taps, lowered_row, moving_seconds, reach
 from pyconv.engines.gemm.windows cimport run_bands
 from pyconv.engines.gemm.windows_cut cimport BAND_RUNS, bands_t, cut_bands, windows_cycles
-from pyconv.engines.gemm.panels cimport pack_weights, packed_weights
+from pyconv.engines.gemm.panels cimport columns_packed, pack_columns
 from pyconv.engines.gemm.panels_cut cimport core_seconds
 from pyconv.core.sizes cimport times
 from pyconv.core.tail cimport finish_image
 from pyconv.core.threads cimport paying_threads
-from pyconv.core.weights cimport pack_hwio, pack_ohwi, weight_bytes
+from pyconv.core.weights cimport pack_hwio, pack_ohwi
 
 cdef enum:
     # Widest output row that solution A serves; wider rows fill the GEMM by themselves (the paper's T on a CPU).
@@ -51,54 +52,70 @@ cdef inline double _lowered(const problem_t *p) noexcept nogil:
     return <double>p.n * p.ow * p.ih * p.kw * p.icg
 
 
-cdef inline bint mec_solution_a(const problem_t *p) noexcept nogil:
-    return p.n > 1 and p.ow <= MEC_WIDEST and p.n * p.yn <= _lowered(p)
-
-
 cdef inline const char *mec_supports(const problem_t *p) noexcept nogil:
     if _on_core(p):
         return NULL
     return blas_reason(p.n * p.ow, p.ocg, p.k, <int64_t>times(<size_t>p.ih, <size_t>(p.kw * p.icg)), p.oh * p.ow, p.oc)
 
 
-cdef inline size_t mec_workspace(const problem_t *p, int threads) noexcept nogil:
+cdef inline size_t _lowered_bytes(const problem_t *p) noexcept nogil:
     """n*ow*ih*kw*icg elements."""
     return times(times(times(<size_t>(p.n * p.ow), <size_t>p.ih), <size_t>(p.kw * p.icg)), p.itemsize)
 
 
-cdef inline size_t mec_packed(const problem_t *p) noexcept nogil:
-    return packed_weights(p, False) if _on_core(p) else weight_bytes(p)
+cdef inline size_t mec_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return _lowered_bytes(p)
 
 
 cdef inline void _pack(const problem_t *p, const real *weight, real *packed) noexcept nogil:
-    if _on_core(p):
-        pack_weights(p, weight, False, True, packed)
-    elif p.layout == PYCONV_NHWC:
+    if p.layout == PYCONV_NHWC:
         pack_hwio(p, weight, packed)
     else:
         pack_ohwi(p, weight, packed)
 
 
-cdef inline void mec_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
+cdef inline void mec_pack(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil:
     if p.dtype == PYCONV_F32:
         _pack(p, <const float *>weight, <float *>packed)
     else:
         _pack(p, <const double *>weight, <double *>packed)
 
 
-cdef inline double mec_traffic(const problem_t *p) noexcept nogil:
+cdef inline double mec_traffic(const problem_t *p, const cut_t *cut) noexcept nogil:
     """L is written once and read as often as its sub-matrices overlap."""
     return direct_traffic(p) + <double>p.g * (_lowered(p) + <double>p.n * p.oh * p.ow * p.k) * p.itemsize
 
 
-cdef inline double mec_seconds(const problem_t *p, int threads) noexcept nogil:
-    cdef bint a = mec_solution_a(p)
+cdef inline double _lowering_seconds(const problem_t *p, int threads) noexcept nogil:
+    """Of one group."""
+    return moving_seconds(p, <double>p.n * p.ih * p.ow, _lowered(p), p.layout == PYCONV_NCHW, _lowered_bytes(p), threads)
+
+
+cdef inline bint _serves_on_core(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    if not _on_core(p):
+        return False
+    (<bands_t *>room(cut, sizeof(bands_t)))[0] = cut_bands(p, True, threads)
+    return True
+
+
+cdef inline double mec_on_core_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return p.g * _lowering_seconds(p, threads) + core_seconds(p, windows_cycles(p), threads)
+
+
+ctypedef struct mec_t:
+    bint a                    # solution A, else B
+
+
+cdef inline bint _serves(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    (<mec_t *>room(cut, sizeof(mec_t))).a = p.n > 1 and p.ow <= MEC_WIDEST and p.n * p.yn <= _lowered(p)
+    return True
+
+
+cdef inline double mec_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    cdef bint a = (<const mec_t *>cut).a
     cdef double calls = p.oh if a else p.n * p.oh
     cdef double columns = p.n * p.ow if a else p.ow
-    cdef double lowering = moving_seconds(p, <double>p.n * p.ih * p.ow, _lowered(p), p.layout == PYCONV_NCHW,
-                                          mec_workspace(p, threads), threads)
-    if _on_core(p):
-        return p.g * lowering + core_seconds(p, windows_cycles(p), threads)
+    cdef double lowering = _lowering_seconds(p, threads)
     return p.g * (lowering + calls * product_seconds(&p.rates, p.ocg, columns, p.k, p.itemsize, threads))
 
 
@@ -145,10 +162,9 @@ cdef inline void _lower_nchw(const problem_t *p, const real *x, int64_t row, rea
                 dst += p.ow
 
 
-cdef inline bint _lower(task_t *t, const real *x, real *L) noexcept nogil:
+cdef inline bint _lower(task_t *t, bint core, const real *x, real *L) noexcept nogil:
     """L of one group; whether the caller wants to stop."""
     cdef const problem_t *p = t.p
-    cdef bint core = _on_core(p)
     cdef bint turned = core and p.layout == PYCONV_NCHW and p.sw == 1
     cdef bint columns = not turned and (core or p.layout == PYCONV_NHWC)
     cdef int64_t rows = p.n * p.ow if columns else p.n * p.ih if turned else p.ih
@@ -174,14 +190,13 @@ cdef inline bint _lower(task_t *t, const real *x, real *L) noexcept nogil:
 
 cdef inline int _mec_on_core(task_t *t, const real *tag) noexcept nogil:
     cdef const problem_t *p = t.p
-    cdef bands_t b = cut_bands(p, True, t.slots)
     cdef real *L = <real *>t.workspace
     cdef int64_t g
     cdef int status
     for g in range(p.g):
-        if _lower(t, <const real *>t.x + g * p.icg * p.xc, L):
+        if _lower(t, True, <const real *>t.x + g * p.icg * p.xc, L):
             return PYCONV_STATUS_INTERRUPTED
-        status = run_bands(t, &b, g, 1, tag)
+        status = run_bands(t, <const bands_t *>t.cut, g, 1, tag)
         if status != PYCONV_STATUS_OK:
             return status
     return PYCONV_STATUS_OK
@@ -252,12 +267,12 @@ cdef inline int _mec(task_t *t, const real *weight) noexcept nogil:
     cdef const problem_t *p = t.p
     cdef real *L = <real *>t.workspace
     cdef const real *w
-    cdef bint a = mec_solution_a(p)
+    cdef bint a = (<const mec_t *>t.cut).a
     cdef bint stopped
     cdef int64_t g, r
     for g in range(p.g):
         w = weight + g * p.ocg * p.k
-        if _lower(t, <const real *>t.x + g * p.icg * p.xc, L):
+        if _lower(t, False, <const real *>t.x + g * p.icg * p.xc, L):
             return PYCONV_STATUS_INTERRUPTED
         stopped = _solution_a(t, L, w, g) if a else _solution_b(t, L, w, g)
         if stopped:
@@ -272,10 +287,27 @@ cdef inline int _mec(task_t *t, const real *weight) noexcept nogil:
 
 
 cdef inline int mec_run(task_t *t) noexcept nogil:
-    if _on_core(t.p):
-        if t.p.dtype == PYCONV_F32:
-            return _mec_on_core(t, <const float *>NULL)
-        return _mec_on_core(t, <const double *>NULL)
     if t.p.dtype == PYCONV_F32:
         return _mec(t, <const float *>t.weight)
     return _mec(t, <const double *>t.weight)
+
+
+cdef inline int mec_on_core_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _mec_on_core(t, <const float *>NULL)
+    return _mec_on_core(t, <const double *>NULL)
+
+
+cdef inline void mec_row(algorithm_t *a) except *:
+    begin_row(a, b"mec", b"Cho, Brand 2017")
+    a.supports = mec_supports
+    cdef form_t *f = add_form(a, mec_on_core_seconds, mec_on_core_run)
+    f.serves = _serves_on_core
+    f.workspace = mec_workspace
+    f.packed, f.pack = columns_packed, pack_columns
+    f.traffic = mec_traffic
+    f = add_form(a, mec_seconds, mec_run)
+    f.serves = _serves
+    f.workspace = mec_workspace
+    f.packed, f.pack = whole_weights, mec_pack
+    f.traffic = mec_traffic

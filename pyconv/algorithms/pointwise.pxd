@@ -3,19 +3,14 @@
 pointwise: a 1x1 kernel is a GEMM on the image itself.
 
 On NHWC the pixels are rows of that GEMM and are read where they stand, at stride 1 the whole batch as one matrix, so
-there is no workspace; on NCHW a panel of pixels is packed, as implicit_gemm does.
+there is no workspace; elsewhere it is implicit_gemm, said to take a little less, so that it is preferred.
 """
 
 from pyconv.core.types cimport *
-from pyconv.algorithms.implicit_gemm cimport (
-    implicit_gemm_pack, implicit_gemm_packed, implicit_gemm_run, implicit_gemm_seconds, implicit_gemm_workspace,
-)
-from pyconv.engines.gemm.panels cimport pack_weights, packed_weights, run_blocks
-from pyconv.engines.gemm.panels_cut cimport blocks_cycles, blocks_t, core_seconds, cut
-
-
-cdef inline bint _one_matrix(const problem_t *p) noexcept nogil:
-    return p.layout == PYCONV_NHWC and p.sh == 1 and p.sw == 1
+from pyconv.algorithms.implicit_gemm cimport add_gemm_forms, panels_run, panels_seconds, windows_seconds
+from pyconv.core.forms cimport add_form, begin_row
+from pyconv.engines.gemm.panels cimport columns_packed, pack_columns
+from pyconv.engines.gemm.panels_cut cimport blocks_cycles, blocks_t, core_seconds, cut_blocks
 
 
 cdef inline const char *pointwise_supports(const problem_t *p) noexcept nogil:
@@ -26,35 +21,29 @@ cdef inline const char *pointwise_supports(const problem_t *p) noexcept nogil:
     return NULL
 
 
-cdef inline size_t pointwise_workspace(const problem_t *p, int threads) noexcept nogil:
-    return 0 if _one_matrix(p) else implicit_gemm_workspace(p, threads)
+cdef inline bint one_matrix_serves(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    if p.layout != PYCONV_NHWC or p.sh > 1 or p.sw > 1:
+        return False
+    (<blocks_t *>room(cut, sizeof(blocks_t)))[0] = cut_blocks(p, True, threads)
+    return True
 
 
-cdef inline size_t pointwise_packed(const problem_t *p) noexcept nogil:
-    return packed_weights(p, False) if _one_matrix(p) else implicit_gemm_packed(p)
+cdef inline double _one_matrix_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return 0.99 * core_seconds(p, blocks_cycles(p, True), threads)
 
 
-cdef inline void pointwise_pack(const problem_t *p, const void *weight, void *packed) noexcept nogil:
-    if not _one_matrix(p):
-        implicit_gemm_pack(p, weight, packed)
-    elif p.dtype == PYCONV_F32:
-        pack_weights(p, <const float *>weight, False, True, <float *>packed)
-    else:
-        pack_weights(p, <const double *>weight, False, True, <double *>packed)
+cdef inline double _windows_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return 0.99 * windows_seconds(p, cut, threads)
 
 
-cdef inline double pointwise_seconds(const problem_t *p, int threads) noexcept nogil:
-    """A little less than implicit_gemm's, which it equals elsewhere."""
-    if _one_matrix(p):
-        return 0.99 * core_seconds(p, blocks_cycles(p, True), threads)
-    return 0.99 * implicit_gemm_seconds(p, threads)
+cdef inline double _panels_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return 0.99 * panels_seconds(p, cut, threads)
 
 
-cdef inline int pointwise_run(task_t *t) noexcept nogil:
-    cdef blocks_t b
-    if not _one_matrix(t.p):
-        return implicit_gemm_run(t)
-    b = cut(t.p, True, t.slots)
-    if t.p.dtype == PYCONV_F32:
-        return run_blocks(t, &b, <const float *>NULL)
-    return run_blocks(t, &b, <const double *>NULL)
+cdef inline void pointwise_row(algorithm_t *a) except *:
+    begin_row(a, b"pointwise", b"Goto, van de Geijn 2008")
+    a.supports = pointwise_supports
+    cdef form_t *f = add_form(a, _one_matrix_seconds, panels_run)
+    f.serves = one_matrix_serves
+    f.packed, f.pack = columns_packed, pack_columns
+    add_gemm_forms(a, _windows_seconds, _panels_seconds)

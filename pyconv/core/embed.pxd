@@ -6,7 +6,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, strcmp
 
 from pyconv.core.types cimport *
-from pyconv.core.choose cimport ALGORITHMS
+from pyconv.algorithms.table cimport ALGORITHMS
 from pyconv.core.plan cimport aligned_in, plan_create, plan_destroy, plan_pack, plan_run, plan_t
 from pyconv.core.sizes cimport plus
 

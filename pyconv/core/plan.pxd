@@ -6,7 +6,8 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from pyconv.core.types cimport *
-from pyconv.core.choose cimport ALGORITHMS, choose, needs, needs_t
+from pyconv.algorithms.table cimport ALGORITHMS, DIRECT
+from pyconv.core.choose cimport choose, needs, needs_t
 from pyconv.core.half cimport half, narrow, widen
 from pyconv.core.nonfinite cimport meets_padding, record_bytes, record_nonfinite, spoil_padded
 from pyconv.core.problem cimport direct_multiplications, problem_init
@@ -97,10 +98,10 @@ cdef inline int plan_create(plan_t *plan, const pyconv_conv2d_t *d, const algori
     if index < 0:
         index = choose(table, &plan.problem, d, plan.threads, borrow)
         if d.max_workspace >= 0:
-            plan.fallback = &table[0]
-            plan.fallback_need = needs(plan.fallback, &plan.problem, d, plan.threads, borrow)
+            plan.fallback = &table[DIRECT]
+            needs(&plan.fallback_need, plan.fallback, &plan.problem, d, plan.threads, borrow)
     plan.algorithm = &table[index]
-    plan.need = needs(plan.algorithm, &plan.problem, d, plan.threads, borrow)
+    needs(&plan.need, plan.algorithm, &plan.problem, d, plan.threads, borrow)
     return plan.need.status
 
 
@@ -137,7 +138,7 @@ cdef inline int plan_pack(plan_t *plan, const void *weight, const void *bias) no
     cdef char *block = NULL
     cdef float *converted = NULL
     plan.nonfinite = plan.algorithm.accuracy == PYCONV_STRICT and meets_padding(p, weight)
-    if plan.nonfinite and (plan.algorithm.packed(q) > 0 or q.dtype != p.dtype):
+    if plan.nonfinite and (not plan.need.raw or q.dtype != p.dtype):
         plan.recorded = record_bytes(p)
         if plus(plan.need.workspace, plan_packed_bytes(plan)) > plan.budget:
             if plan.fallback == NULL:
@@ -160,10 +161,10 @@ cdef inline int plan_pack(plan_t *plan, const void *weight, const void *bias) no
         plan.weight = weight
     else:
         plan.weight = block
-        if plan.algorithm.packed(q) == 0:
+        if plan.need.raw:
             memcpy(block, weight, plan.need.packed)
         else:
-            plan.algorithm.pack(q, weight, block)
+            plan.need.form.pack(q, &plan.need.cut, weight, block)
     free(converted)
     if bias != NULL:
         plan.bias = block + aligned(plan.need.packed)
@@ -190,6 +191,7 @@ cdef inline int plan_run(const plan_t *plan, const void *x, const void *residual
     promised(workspace != NULL and <uintptr_t>workspace % PYCONV_ALIGNMENT == 0)
     memset(&t, 0, sizeof(t))
     t.p = &plan.need.inner
+    t.cut = &plan.need.cut
     t.weight = plan.weight
     t.bias = plan.bias
     t.residual = residual
@@ -217,7 +219,7 @@ cdef inline int plan_run(const plan_t *plan, const void *x, const void *residual
         t.x = t.workspace
         t.workspace += plan.need.padded
     promised(t.threads <= t.slots and <uintptr_t>t.workspace % PYCONV_ALIGNMENT == 0)
-    cdef int status = plan.algorithm.run(&t)
+    cdef int status = plan.need.form.run(&t)
     if plan.need.converted > 0 and status == PYCONV_STATUS_OK:
         narrow(<const float *>t.y, <half *>y, p.n * p.yn, t.threads)
     if plan.nonfinite and status == PYCONV_STATUS_OK:

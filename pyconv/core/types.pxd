@@ -20,6 +20,7 @@ ctypedef struct problem_t:
     int dtype, layout, padding_mode
     int64_t n, g, ic, ih, iw, oc, icg, kh, kw, sh, sw, dh, dw, ph0, ph1, pw0, pw1
     double lo, hi
+    int m, r                  # of Winograd's F(m, r), from the algorithm's row; else 0
     int64_t oh, ow, ocg
     int64_t k                 # length of one sum: icg*kh*kw
     size_t itemsize           # bytes
@@ -28,9 +29,24 @@ ctypedef struct problem_t:
     const kernels_t *kernels  # of the instruction set in use when the problem was made
     rates_t rates             # and what it does in a second
 
+cdef enum:
+    CUT_BYTES = 384
+
+# The numbers by which a form cuts a problem into tasks: a struct of its own, of which room() asserts that it fits.
+ctypedef union cut_t:
+    double aligned
+    char bytes[CUT_BYTES]
+
+cdef extern from *:
+    """
+    #define PYCONV_ROOM(cut, size) ((void)sizeof(char[(size) <= sizeof(*(cut)) ? 1 : -1]), (void *)(cut))
+    """
+    void *room "PYCONV_ROOM"(cut_t *cut, size_t size) nogil
+
 # One run. Pointers are to elements of the problem's dtype (float32 for float16 unless in_place); bias and residual may be NULL.
 ctypedef struct task_t:
     const problem_t *p
+    const cut_t *cut
     const void *weight        # as the algorithm packed it
     const void *bias          # (oc,)
     const void *residual      # as y
@@ -42,19 +58,30 @@ ctypedef struct task_t:
     bint (*interrupted)() noexcept nogil   # NULL, or asked between blocks
     double work                            # flops since it was last asked
 
-# A row of the ordered table. `packed` 0 bytes with pack NULL: the OIHW weights are read as they are.
+# One way of an algorithm to serve: what a problem needs of it, and the run. Of what it serves all the rest is asked, with
+# its cut.
+ctypedef struct form_t:
+    bint (*serves)(const problem_t *p, int threads, cut_t *cut) noexcept nogil     # and if so, the cut is made
+    size_t (*workspace)(const problem_t *p, const cut_t *cut, int threads) noexcept nogil
+    size_t (*packed)(const problem_t *p, const cut_t *cut) noexcept nogil          # 0: OIHW weights are read as they are
+    void (*pack)(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil
+    int (*run)(task_t *t) noexcept nogil
+    double (*multiplications)(const problem_t *p, const cut_t *cut) noexcept nogil
+    double (*traffic)(const problem_t *p, const cut_t *cut) noexcept nogil         # bytes beyond a core's cache
+    double (*seconds)(const problem_t *p, const cut_t *cut, int threads) noexcept nogil
+    double (*bound)(const problem_t *p, const cut_t *cut) noexcept nogil           # of the error, see core/accuracy.pxd
+
+cdef enum:
+    MOST_FORMS = 4
+
+# A row of the ordered table. The first form that serves is taken; the last one does, whatever `supports` lets pass.
 ctypedef struct algorithm_t:
     const char *name
     const char *source
     int accuracy
     int nan_reach
-    bint in_place             # serves every padding mode and float16 without a copy of the image
+    bint in_place             # serves every padding mode, float16 and no channels as they are
+    int m, r                  # of Winograd's F(m, r), else 0
     const char *(*supports)(const problem_t *p) noexcept nogil    # NULL, or the reason why not
-    size_t (*workspace)(const problem_t *p, int threads) noexcept nogil
-    size_t (*packed)(const problem_t *p) noexcept nogil
-    void (*pack)(const problem_t *p, const void *weight, void *packed) noexcept nogil
-    int (*run)(task_t *t) noexcept nogil
-    double (*multiplications)(const problem_t *p) noexcept nogil
-    double (*traffic)(const problem_t *p) noexcept nogil          # bytes read and written beyond a core's cache
-    double (*seconds)(const problem_t *p, int threads) noexcept nogil
-    double (*bound)(const problem_t *p) noexcept nogil            # of the error, see core/accuracy.pxd; of what it serves
+    int form_count
+    form_t forms[MOST_FORMS]

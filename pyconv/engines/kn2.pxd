@@ -15,6 +15,7 @@ from pyconv.core.accuracy cimport CHAIN
 from pyconv.core.tasks cimport MOVED, poll, tasks_between_polls
 from pyconv.core.problem cimport direct_traffic
 from pyconv.core.product cimport product
+from pyconv.core.forms cimport add_form
 from pyconv.core.rows cimport moving_seconds, reach
 from pyconv.core.sizes cimport times
 from pyconv.core.tail cimport finish_image
@@ -27,11 +28,11 @@ cdef inline const char *kn2_reason(const problem_t *p) noexcept nogil:
     return NULL
 
 
-cdef inline size_t tap_weights(const problem_t *p) noexcept nogil:
+cdef inline size_t tap_weights(const problem_t *p, const cut_t *cut) noexcept nogil:
     return 0 if p.kh * p.kw == 1 else weight_bytes(p)
 
 
-cdef inline void pack_taps(const problem_t *p, const void *weight, void *packed) noexcept nogil:
+cdef inline void pack_taps(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil:
     if p.dtype == PYCONV_F32:
         pack_hwoi(p, <const float *>weight, <float *>packed)
     else:
@@ -67,17 +68,21 @@ cdef inline void add_shifted(const problem_t *p, int64_t j, const real *z, int64
             _add(p.ocg, z + q * p.sw * pixel, filter, y + (first + q) * p.yw)
 
 
-cdef inline size_t kn2_workspace(const problem_t *p) noexcept nogil:
-    """z: kh*kw*ocg*ih*iw elements."""
+cdef inline size_t _z_bytes(const problem_t *p) noexcept nogil:
+    """kh*kw*ocg*ih*iw elements."""
     return times(times(times(<size_t>(p.kh * p.kw), <size_t>p.ocg), <size_t>(p.ih * p.iw)), p.itemsize)
 
 
-cdef inline double kn2_multiplications(const problem_t *p) noexcept nogil:
+cdef inline size_t kn2_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return _z_bytes(p)
+
+
+cdef inline double kn2_multiplications(const problem_t *p, const cut_t *cut) noexcept nogil:
     """n*oc*icg*kh*kw*ih*iw: on input pixels, whatever the stride."""
     return <double>p.n * p.oc * p.k * p.ih * p.iw
 
 
-cdef inline double kn2_traffic(const problem_t *p) noexcept nogil:
+cdef inline double kn2_traffic(const problem_t *p, const cut_t *cut) noexcept nogil:
     """z is written, and read where it is an output's."""
     cdef double planes = <double>p.n * p.oc * p.kh * p.kw
     return direct_traffic(p) + planes * (p.ih * p.iw + p.oh * p.ow) * p.itemsize
@@ -87,7 +92,7 @@ cdef inline double kn2_seconds(const problem_t *p, bint gathers, double multiply
     """`multiplying` is the time of one, and `gathers` says that the sums read z across its rows."""
     cdef double rows = <double>p.kh * p.kw * p.oh * (p.ocg if p.layout == PYCONV_NCHW else 1)
     cdef double sums = <double>p.kh * p.kw * p.oh * p.ow * p.ocg
-    return p.n * p.g * (moving_seconds(p, rows, sums, gathers, kn2_workspace(p), threads) + multiplying)
+    return p.n * p.g * (moving_seconds(p, rows, sums, gathers, _z_bytes(p), threads) + multiplying)
 
 
 cdef inline void _shift_row(const problem_t *p, const real *z, int64_t tap, int64_t pixel, int64_t filter, int64_t r,
@@ -167,3 +172,11 @@ cdef inline int kn2_run(task_t *t, bint by_pixels) noexcept nogil:
     if t.p.dtype == PYCONV_F32:
         return _kn2(t, by_pixels, <const float *>t.weight)
     return _kn2(t, by_pixels, <const double *>t.weight)
+
+
+cdef inline void add_kn2_form(algorithm_t *a, double (*seconds)(const problem_t *, const cut_t *, int) noexcept nogil,
+                              int (*run)(task_t *) noexcept nogil) except *:
+    cdef form_t *f = add_form(a, seconds, run)
+    f.workspace = kn2_workspace
+    f.packed, f.pack = tap_weights, pack_taps
+    f.multiplications, f.traffic = kn2_multiplications, kn2_traffic

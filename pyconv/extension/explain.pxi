@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # What every algorithm would cost.
 
-from libc.math cimport isfinite
-
 from pyconv.core.choose cimport needs, seconds, traffic
-from pyconv.core.problem cimport is_empty
 
 
 cdef dict row(const algorithm_t *algorithm, const problem_t *p, const needs_t *need, int threads, str reason):
     """What one algorithm costs; None stands for what has no meaning where it can't serve."""
+    cdef const form_t *form = need.form
     cdef bint serves = need.status != PYCONV_STATUS_UNSUPPORTED
-    cdef double multiplications = 0 if is_empty(p) else algorithm.multiplications(&need.inner)
     return {
         "algorithm": algorithm.name.decode(),
         "source": algorithm.source.decode(),
@@ -18,12 +15,12 @@ cdef dict row(const algorithm_t *algorithm, const problem_t *p, const needs_t *n
         "reason": reason,
         "workspace_bytes": need.workspace if serves else None,
         "packed_bytes": need.packed if serves else None,
-        "multiplications": int(multiplications) if isfinite(multiplications) else None,
-        "traffic_bytes": int(traffic(algorithm, p, need)) if serves else None,
+        "multiplications": int(form.multiplications(&need.inner, &need.cut)) if form != NULL else None,
+        "traffic_bytes": int(traffic(p, need)) if serves else None,
         "accuracy": pyconv_accuracy_words[algorithm.accuracy].decode(),
-        "error_bound": algorithm.bound(&need.inner) if serves else None,
+        "error_bound": form.bound(&need.inner, &need.cut) if serves else None,
         "nan_reach": pyconv_nan_reach_words[algorithm.nan_reach].decode(),
-        "predicted_seconds": seconds(algorithm, p, need, threads) if serves else None,
+        "predicted_seconds": seconds(p, need, threads) if serves else None,
     }
 
 
@@ -52,7 +49,7 @@ def explain_rows(tuple shape not None, cnp.dtype dtype not None, tuple wshape no
     refuse_invalid(plan_create(&plan, &d, table, False), &d, 2)
     rows = []
     for i in range(ALGORITHMS):
-        need = needs(&table[i], &plan.problem, &d, plan.threads, False)
+        needs(&need, &table[i], &plan.problem, &d, plan.threads, False)
         rows.append(row(&table[i], &plan.problem, &need, plan.threads, reason_against(&table[i], &need, &d)))
     return rows, plan.algorithm.name.decode(), {
         "output_shape": output_shape(&plan.problem, shape, 2),

@@ -14,14 +14,13 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
-from pyconv.algorithms.depthwise cimport depthwise_run
-from pyconv.algorithms.pointwise cimport pointwise_run
+from pyconv.algorithms.pointwise cimport one_matrix_serves
 from pyconv.core.plan cimport nothing, plan_t
 from pyconv.core.tasks cimport poll, tasks_between_polls
 from pyconv.core.kernels cimport cache_bytes, ceil_div, patches_t, split_start
-from pyconv.engines.depthwise.nhwc cimport channel_block, patches_of, pixel_rows
+from pyconv.engines.depthwise.nhwc cimport channel_block, patches_of, pixel_rows, pixels_serve
 from pyconv.engines.gemm.panels cimport _patches_task
-from pyconv.engines.gemm.panels_cut cimport blocks_t, cut
+from pyconv.engines.gemm.panels_cut cimport blocks_t, cut_blocks
 from pyconv.core.sizes cimport aligned, times
 from pyconv.core.threads cimport run_threads
 
@@ -43,9 +42,8 @@ cdef inline bint separable_init(separable_t *s, const plan_t *first, const plan_
     cdef const problem_t *p = &first.problem
     cdef problem_t part = second.problem
     cdef int64_t rows
-    if (p.n == 0 or p.layout != PYCONV_NHWC or first.algorithm.run != depthwise_run or second.algorithm.run != pointwise_run
-            or p.ocg > 1 or first.need.converted > 0 or first.need.padded > 0
-            or first.nonfinite):
+    if (p.n == 0 or first.need.form.serves != pixels_serve or second.need.form.serves != one_matrix_serves
+            or first.need.converted > 0 or first.need.padded > 0 or first.nonfinite):
         return False
     rows = max(1, min(MID_BYTES, cache_bytes(2) // 4) // (p.ow * p.oc * <int64_t>p.itemsize))
     s.first, s.second = first, second
@@ -58,7 +56,7 @@ cdef inline bint separable_init(separable_t *s, const plan_t *first, const plan_
         return False
     s.mid = aligned(times(times(<size_t>rows, <size_t>(p.ow * p.oc)), p.itemsize))
     part.n, part.ih, part.oh = 1, rows, rows
-    s.blocks = cut(&part, True, 1)
+    s.blocks = cut_blocks(&part, True, 1)
     return True
 
 

@@ -8,7 +8,11 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
-from pyconv.engines.depthwise.planes cimport bands_bytes, clear_slack, cut_plane, piece, pieces_t, split_planes
+from pyconv.engines.depthwise.planes cimport (
+    bands_bytes, clear_slack, cut_plane, passing_seconds, piece, pieces_t, split_planes,
+)
+from pyconv.core.forms cimport add_form
+from pyconv.core.sizes cimport times
 from pyconv.core.tasks cimport poll, tasks_between_polls
 from pyconv.core.kernels cimport band_t, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start
 from pyconv.core.tail cimport tail_flags
@@ -20,6 +24,16 @@ cdef inline pieces_t cut_planes(const problem_t *p) noexcept nogil:
     s.together = max(1, min(8, cache_bytes(1) // 2 // <int64_t>s.bytes))
     s.bytes = bands_bytes(p, &s)
     return s
+
+
+cdef inline bint planes_serve(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    (<pieces_t *>room(cut, sizeof(pieces_t)))[0] = cut_planes(p)
+    return True
+
+
+cdef inline size_t planes_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    """The bands of a piece, per thread."""
+    return times((<const pieces_t *>cut).bytes, threads)
 
 
 cdef inline double planes_cycles(const problem_t *p) noexcept nogil:
@@ -39,6 +53,10 @@ cdef inline double planes_cycles(const problem_t *p) noexcept nogil:
     cdef double waits = (3 if p.kh == 1 and p.kw > 16 else 0) if known else 2.0 / min(width, 4)
     cdef double tiles = 0 if known else rows / (4 if p.kh >= 4 * p.sh else 1) * ceil_div(width, 4)
     return 4 * band + p.ocg * (rows * width * (p.k * (1 + waits) / fma + 3) + 30 * tiles)
+
+
+cdef inline double planes_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return passing_seconds(p, p.n * p.ic * planes_cycles(p), threads)
 
 
 cdef inline void _filters(const task_t *t, const band_t *b, int64_t count, const real *band, int64_t band_c, int64_t o,
@@ -83,12 +101,12 @@ cdef inline int64_t _task_channels(const problem_t *p, const pieces_t *s, int th
     return max(1, min(enough, p.n * p.ic // (4 * threads)))
 
 
-cdef inline int run_planes(task_t *t, const real *tag) noexcept nogil:
+cdef inline int _planes(task_t *t, const real *tag) noexcept nogil:
     """tag is NULL and names the type."""
     cdef const problem_t *p = t.p
-    cdef pieces_t s = cut_planes(p)
+    cdef const pieces_t *s = <const pieces_t *>t.cut
     cdef int64_t pieces = s.down * s.across
-    cdef int64_t block = min(_task_channels(p, &s, t.threads), p.ic)
+    cdef int64_t block = min(_task_channels(p, s, t.threads), p.ic)
     cdef int64_t blocks = ceil_div(p.ic, block)
     cdef int64_t count = p.n * blocks * pieces
     cdef double flops = 2.0 * p.n * p.yn * p.k / count
@@ -98,10 +116,22 @@ cdef inline int run_planes(task_t *t, const real *tag) noexcept nogil:
     while first < count:
         last = min(first + chunk, count)
         for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            _channels_piece(t, &s, i // (pieces * blocks), split_start(p.ic, blocks, i // pieces % blocks),
+            _channels_piece(t, s, i // (pieces * blocks), split_start(p.ic, blocks, i // pieces % blocks),
                             split_start(p.ic, blocks, i // pieces % blocks + 1), i % pieces,
                             <real *>(t.workspace + threadid() * s.bytes))
         if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last
     return PYCONV_STATUS_OK
+
+
+cdef inline int planes_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _planes(t, <const float *>NULL)
+    return _planes(t, <const double *>NULL)
+
+
+cdef inline void add_planes_form(algorithm_t *a) except *:
+    cdef form_t *f = add_form(a, planes_seconds, planes_run)
+    f.serves = planes_serve
+    f.workspace = planes_workspace

@@ -8,6 +8,7 @@ from libc.stdint cimport int64_t
 from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
+from pyconv.core.forms cimport add_form, whole_weights
 from pyconv.core.tasks cimport poll, tasks_between_polls
 from pyconv.core.kernels cimport ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start
 from pyconv.core.tail cimport tail_flags
@@ -30,7 +31,18 @@ cdef inline void pack_channels(const problem_t *p, int64_t block, const real *we
     pack_hwio(&q, weight + (p.oc - q.ocg) * p.k, packed + (p.oc - q.ocg) * p.k)
 
 
-cdef inline double pixels_seconds(const problem_t *p, int threads) noexcept nogil:
+cdef inline bint pixels_serve(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    return p.layout == PYCONV_NHWC and p.ocg == 1
+
+
+cdef inline void pixels_pack(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil:
+    if p.dtype == PYCONV_F32:
+        pack_channels(p, channel_block(p), <const float *>weight, <float *>packed)
+    else:
+        pack_channels(p, channel_block(p), <const double *>weight, <double *>packed)
+
+
+cdef inline double pixels_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     """Multiply-adds, and 2 cycles for each vector of outputs. Measured on a Sapphire-Rapids-class core."""
     cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
     cdef bint known = p.kw == 3 or p.kw == 5 or p.kw == 7
@@ -70,7 +82,7 @@ cdef inline void pixel_rows(const task_t *t, const patches_t *s, int64_t image, 
                                      channels, y, p.yh, p.yw, &e64)
 
 
-cdef inline int run_pixels(task_t *t, const real *tag) noexcept nogil:
+cdef inline int _pixels(task_t *t, const real *tag) noexcept nogil:
     """tag is NULL and names the type. Tasks are strips of rows in blocks of channels."""
     cdef const problem_t *p = t.p
     cdef patches_t shape = patches_of(p)
@@ -93,3 +105,15 @@ cdef inline int run_pixels(task_t *t, const real *tag) noexcept nogil:
             return PYCONV_STATUS_INTERRUPTED
         first = last
     return PYCONV_STATUS_OK
+
+
+cdef inline int pixels_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _pixels(t, <const float *>NULL)
+    return _pixels(t, <const double *>NULL)
+
+
+cdef inline void add_pixels_form(algorithm_t *a) except *:
+    cdef form_t *f = add_form(a, pixels_seconds, pixels_run)
+    f.serves = pixels_serve
+    f.packed, f.pack = whole_weights, pixels_pack

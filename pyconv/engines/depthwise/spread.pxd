@@ -14,65 +14,27 @@ from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
 from pyconv.core.tasks cimport poll, tasks_between_polls
-from pyconv.core.rates cimport stream_seconds
-from pyconv.core.kernels cimport (
-    band_rows, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start, spread_t,
-)
-from pyconv.core.sizes cimport aligned, times
+from pyconv.core.forms cimport add_form, whole_weights
+from pyconv.core.kernels cimport band_rows, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start, spread_t
+from pyconv.core.sizes cimport times
 from pyconv.core.tail cimport tail_flags
-
-# How an output image is cut into rectangles.
-ctypedef struct rectangles_t:
-    int64_t width, blocks     # filters of a block, whole groups if they fit a vector; blocks
-    bint in_place             # no spread inputs
-    int64_t lanes
-    int64_t down, across      # rectangles
-    int64_t rows, cols        # outputs in the largest of them
-    size_t bytes              # of its spread inputs, a multiple of 64
+from pyconv.engines.depthwise.spread_cut cimport cut_rectangles, rectangles_t, spread_seconds
 
 
-cdef inline int64_t _spread_pixels(const problem_t *p, int64_t rows, int64_t cols) noexcept nogil:
-    return band_rows(rows, p.kh, p.sh, p.dh) * band_rows(cols, p.kw, p.sw, p.dw)
+cdef inline bint spread_serves(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    if p.layout != PYCONV_NHWC:
+        return False
+    (<rectangles_t *>room(cut, sizeof(rectangles_t)))[0] = cut_rectangles(p)
+    return True
 
 
-cdef inline void _cut_spread(const problem_t *p, rectangles_t *s) noexcept nogil:
-    """As near to squares as whole tiles of 8 pixels allow, half of L1 for the spread inputs."""
-    cdef int64_t fits = cache_bytes(1) // 2 // <int64_t>times(<size_t>(p.icg * s.lanes), p.itemsize)
-    s.rows, s.cols = 1, min(p.ow, 8)
-    while True:
-        if s.cols < p.ow and s.cols <= s.rows and _spread_pixels(p, s.rows, min(s.cols + 8, p.ow)) <= fits:
-            s.cols = min(s.cols + 8, p.ow)
-        elif s.rows < p.oh and _spread_pixels(p, s.rows + 1, s.cols) <= fits:
-            s.rows += 1
-        elif s.cols < p.ow and _spread_pixels(p, s.rows, min(s.cols + 8, p.ow)) <= fits:
-            s.cols = min(s.cols + 8, p.ow)
-        else:
-            break
-    s.down, s.across = ceil_div(p.oh, s.rows), ceil_div(p.ow, s.cols)
-    s.rows, s.cols = ceil_div(p.oh, s.down), ceil_div(p.ow, s.across)
-    s.bytes = aligned(times(times(<size_t>(p.icg * s.lanes), p.itemsize), <size_t>_spread_pixels(p, s.rows, s.cols)))
+cdef inline size_t spread_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    """A rectangle per thread."""
+    return times((<const rectangles_t *>cut).bytes, threads)
 
 
-cdef inline rectangles_t cut_rectangles(const problem_t *p) noexcept nogil:
-    """Strips are of 256 pixels: enough that finding one's way costs nothing."""
-    cdef rectangles_t s
-    cdef int64_t groups
-    s.lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
-    s.width = s.lanes // p.ocg * p.ocg if p.ocg <= s.lanes else s.lanes
-    s.blocks = ceil_div(p.oc, s.width)
-    groups = s.width // p.ocg if p.ocg <= s.lanes else 1 if p.ocg % s.lanes == 0 else 2
-    s.in_place = groups * p.icg <= s.lanes
-    if s.in_place:
-        s.down, s.across = max(1, min(p.oh, p.oh * p.ow // 256)), 1
-        s.rows, s.cols, s.bytes = ceil_div(p.oh, s.down), p.ow, 0
-    else:
-        _cut_spread(p, &s)
-    return s
-
-
-cdef inline void pack_spread(const problem_t *p, const real *weight, real *packed) noexcept nogil:
+cdef inline void _pack(const problem_t *p, int64_t width, const real *weight, real *packed) noexcept nogil:
     """packed[block of filters][icg][kh][kw][filters] = weight[oc][icg][kh][kw]"""
-    cdef int64_t width = cut_rectangles(p).width
     cdef int64_t block, o, l, count
     for block in range(ceil_div(p.oc, width)):
         count = min(width, p.oc - block * width)
@@ -82,24 +44,12 @@ cdef inline void pack_spread(const problem_t *p, const real *weight, real *packe
         packed += count * p.k
 
 
-cdef inline double spread_seconds(const problem_t *p, int threads) noexcept nogil:
-    """
-    Multiply-adds; for each of them the share of a move: of one load in 3 taps of a row if windows overlap. In memory each
-    spread vector costs 4 cycles, or 2 for each of its lanes where the groups are wider; each vector of outputs 6.
-
-    Measured on a Sapphire-Rapids-class core.
-    """
-    cdef rectangles_t s = cut_rectangles(p)
-    cdef double fma = p.rates.fma
-    cdef double vectors = <double>p.n * s.blocks * p.oh * p.ow
-    cdef double spread = <double>p.n * s.blocks * s.down * s.across * _spread_pixels(p, s.rows, s.cols) * p.icg
-    cdef double moves = 0
-    if s.in_place:
-        spread = 0
-        moves = 1 if p.sw > 1 or p.dw > 1 else 1.3 / min(p.kw, 3)
-    cdef bint one = ceil_div(s.lanes, p.ocg) * p.icg <= s.lanes
-    cdef double cycles = vectors * (p.k * (1 + moves) / fma / 0.8 + 6) + spread * (4 if one else 2 * s.lanes)
-    return (cycles / p.rates.clock + stream_seconds(&p.rates, <double>p.n * (p.xn + p.yn) * p.itemsize)) / threads
+cdef inline void spread_pack(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil:
+    cdef int64_t width = (<const rectangles_t *>cut).width
+    if p.dtype == PYCONV_F32:
+        _pack(p, width, <const float *>weight, <float *>packed)
+    else:
+        _pack(p, width, <const double *>weight, <double *>packed)
 
 
 cdef inline void _fill(const task_t *t, const rectangles_t *s, const real *x, int64_t row, int64_t col, int64_t rows,
@@ -166,10 +116,10 @@ cdef inline void _rectangle(const task_t *t, const rectangles_t *s, int64_t numb
               <const real *>t.residual + at if t.residual != NULL else NULL, <real *>t.y + at)
 
 
-cdef inline int run_spread(task_t *t, const real *tag) noexcept nogil:
+cdef inline int _spread(task_t *t, const real *tag) noexcept nogil:
     """tag is NULL and names the type."""
     cdef const problem_t *p = t.p
-    cdef rectangles_t s = cut_rectangles(p)
+    cdef const rectangles_t *s = <const rectangles_t *>t.cut
     cdef int64_t count = p.n * s.down * s.across * s.blocks
     cdef double flops = 2.0 * p.n * p.yn * p.k / count
     cdef int64_t chunk = tasks_between_polls(t, flops)
@@ -178,8 +128,21 @@ cdef inline int run_spread(task_t *t, const real *tag) noexcept nogil:
     while first < count:
         last = min(first + chunk, count)
         for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            _rectangle[real](t, &s, i, <real *>(t.workspace + threadid() * s.bytes))
+            _rectangle[real](t, s, i, <real *>(t.workspace + threadid() * s.bytes))
         if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last
     return PYCONV_STATUS_OK
+
+
+cdef inline int spread_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _spread(t, <const float *>NULL)
+    return _spread(t, <const double *>NULL)
+
+
+cdef inline void add_spread_form(algorithm_t *a) except *:
+    cdef form_t *f = add_form(a, spread_seconds, spread_run)
+    f.serves = spread_serves
+    f.workspace = spread_workspace
+    f.packed, f.pack = whole_weights, spread_pack

@@ -12,10 +12,14 @@ from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport turn_rows
+from pyconv.core.forms cimport add_form, whole_weights
 from pyconv.core.tasks cimport poll, tasks_between_polls
 from pyconv.core.kernels cimport RESIDUAL, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start
 from pyconv.core.sizes cimport plus, times
 from pyconv.core.tail cimport tail_flags
+from pyconv.engines.depthwise.nchw cimport planes_cycles
+from pyconv.engines.depthwise.nhwc cimport pack_channels
+from pyconv.engines.depthwise.planes cimport passing_seconds
 
 cdef enum:
     BLOCK = 16                # channels: a cache line of float32
@@ -50,6 +54,29 @@ cdef inline double turned_cycles(const problem_t *p) noexcept nogil:
     cdef double taps = p.k * min(1.0, <double>p.ih / (p.oh * p.sh + 0.5 * (p.kh - 1) * p.dh))
     cdef double vectors = ceil_div(p.ic, lanes) / <double>p.ic      # a channel's part of them: 1 where it is alone
     return (6.5 * turned + p.oh * p.ow * (taps * 1.1 / p.rates.fma + 11.5)) * vectors
+
+
+cdef inline bint turned_serves(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    if p.layout != PYCONV_NCHW or p.ocg > 1 or turned_cycles(p) >= planes_cycles(p):
+        return False
+    (<strips_t *>room(cut, sizeof(strips_t)))[0] = cut_strips(p)
+    return True
+
+
+cdef inline size_t turned_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    """A strip per thread."""
+    return times((<const strips_t *>cut).bytes, threads)
+
+
+cdef inline void turned_pack(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil:
+    if p.dtype == PYCONV_F32:
+        pack_channels(p, BLOCK, <const float *>weight, <float *>packed)
+    else:
+        pack_channels(p, BLOCK, <const double *>weight, <double *>packed)
+
+
+cdef inline double turned_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
+    return passing_seconds(p, p.n * p.ic * turned_cycles(p), threads)
 
 
 cdef inline void _turned_rows(const task_t *t, const patches_t *s, int64_t rows, int64_t c, int64_t channels, const real *x,
@@ -96,10 +123,10 @@ cdef inline void _strip(const task_t *t, const strips_t *s, int64_t image, int64
     turn_rows(p, rows * p.ow, channels, <const real *>y, BLOCK, <real *>t.y + at, p.yc)
 
 
-cdef inline int run_turned(task_t *t, const real *tag) noexcept nogil:
+cdef inline int _turned(task_t *t, const real *tag) noexcept nogil:
     """tag is NULL and names the type."""
     cdef const problem_t *p = t.p
-    cdef strips_t s = cut_strips(p)
+    cdef const strips_t *s = <const strips_t *>t.cut
     cdef int64_t blocks = ceil_div(p.oc, BLOCK)
     cdef int64_t count = p.n * blocks * s.count
     cdef double flops = 2.0 * p.n * p.yn * p.k / count
@@ -109,9 +136,22 @@ cdef inline int run_turned(task_t *t, const real *tag) noexcept nogil:
     while first < count:
         last = min(first + chunk, count)
         for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            _strip(t, &s, i // (blocks * s.count), i % s.count, i // s.count % blocks * BLOCK,
+            _strip(t, s, i // (blocks * s.count), i % s.count, i // s.count % blocks * BLOCK,
                    t.workspace + threadid() * s.bytes, tag)
         if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last
     return PYCONV_STATUS_OK
+
+
+cdef inline int turned_run(task_t *t) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        return _turned(t, <const float *>NULL)
+    return _turned(t, <const double *>NULL)
+
+
+cdef inline void add_turned_form(algorithm_t *a) except *:
+    cdef form_t *f = add_form(a, turned_seconds, turned_run)
+    f.serves = turned_serves
+    f.workspace = turned_workspace
+    f.packed, f.pack = whole_weights, turned_pack

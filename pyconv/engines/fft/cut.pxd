@@ -214,15 +214,9 @@ cdef inline tiles_t _cut_line(const problem_t *p) noexcept nogil:
     return t
 
 
-cdef inline tiles_t cut_tiles(const problem_t *p, int threads) noexcept nogil:
-    """The cheaper of the two forms; cycles < 0 if no transform is long enough. Sizes don't depend on the threads."""
-    cdef tiles_t t = _cut_plane(p)
-    cdef tiles_t line
-    if may_be_linear(p):
-        line = _cut_line(p)
-        if line.cycles >= 0 and (t.cycles < 0 or line.cycles < t.cycles):
-            t = line
-    t.tiles = t.down * t.across
+cdef inline tiles_t shared_out(const problem_t *p, const tiles_t *sizes, int threads) noexcept nogil:
+    """Tiles of these sizes, dealt to the threads."""
+    cdef tiles_t t = sizes[0]
     t.together = 1 if p.icg * p.ocg < 16 else max(1, min(TOGETHER, p.n * p.g * t.tiles // threads))
     t.together = min(t.together, t.tiles)
     t.shared = <double>p.n * p.g * t.tiles * ceil_div(p.ocg, FILTERS) < threads and t.fh * t.fw >= 4096
@@ -231,6 +225,18 @@ cdef inline tiles_t cut_tiles(const problem_t *p, int threads) noexcept nogil:
         t.together = 1
         t.shared = p.n * p.g * t.tiles < threads or t.cycles / t.tiles > LONG
     return t
+
+
+cdef inline tiles_t cut_tiles(const problem_t *p, int threads) noexcept nogil:
+    """The cheaper of planes and lines. Sizes don't depend on the threads."""
+    cdef tiles_t t = _cut_plane(p)
+    cdef tiles_t line
+    if may_be_linear(p):
+        line = _cut_line(p)
+        if line.cycles >= 0 and (t.cycles < 0 or line.cycles < t.cycles):
+            t = line
+    t.tiles = t.down * t.across
+    return shared_out(p, &t, threads)
 
 
 cdef inline int64_t table_elements(const problem_t *p, const tiles_t *s) noexcept nogil:

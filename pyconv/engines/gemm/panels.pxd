@@ -54,6 +54,18 @@ cdef inline void pack_weights(const problem_t *p, const real *weight, bint broad
         packed += g_step
 
 
+cdef inline size_t columns_packed(const problem_t *p, const cut_t *cut) noexcept nogil:
+    """Of a form whose weights run along the vectors, K in the order kh, kw, c."""
+    return packed_weights(p, False)
+
+
+cdef inline void pack_columns(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil:
+    if p.dtype == PYCONV_F32:
+        pack_weights(p, <const float *>weight, False, True, <float *>packed)
+    else:
+        pack_weights(p, <const double *>weight, False, True, <double *>packed)
+
+
 cdef inline void _pack_patches(const problem_t *p, const patches_t *shape, const real *x, int64_t pixel, int64_t count,
                                int64_t w, int64_t k0, int64_t k1, real *panel) noexcept nogil:
     cdef bint nchw = p.layout == PYCONV_NCHW

@@ -125,7 +125,7 @@ cdef inline int64_t _units_together(const problem_t *p, const blocks_t *b, int64
     return 1 if small_weights(p) else most
 
 
-cdef inline blocks_t cut(const problem_t *p, bint in_place, int threads) noexcept nogil:
+cdef inline blocks_t cut_blocks(const problem_t *p, bint in_place, int threads) noexcept nogil:
     """
     kc steps of the broadcast side fill three quarters of L1: both sides may stream from L2, and fewer blocks of K read
     and write the outputs less often. The vector side of a task stays in a quarter of L2, at most 512 KB; where the

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-The engine of winograd_fMkR: F(mh x mw, rh x rw) fused over blocks of tiles, of what `engines.winograd.form` makes of the problem.
+The blocks of winograd: F(mh x mw, rh x rw) fused over blocks of tiles, of what `engines.winograd.view` makes of the problem.
 
 y = A^T [sum over channels of (G g G^T) * (B^T d B)] A for tiles of mh x mw outputs (Winograd 1980; Lavin and Gray 2016).
 
@@ -13,7 +13,6 @@ A task is a block of T tiles, a rectangle of one image or several whole images, 
 One, two, four or all units at a time: V and P stay in L2, or V is read less often while weights stream past.
 """
 
-from libc.math cimport NAN
 from libc.stdint cimport int64_t
 from cython.parallel cimport prange, threadid
 
@@ -25,29 +24,29 @@ from pyconv.core.kernels cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue
 from pyconv.engines.gemm.panels_cut cimport tile_columns
 from pyconv.core.sizes cimport round_up, times
 from pyconv.engines.winograd.blocks_cut cimport DEEPEST, cut_winograd, winograd_t
-from pyconv.engines.winograd.form cimport form_fits, form_t, total_depth, winograd_form
+from pyconv.engines.winograd.view cimport total_depth, view_t
 
 
-cdef inline size_t winograd_workspace(const problem_t *p, int m, int r, int threads) noexcept nogil:
+cdef inline bint winograd_serves(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    (<winograd_t *>room(cut, sizeof(winograd_t)))[0] = cut_winograd(p, threads)
+    return True
+
+
+cdef inline size_t winograd_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     """Per thread: V, P and the band."""
-    if p.n == 0 or not form_fits(p, m, r):
-        return 0
-    return times(cut_winograd(p, m, threads).buffer, threads)
+    return times((<const winograd_t *>cut).buffer, threads)
 
 
-cdef inline size_t winograd_packed(const problem_t *p, int m, int r) noexcept nogil:
+cdef inline size_t winograd_packed(const problem_t *p, const cut_t *cut) noexcept nogil:
     """[g][unit][point][depth][nr]"""
     cdef size_t columns = <size_t>(p.g * round_up(p.ocg, tile_columns(p)))
-    cdef form_t f
-    if not form_fits(p, m, r):
-        return 0
-    f = winograd_form(p, m)
+    cdef const view_t *f = &(<const winograd_t *>cut).view
     return times(times(times(columns, <size_t>f.depth), <size_t>f.points), p.itemsize)
 
 
-cdef inline void winograd_pack(const problem_t *p, int m, int r, const void *weight, void *packed) noexcept nogil:
+cdef inline void winograd_pack(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil:
     cdef int64_t g
-    cdef form_t f = winograd_form(p, m)
+    cdef const view_t *f = &(<const winograd_t *>cut).view
     cdef int64_t group = round_up(p.ocg, tile_columns(p)) * f.depth * f.points
     for g in range(p.g):
         if p.dtype == PYCONV_F32:
@@ -58,29 +57,24 @@ cdef inline void winograd_pack(const problem_t *p, int m, int r, const void *wei
                                        <double *>packed + g * group)
 
 
-cdef inline double winograd_multiplications(const problem_t *p, int m, int r) noexcept nogil:
-    """images * tiles * points * oc * depth, less the phases that have no channels at a point; NAN for what doesn't fit."""
-    cdef form_t f
-    if not form_fits(p, m, r):
-        return NAN
-    f = winograd_form(p, m)
-    return <double>p.n * f.dh * f.dw * ceil_div(f.oh, f.tile.mh) * ceil_div(f.ow, f.tile.mw) * total_depth(p, &f) * p.oc
+cdef inline double winograd_multiplications(const problem_t *p, const cut_t *cut) noexcept nogil:
+    """images * tiles * points * oc * depth, less the phases that have no channels at a point."""
+    cdef const view_t *f = &(<const winograd_t *>cut).view
+    return <double>p.n * f.dh * f.dw * ceil_div(f.oh, f.tile.mh) * ceil_div(f.ow, f.tile.mw) * total_depth(p, f) * p.oc
 
 
-cdef inline double winograd_traffic(const problem_t *p, int m, int r) noexcept nogil:
+cdef inline double winograd_traffic(const problem_t *p, const cut_t *cut) noexcept nogil:
     """x, the transformed weights, y."""
-    return <double>p.n * (p.xn + p.yn) * p.itemsize + winograd_packed(p, m, r)
+    return <double>p.n * (p.xn + p.yn) * p.itemsize + winograd_packed(p, cut)
 
 
-cdef inline double winograd_seconds(const problem_t *p, int m, int r, int threads) noexcept nogil:
+cdef inline double winograd_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     """Tiles of 6x6 or more of fewer than 12 channels took 1.6 times what the model says: products too short for their stores."""
-    cdef winograd_t w
-    if p.n == 0 or not form_fits(p, m, r):
-        return 0
-    w = cut_winograd(p, m, threads)
-    if w.form.points >= 36 and w.form.depth < 12:
-        w.cycles *= 1.6
-    return w.cycles / 0.95 / p.rates.clock + stream_seconds(&p.rates, <double>p.itemsize * p.n * (p.xn + p.yn))
+    cdef const winograd_t *w = <const winograd_t *>cut
+    cdef double cycles = w.cycles
+    if w.view.points >= 36 and w.view.depth < 12:
+        cycles *= 1.6
+    return cycles / 0.95 / p.rates.clock + stream_seconds(&p.rates, <double>p.itemsize * p.n * (p.xn + p.yn))
 
 
 # Tiles of one block: images, rows and columns of tiles, from .. to.
@@ -103,12 +97,12 @@ cdef inline tiles_t _block(const winograd_t *w, int64_t number) noexcept nogil:
     return b
 
 
-# Of an image of the form: which one it is, and the first pixel and output of its phase.
+# Of an image as tiles see it: which one it is, and the first pixel and output of its phase.
 ctypedef struct image_t:
     int64_t number, h, w
 
 
-cdef inline image_t _image(const form_t *f, int64_t number) noexcept nogil:
+cdef inline image_t _image(const view_t *f, int64_t number) noexcept nogil:
     return image_t(number // (f.dh * f.dw), number // f.dw % f.dh, number % f.dw)
 
 
@@ -125,33 +119,33 @@ cdef inline void _transform_phases(const problem_t *p, const winograd_t *w, cons
     cdef real *to
     V += ((part.row - b.row) * b.cols + part.col - b.col) * w.v_t
     for i in range(sh):
-        rows = w.form.tile.h - (i >= w.form.full_h)
+        rows = w.view.tile.h - (i >= w.view.full_h)
         for j in range(sw):
-            cols = w.form.tile.w - (j >= w.form.full_w)
+            cols = w.view.tile.w - (j >= w.view.full_w)
             for row in range(part.rows):
-                at = src + (row * w.form.tile.mh * sh + i) * src_h + j * src_w
+                at = src + (row * w.view.tile.mh * sh + i) * src_h + j * src_w
                 to = V + (i * sw + j) * p.icg + row * b.cols * w.v_t
                 if real is float:
-                    p.kernels.f32.wino_input(&w.form.tile, part.cols, channels, rows, cols, at, sh * src_h, sw * src_w, to,
+                    p.kernels.f32.wino_input(&w.view.tile, part.cols, channels, rows, cols, at, sh * src_h, sw * src_w, to,
                                              w.v_p, w.v_t)
                 else:
-                    p.kernels.f64.wino_input(&w.form.tile, part.cols, channels, rows, cols, at, sh * src_h, sw * src_w, to,
+                    p.kernels.f64.wino_input(&w.view.tile, part.cols, channels, rows, cols, at, sh * src_h, sw * src_w, to,
                                              w.v_p, w.v_t)
 
 
-cdef inline int64_t _first_row(const problem_t *p, const form_t *f, int64_t row, const image_t *image) noexcept nogil:
+cdef inline int64_t _first_row(const problem_t *p, const view_t *f, int64_t row, const image_t *image) noexcept nogil:
     """Of the image, under a row of tiles."""
     return row * f.tile.mh * p.sh * f.dh + image.h - p.ph0
 
 
-cdef inline int64_t _first_col(const problem_t *p, const form_t *f, int64_t col, const image_t *image) noexcept nogil:
+cdef inline int64_t _first_col(const problem_t *p, const view_t *f, int64_t col, const image_t *image) noexcept nogil:
     return col * f.tile.mw * p.sw * f.dw + image.w - p.pw0
 
 
 cdef inline void _fill_band(const problem_t *p, const winograd_t *w, const tiles_t *part, const image_t *image, const real *x,
                             int64_t channels, real *band) noexcept nogil:
     """The pixels under the tiles; x is the first channel of the image."""
-    cdef const form_t *f = &w.form
+    cdef const view_t *f = &w.view
     cdef int64_t pitch = w.width * w.chunk
     cdef int64_t height = part.rows * f.tile.mh + f.rh - 1
     cdef int64_t width = part.cols * f.tile.mw + f.rw - 1
@@ -169,7 +163,7 @@ cdef inline void _fill_band(const problem_t *p, const winograd_t *w, const tiles
 cdef inline void _transform_copied(const problem_t *p, const winograd_t *w, const tiles_t *b, const tiles_t *part,
                                    const image_t *image, const real *x, real *V, real *band) noexcept nogil:
     """So many channels at a time that their band stays in cache; the last, perhaps in part a vector, come first."""
-    cdef int64_t depth = w.form.depth if w.merged else p.icg
+    cdef int64_t depth = w.view.depth if w.merged else p.icg
     cdef int64_t c = (depth - 1) // w.chunk * w.chunk
     cdef int64_t channels
     if part.rows <= 0 or part.cols <= 0:
@@ -181,7 +175,7 @@ cdef inline void _transform_copied(const problem_t *p, const winograd_t *w, cons
         c -= w.chunk
 
 
-cdef inline tiles_t _inside(const problem_t *p, const form_t *f, const tiles_t *b, const image_t *image) noexcept nogil:
+cdef inline tiles_t _inside(const problem_t *p, const view_t *f, const tiles_t *b, const image_t *image) noexcept nogil:
     """The tiles of a block whose pixels all lie in the image."""
     cdef tiles_t t = b[0]
     cdef int64_t high = (f.tile.h * p.sh - 1) * f.dh
@@ -200,7 +194,7 @@ cdef inline tiles_t _inside(const problem_t *p, const form_t *f, const tiles_t *
 cdef inline void _transform_image(const problem_t *p, const winograd_t *w, const tiles_t *b, const image_t *image, const real *x,
                                   real *V, real *band) noexcept nogil:
     """One image of a block: where channels are neighbours, tiles inside the image are read in place, those around them copied."""
-    cdef const form_t *f = &w.form
+    cdef const view_t *f = &w.view
     cdef tiles_t inner, part
     if w.merged or p.xc != 1:
         _transform_copied(p, w, b, b, image, x, V, band)
@@ -232,7 +226,7 @@ cdef inline void _transform(const task_t *t, const winograd_t *w, const tiles_t 
     cdef int64_t number
     cdef image_t image
     for number in range(b.images):
-        image = _image(&w.form, b.image + number)
+        image = _image(&w.view, b.image + number)
         _transform_image(p, w, b, &image, <const real *>t.x + image.number * p.xn + g * p.icg * p.xc,
                          V + number * b.rows * b.cols * w.v_t, band)
 
@@ -261,7 +255,7 @@ cdef inline void _multiply(const problem_t *p, const winograd_t *w, int64_t tile
 cdef inline void _multiply_phases(const problem_t *p, const winograd_t *w, int64_t point, int64_t tiles, int64_t filters,
                                   const real *V, const real *weight, const real *following, real *P) noexcept nogil:
     """All phases but those that have no tap at this point; where only columns are missing, a product for each row of phases."""
-    cdef const form_t *f = &w.form
+    cdef const view_t *f = &w.view
     cdef int64_t rows = f.full_h if point // f.tile.w == f.tile.h - 1 else p.sh
     cdef int64_t cols = f.full_w if point % f.tile.w == f.tile.w - 1 else p.sw
     cdef int64_t row, at
@@ -281,13 +275,13 @@ cdef inline void _transform_back(const task_t *t, const winograd_t *w, const til
     cdef f64_epilogue e64
     cdef const real *bias = <const real *>t.bias + filter if t.bias != NULL else NULL
     cdef const real *residual = NULL
-    cdef const wino_t *f = &w.form.tile
-    cdef int64_t dh = w.form.dh
-    cdef int64_t dw = w.form.dw
+    cdef const wino_t *f = &w.view.tile
+    cdef int64_t dh = w.view.dh
+    cdef int64_t dw = w.view.dw
     cdef int64_t number, row, at, rows, cols
     cdef image_t image
     for number in range(b.image, b.image + b.images):
-        image = _image(&w.form, number)
+        image = _image(&w.view, number)
         cols = min(b.cols * f.mw, ceil_div(p.ow - image.w, dw) - b.col * f.mw)
         for row in range(b.row, b.row + b.rows):
             rows = min(f.mh, ceil_div(p.oh - image.h, dh) - row * f.mh)
@@ -317,8 +311,8 @@ cdef inline void _winograd_task(const task_t *t, const winograd_t *w, int64_t ta
     cdef int64_t tiles = b.images * b.rows * b.cols
     cdef real *V = <real *>buffer
     cdef real *P = <real *>(buffer + w.v_bytes)
-    cdef int64_t points = w.form.points
-    cdef int64_t slice = w.form.depth * w.nr
+    cdef int64_t points = w.view.points
+    cdef int64_t slice = w.view.depth * w.nr
     cdef const real *weight = <const real *>t.weight + g * w.units * points * slice
     cdef int64_t unit = split_start(w.units, w.filter_parts, part)
     cdef int64_t end = split_start(w.units, w.filter_parts, part + 1)
@@ -340,12 +334,12 @@ cdef inline void _winograd_task(const task_t *t, const winograd_t *w, int64_t ta
         unit = last
 
 
-cdef inline int _winograd(task_t *t, int m, int r, const real *tag) noexcept nogil:
+cdef inline int _winograd(task_t *t, const real *tag) noexcept nogil:
     """All tasks; tag is NULL and names the type."""
     cdef const problem_t *p = t.p
-    cdef winograd_t w = cut_winograd(p, m, t.slots)
+    cdef const winograd_t *w = <const winograd_t *>t.cut
     cdef int64_t tasks = w.image_parts * w.row_parts * w.col_parts * w.filter_parts * p.g
-    cdef double flops = 2 * winograd_multiplications(p, m, r) / tasks
+    cdef double flops = 2 * winograd_multiplications(p, t.cut) / tasks
     cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef int64_t first = 0
     cdef int64_t last, i
@@ -353,17 +347,17 @@ cdef inline int _winograd(task_t *t, int m, int r, const real *tag) noexcept nog
         last = min(first + chunk, tasks)
         if t.threads == 1:
             for i in range(first, last):
-                _winograd_task(t, &w, i, t.workspace, tag)
+                _winograd_task(t, w, i, t.workspace, tag)
         else:
             for i in prange(first, last, num_threads=t.threads, schedule="static"):
-                _winograd_task(t, &w, i, t.workspace + threadid() * w.buffer, tag)
+                _winograd_task(t, w, i, t.workspace + threadid() * w.buffer, tag)
         if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last
     return PYCONV_STATUS_OK
 
 
-cdef inline int winograd_run(task_t *t, int m, int r) noexcept nogil:
+cdef inline int winograd_run(task_t *t) noexcept nogil:
     if t.p.dtype == PYCONV_F32:
-        return _winograd(t, m, r, <const float *>NULL)
-    return _winograd(t, m, r, <const double *>NULL)
+        return _winograd(t, <const float *>NULL)
+    return _winograd(t, <const double *>NULL)

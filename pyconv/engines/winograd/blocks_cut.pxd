@@ -9,7 +9,7 @@ from pyconv.core.rates cimport arrival_rate
 from pyconv.core.kernels cimport cache_bytes, ceil_div
 from pyconv.engines.gemm.panels_cut cimport tile_columns, tile_rows
 from pyconv.core.sizes cimport aligned, plus, round_up, times
-from pyconv.engines.winograd.form cimport form_t, total_depth, winograd_form
+from pyconv.engines.winograd.view cimport total_depth, view_t, winograd_view
 
 cdef enum:
     DEEPEST = 128             # channels summed in one product: longer sums are more accurate in blocks
@@ -18,7 +18,7 @@ cdef enum:
     LARGEST = 8 << 20         # bytes of V and P together
 
 ctypedef struct winograd_t:
-    form_t form
+    view_t view
     int64_t mr, nr, lanes
     int64_t all_images                            # interleaved ones of a dilated convolution count each
     int64_t down, across                          # tiles of an image
@@ -53,16 +53,16 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     cdef double units = ceil_div(w.units, w.filter_parts)
     cdef double vectors = min(<double>ceil_div(p.ocg, w.lanes), units * w.nr / w.lanes)
     cdef double phases = 1 if w.merged else p.sh * p.sw
-    cdef double deep = ceil_div(w.form.depth if w.merged else p.icg, w.lanes)
+    cdef double deep = ceil_div(w.view.depth if w.merged else p.icg, w.lanes)
     cdef bint planes = p.layout == PYCONV_NCHW
-    cdef int64_t width = w.cols * w.form.tile.mw
-    cdef int64_t depth = total_depth(p, &w.form)
+    cdef int64_t width = w.cols * w.view.tile.mw
+    cdef int64_t depth = total_depth(p, &w.view)
     cdef double halo = <double>w.images * w.height * (round_up(w.width, w.lanes) if planes else w.width)
-    cdef double outputs = <double>w.images * w.rows * w.form.tile.mh * (round_up(width, w.lanes) if planes else width)
-    cdef double columns = phases * w.images * w.rows * (width + w.form.rw - 1) * w.form.tile.h
-    cdef double points = tiles * w.form.points
+    cdef double outputs = <double>w.images * w.rows * w.view.tile.mh * (round_up(width, w.lanes) if planes else width)
+    cdef double columns = phases * w.images * w.rows * (width + w.view.rw - 1) * w.view.tile.h
+    cdef double points = tiles * w.view.points
     cdef double stored = points if w.merged else tiles * depth / p.icg        # pixels of V, of icg channels unless merged
-    cdef double v_bytes = w.v_bytes * <double>depth / (w.form.points * w.form.depth)
+    cdef double v_bytes = w.v_bytes * <double>depth / (w.view.points * w.view.depth)
     cdef double weights = units * w.nr * depth * p.itemsize
     cdef double arriving = weights * 0.8 * p.rates.clock / min(p.rates.l3, arrival_rate(&p.rates, weights)) if w.streams else 0
     cdef double kept = v_bytes + w.p_bytes + (weights * w.run / units if w.streams else weights)
@@ -73,8 +73,8 @@ cdef inline double _cycles(const problem_t *p, const winograd_t *w, int threads)
     operands += 2.0 * w.p_bytes * units / w.run / (40 if w.run == 1 else 20 if near else 6)
     if v_bytes > cache_bytes(2) * 3 // 4:
         operands += v_bytes / 6
-    cdef double calls = w.form.points * panels * units * ceil_div(w.form.depth, DEEPEST) * 60
-    cdef bint apart = planes and w.form.dw > 1
+    cdef double calls = w.view.points * panels * units * ceil_div(w.view.depth, DEEPEST) * 60
+    cdef bint apart = planes and w.view.dw > 1
     cdef double copying = 1.5 * halo * w.chunk if w.merged else deep * halo * (1.5 * w.lanes if apart else 7 if planes else 1)
     cdef double before = deep * (4.2 if phases > 1 else 1.5) * (stored + columns) + copying
     cdef double after = vectors * (points * 2 + outputs * (2 * w.lanes if apart else 7 if planes else 3))
@@ -86,24 +86,24 @@ cdef inline void _size(const problem_t *p, winograd_t *w) noexcept nogil:
     cdef int64_t line = LINE // <int64_t>p.itemsize
     cdef int64_t tiles = w.images * w.rows * w.cols
     cdef int64_t area
-    w.height = w.rows * w.form.tile.mh + w.form.rh - 1
-    w.width = w.cols * w.form.tile.mw + w.form.rw - 1
+    w.height = w.rows * w.view.tile.mh + w.view.rh - 1
+    w.width = w.cols * w.view.tile.mw + w.view.rw - 1
     area = w.height * w.width * p.sh * p.sw
     w.merged = p.sh * p.sw > 1 and p.icg % w.lanes != 0 and area * p.icg <= MERGED
     if w.merged:
-        w.chunk = w.form.depth
-        w.v_t = round_up(w.form.depth, line)
+        w.chunk = w.view.depth
+        w.v_t = round_up(w.view.depth, line)
     else:
         w.height *= p.sh
         w.width *= p.sw
         w.chunk = min(round_up(p.icg, w.lanes), max(1, 16384 // (area * w.lanes)) * w.lanes)
-        w.v_t = round_up(w.form.depth - p.icg + round_up(p.icg, w.lanes), line)      # the last phase ends in whole vectors
+        w.v_t = round_up(w.view.depth - p.icg + round_up(p.icg, w.lanes), line)      # the last phase ends in whole vectors
     if w.v_t % (16 * line) == 0:
         w.v_t += line
     w.v_p = tiles * w.v_t + line
     w.p_p = tiles * w.nr + line
-    w.v_bytes = aligned(times(times(<size_t>w.form.points, <size_t>w.v_p), p.itemsize))
-    w.p_bytes = aligned(times(times(<size_t>(w.run * w.form.points), <size_t>w.p_p), p.itemsize))
+    w.v_bytes = aligned(times(times(<size_t>w.view.points, <size_t>w.v_p), p.itemsize))
+    w.p_bytes = aligned(times(times(<size_t>(w.run * w.view.points), <size_t>w.p_p), p.itemsize))
     w.buffer = plus(plus(w.v_bytes, w.p_bytes), aligned(times(<size_t>(w.height * w.width * w.chunk), p.itemsize)))
 
 
@@ -145,14 +145,14 @@ cdef inline void _cut_tiles(const problem_t *p, winograd_t *w, winograd_t *best,
                 w.row_parts = min(round_up(w.row_parts, threads), w.down)
                 _consider(p, w, best, threads)
             size = size * 3 // 4
-        if width * w.form.tile.mw < 4 * w.lanes:
+        if width * w.view.tile.mw < 4 * w.lanes:
             break
         w.col_parts *= 2
 
 
-cdef inline winograd_t cut_winograd(const problem_t *p, int m, int threads) noexcept nogil:
+cdef inline winograd_t cut_winograd(const problem_t *p, int threads) noexcept nogil:
     """
-    The cheapest way to cut the problem; p.n > 0.
+    The cheapest way to cut the problem.
 
     Few tiles wait for weights that stream past. A network's come from memory, and soonest two units at a time: 16 tiles
     of 256 channels took them at 12.6, 14.6, 11.9 and 10.4 GB/s by 1, 2, 4 and 8 units, and from L3 at 22 by any.
@@ -160,22 +160,25 @@ cdef inline winograd_t cut_winograd(const problem_t *p, int m, int threads) noex
     cdef winograd_t w, best
     cdef int64_t v_tile, p_tile, last, i
     cdef bint few
-    w.form = winograd_form(p, m)
+    w.view = winograd_view(p)
     w.mr = tile_rows(p)
     w.nr = tile_columns(p)
     w.lanes = w.nr // 2
-    w.all_images = p.n * w.form.dh * w.form.dw
-    w.down = ceil_div(w.form.oh, w.form.tile.mh)
-    w.across = ceil_div(w.form.ow, w.form.tile.mw)
+    w.all_images = p.n * w.view.dh * w.view.dw
+    w.down = ceil_div(w.view.oh, w.view.tile.mh)
+    w.across = ceil_div(w.view.ow, w.view.tile.mw)
     w.units = ceil_div(p.ocg, w.nr)
-    v_tile = w.form.points * round_up(w.form.depth, w.lanes) * <int64_t>p.itemsize
-    p_tile = w.form.points * w.nr * <int64_t>p.itemsize
+    v_tile = w.view.points * round_up(w.view.depth, w.lanes) * <int64_t>p.itemsize
+    p_tile = w.view.points * w.nr * <int64_t>p.itemsize
     few = w.all_images * w.down * w.across <= 2 * w.mr
+    if p.n == 0:
+        w.buffer, w.cycles = 0, 0
+        return w
     best.cycles = INFINITY
     for i in range(1 if w.units == 1 or threads == 1 else 2):
         w.filter_parts = 1 if i == 0 else min(w.units, threads)
         last = ceil_div(w.units, w.filter_parts)
-        w.streams = total_depth(p, &w.form) * last * w.nr * <int64_t>p.itemsize > cache_bytes(2) // 3
+        w.streams = total_depth(p, &w.view) * last * w.nr * <int64_t>p.itemsize > cache_bytes(2) // 3
         w.run = min(2, last) if w.streams and few else 1
         _cut_tiles(p, &w, &best, max(1, LARGEST // (v_tile + p_tile * w.run)), threads)
         while w.run < last and not (w.streams and few):

@@ -14,8 +14,8 @@ from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
 from pyconv.core.kernels cimport ceil_div
-from pyconv.engines.winograd.blocks_cut cimport DEEPEST
-from pyconv.engines.winograd.form cimport form_t, winograd_form
+from pyconv.engines.winograd.blocks_cut cimport DEEPEST, winograd_t
+from pyconv.engines.winograd.view cimport view_t
 
 
 cdef inline double growth(int size, int m) noexcept nogil:
@@ -41,10 +41,10 @@ cdef inline int weight_roundings(const problem_t *p, int size, int r) noexcept n
     return 0 if p.dtype != PYCONV_F64 or size == 1 else r + 1
 
 
-cdef inline double winograd_bound(const problem_t *p, int m, int r) noexcept nogil:
+cdef inline double winograd_bound(const problem_t *p, const cut_t *cut) noexcept nogil:
     """Transforms, weights, the sums over channels in blocks and, of phases, row by row; bias and residual."""
-    cdef form_t f = winograd_form(p, m)
+    cdef const view_t *f = &(<const winograd_t *>cut).view
     cdef int64_t chain = min(f.depth, DEEPEST) + ceil_div(f.depth, DEEPEST) + p.sh
-    cdef int transforms = (_passes(f.tile.h) + _passes(f.tile.w) + 1 + weight_roundings(p, f.tile.h, r)
-                           + weight_roundings(p, f.tile.w, r))
+    cdef int transforms = (_passes(f.tile.h) + _passes(f.tile.w) + 1 + weight_roundings(p, f.tile.h, p.r)
+                           + weight_roundings(p, f.tile.w, p.r))
     return growth(f.tile.h, f.tile.mh) * growth(f.tile.w, f.tile.mw) * (transforms + chain + 2)

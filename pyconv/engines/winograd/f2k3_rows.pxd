@@ -12,9 +12,8 @@ from libc.string cimport memset
 from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
-from pyconv.engines.depthwise.planes cimport WIDEST, piece, pieces_t
+from pyconv.engines.depthwise.planes cimport WIDEST, passing_seconds, piece, pieces_t
 from pyconv.core.tasks cimport poll, tasks_between_polls
-from pyconv.core.rates cimport stream_seconds
 from pyconv.core.kernels cimport BAND_SLACK, band_pitch, band_t, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start
 from pyconv.engines.gemm.panels_cut cimport tile_rows
 from pyconv.core.sizes cimport aligned, times
@@ -23,12 +22,6 @@ from pyconv.engines.winograd.bound cimport growth, weight_roundings
 
 cdef enum:
     MOST = 3                  # channels per group; more have tiles of both axes
-
-
-cdef inline bint rows_serve(const problem_t *p) noexcept nogil:
-    """One channel is bound by its stores."""
-    return (p.layout == PYCONV_NCHW and p.kh == 3 and p.kw == 3 and p.sh == 1 and p.sw == 1 and p.dh == 1 and p.dw == 1
-            and 1 < p.icg <= MOST)
 
 
 cdef inline int64_t _lanes(const problem_t *p) noexcept nogil:
@@ -45,7 +38,7 @@ cdef inline int64_t _halves_pitch(const pieces_t *s) noexcept nogil:
     return band_pitch((s.cols + 1) // 2, 3, 2, 1)
 
 
-cdef inline pieces_t _cut_rows(const problem_t *p) noexcept nogil:
+cdef inline pieces_t _cut(const problem_t *p) noexcept nogil:
     """Points fill three quarters of L1; bands lower than 4 rows would transform most rows twice."""
     cdef pieces_t s
     cdef int64_t row_bytes, fits
@@ -64,16 +57,25 @@ cdef inline pieces_t _cut_rows(const problem_t *p) noexcept nogil:
     return s
 
 
-cdef inline size_t rows_workspace(const problem_t *p, int threads) noexcept nogil:
+cdef inline bint f2k3_rows_serve(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
+    """One channel is bound by its stores."""
+    if not (p.m == 2 and p.r == 3 and p.layout == PYCONV_NCHW and p.kh == 3 and p.kw == 3 and p.sh == 1 and p.sw == 1
+            and p.dh == 1 and p.dw == 1 and 1 < p.icg <= MOST):
+        return False
+    (<pieces_t *>room(cut, sizeof(pieces_t)))[0] = _cut(p)
+    return True
+
+
+cdef inline size_t f2k3_rows_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     """Per thread: the points of a band, and the even and odd columns of one channel."""
-    return times(_cut_rows(p).bytes, threads)
+    return times((<const pieces_t *>cut).bytes, threads)
 
 
-cdef inline size_t rows_packed(const problem_t *p) noexcept nogil:
+cdef inline size_t f2k3_rows_packed(const problem_t *p, const cut_t *cut) noexcept nogil:
     return times(times(<size_t>p.oc, <size_t>(12 * p.icg)), p.itemsize)
 
 
-cdef inline void rows_pack(const problem_t *p, const real *weight, real *packed) noexcept nogil:
+cdef inline void _pack(const problem_t *p, const real *weight, real *packed) noexcept nogil:
     """packed[g][panel][icg][kh][4][filters] of weight[oc][icg][kh][kw]"""
     cdef int64_t panels = _panels(p)
     cdef int64_t g, i, l, o, first, m
@@ -92,28 +94,37 @@ cdef inline void rows_pack(const problem_t *p, const real *weight, real *packed)
                 packed += 4 * m
 
 
-cdef inline double rows_multiplications(const problem_t *p) noexcept nogil:
+cdef inline void f2k3_rows_pack(const problem_t *p, const cut_t *cut, const void *weight, void *packed) noexcept nogil:
+    if p.dtype == PYCONV_F32:
+        _pack(p, <const float *>weight, <float *>packed)
+    else:
+        _pack(p, <const double *>weight, <double *>packed)
+
+
+cdef inline double f2k3_rows_multiplications(const problem_t *p, const cut_t *cut) noexcept nogil:
     """4 for two outputs of a row, for each channel and kernel row."""
     return 12.0 * p.icg * p.n * p.oc * p.oh * ((p.ow + 1) // 2)
 
 
-cdef inline double rows_seconds(const problem_t *p, int threads) noexcept nogil:
+cdef inline double f2k3_rows_traffic(const problem_t *p, const cut_t *cut) noexcept nogil:
+    return <double>p.n * (p.xn + p.yn) * p.itemsize + f2k3_rows_packed(p, cut)
+
+
+cdef inline double f2k3_rows_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     """
     Multiply-adds of whole vectors and a load in each of their four; for each filter 4 cycles to transform and store, and 15
-    to begin a tile; 16 for each vector of inputs; half the time of the bytes that pass. Measured on a
-    Sapphire-Rapids-class core.
+    to begin a tile; 16 for each vector of inputs. Measured on a Sapphire-Rapids-class core.
     """
-    cdef pieces_t s = _cut_rows(p)
+    cdef const pieces_t *s = <const pieces_t *>cut
     cdef int64_t lanes = _lanes(p)
     cdef double vectors = <double>p.n * p.oh * s.across * ceil_div(ceil_div(s.cols, 2), lanes)
     cdef double panels = <double>p.g * _panels(p)
     cdef double points = <double>p.n * p.ic * s.down * s.across * (s.rows + 2) * s.pitch / lanes
     cdef double cycles = vectors * ((p.oc + panels) * 12 * p.icg / p.rates.fma + 4 * p.oc + 15 * panels) + 16 * points
-    cdef double bytes = <double>p.n * (p.xn + p.yn) * p.itemsize
-    return (cycles / p.rates.clock + stream_seconds(&p.rates, bytes) / 2) / threads
+    return passing_seconds(p, cycles, threads)
 
 
-cdef inline double rows_bound(const problem_t *p) noexcept nogil:
+cdef inline double f2k3_rows_bound(const problem_t *p, const cut_t *cut) noexcept nogil:
     """F(2, 3) along one axis; sums over channels and kernel rows in one chain, see `engines.winograd.bound`."""
     return growth(4, 2) * (3 + 1 + weight_roundings(p, 4, 3) + 3 * p.icg + 1 + 2)
 
@@ -178,11 +189,11 @@ cdef inline void _rows_task(const task_t *t, const pieces_t *s, int64_t parts, i
 cdef inline int _rows(task_t *t, const real *tag) noexcept nogil:
     """tag is NULL and names the type."""
     cdef const problem_t *p = t.p
-    cdef pieces_t s = _cut_rows(p)
+    cdef const pieces_t *s = <const pieces_t *>t.cut
     cdef int64_t tasks = p.n * p.g * s.down * s.across
     # Parts of the filters transform the same band anew, so they are for images too small to give every thread a piece.
     cdef int64_t parts = 1 if tasks >= 2 * t.threads or t.threads == 1 else min(2 * t.threads, _panels(p))
-    cdef double flops = 2 * rows_multiplications(p) / (tasks * parts)
+    cdef double flops = 2 * f2k3_rows_multiplications(p, t.cut) / (tasks * parts)
     cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef int64_t first = 0
     cdef int64_t last, i
@@ -191,17 +202,17 @@ cdef inline int _rows(task_t *t, const real *tag) noexcept nogil:
         last = min(first + chunk, tasks)
         if t.threads == 1:
             for i in range(first, last):
-                _rows_task(t, &s, parts, i, <real *>t.workspace)
+                _rows_task(t, s, parts, i, <real *>t.workspace)
         else:
             for i in prange(first, last, num_threads=t.threads, schedule="static"):
-                _rows_task(t, &s, parts, i, <real *>(t.workspace + threadid() * s.bytes))
+                _rows_task(t, s, parts, i, <real *>(t.workspace + threadid() * s.bytes))
         if poll(t, flops * (last - first)):
             return PYCONV_STATUS_INTERRUPTED
         first = last
     return PYCONV_STATUS_OK
 
 
-cdef inline int run_rows(task_t *t) noexcept nogil:
+cdef inline int f2k3_rows_run(task_t *t) noexcept nogil:
     if t.p.dtype == PYCONV_F32:
         return _rows(t, <const float *>NULL)
     return _rows(t, <const double *>NULL)

@@ -17,7 +17,7 @@ cdef enum:
     MOST_PHASES = 16          # of pixels, along an axis
     SHALLOW = 32              # channels: products of fewer aren't worth splitting to leave phases out
 
-ctypedef struct form_t:
+ctypedef struct view_t:
     wino_t tile
     int points                    # of a tile
     int64_t rh, rw                # taps per phase
@@ -32,8 +32,10 @@ cdef inline bint _along(int64_t taps, int64_t stride) noexcept nogil:
     return taps > 1 or stride > 1
 
 
-cdef inline bint form_fits(const problem_t *p, int m, int r) noexcept nogil:
+cdef inline bint _fits(const problem_t *p) noexcept nogil:
     """One row or column takes F(4, 3), F(2, 5), F(2, 7); both axes all but F(2, 7), whose error would leave its class."""
+    cdef int m = p.m
+    cdef int r = p.r
     cdef int64_t rh = ceil_div(p.kh, p.sh)
     cdef int64_t rw = ceil_div(p.kw, p.sw)
     cdef bint strided = p.sh > 1 or p.sw > 1
@@ -48,9 +50,26 @@ cdef inline bint form_fits(const problem_t *p, int m, int r) noexcept nogil:
     return rh * rw == r
 
 
-cdef inline form_t winograd_form(const problem_t *p, int m) noexcept nogil:
+cdef inline const char *winograd_supports(const problem_t *p) noexcept nogil:
+    if _fits(p):
+        return NULL
+    if p.r == 2:
+        return "it serves 2x2 kernels, or kernel / stride rounded up to 2x2; stride or dilation, not both"
+    if p.r == 3 and p.m == 4:
+        return "it serves 3x3, 1x3 and 3x1 kernels, or kernel / stride rounded up to 3x3; stride or dilation, not both"
+    if p.r == 3:
+        return "it serves 3x3 kernels, or kernel / stride rounded up to 3x3; stride or dilation, not both"
+    if p.r == 4:
+        return "it serves 4x4 kernels, or kernel / stride rounded up to 4x4; stride or dilation, not both"
+    if p.r == 5:
+        return "it serves 5x5, 1x5 and 5x1 kernels, or kernel / stride rounded up to 5x5; stride or dilation, not both"
+    return "it serves 1x7 and 7x1 kernels of stride 1"
+
+
+cdef inline view_t winograd_view(const problem_t *p) noexcept nogil:
     """Of a problem that fits."""
-    cdef form_t f
+    cdef view_t f
+    cdef int m = p.m
     f.rh = ceil_div(p.kh, p.sh)
     f.rw = ceil_div(p.kw, p.sw)
     f.tile.kh, f.tile.kw, f.tile.sh, f.tile.sw = <int>p.kh, <int>p.kw, <int>p.sh, <int>p.sw
@@ -69,7 +88,7 @@ cdef inline form_t winograd_form(const problem_t *p, int m) noexcept nogil:
     return f
 
 
-cdef inline int64_t total_depth(const problem_t *p, const form_t *f) noexcept nogil:
+cdef inline int64_t total_depth(const problem_t *p, const view_t *f) noexcept nogil:
     """Channels that are multiplied, summed over the points of a tile: phases without a last tap have no channels at ∞."""
     cdef int64_t rows = f.tile.h * p.sh - (p.sh - f.full_h)
     cdef int64_t cols = f.tile.w * p.sw - (p.sw - f.full_w)
