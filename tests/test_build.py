@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""setup.py makes again what a change touches, and nothing else: tried on a project of a few lines."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("Cython", reason="pip install '.[test]'")
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = {
+    "pyproject.toml": "[project]\nname = 'pyconv'\nversion = '0'\n[tool.setuptools]\npackages = ['pyconv']\n",
+    "pyconv/__init__.py": "",
+    "pyconv/_kernels.pyx": "from pyconv.core.kernels cimport one\nwhole = one()\n",
+    "pyconv/core/__init__.pxd": "",
+    "pyconv/core/kernels.pxd": 'cdef extern from "shared.h" nogil:\n    int one()\n',
+    "include/shared.h": "int one(void);\n",
+    "include/template.h": "#define ONE 1\n",
+}
+KERNEL = '#include "shared.h"\n#include "template.h"\nint one(void) { return ONE; }\n'
+UNUSED = "typedef int nothing;\n"
+
+
+def setup_kernels():
+    """The names of the C files in setup.py's list."""
+    return sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "pyconv" / "core").glob("*.c"))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    if shutil.which(shlex.split(sysconfig.get_config_var("CC") or "cc")[0]) is None:
+        pytest.skip("no C compiler on this machine")
+    folder = tmp_path_factory.mktemp("project")
+    kernels = setup_kernels()
+    for name, text in {**FILES, **dict.fromkeys(kernels, UNUSED), kernels[0]: KERNEL}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    shutil.copy(ROOT / "setup.py", folder)
+    build(folder)
+    return folder
+
+
+def build(folder, *options, **environment):
+    """Builds; returns what was made anew: "c" is Cython's translation, "main" its object."""
+    marks = {path: path.stat().st_mtime_ns for path in products(folder)}
+    done = subprocess.run(
+        [sys.executable, "setup.py", "-q", "build_ext", *options],
+        cwd=folder,
+        env={**os.environ, "CC": "cc", "PYCONV_OPENMP": "0", **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = products(folder)
+    assert set(found.values()) == {"c", "main", "kernels", "module"}
+    return sorted({kind for path, kind in found.items() if marks.get(path) != path.stat().st_mtime_ns})
+
+
+def products(folder):
+    kinds = {}
+    for path in (folder / "build").rglob("*"):
+        if path.suffix == ".c":
+            kinds[path] = "c"
+        elif path.suffix == ".o":
+            kinds[path] = "main" if path.stem == "_kernels" else "kernels"
+        elif path.suffix == ".so":
+            kinds[path] = "module"
+    return kinds
+
+
+def touch(path):
+    path.write_text(path.read_text())
+
+
+def test_nothing_is_made_twice(project):
+    assert build(project) == []
+
+
+@pytest.mark.parametrize(
+    "name, made",
+    [
+        ("pyconv/__init__.py", []),
+        ("pyconv/core/kernels.pxd", ["c", "main", "module"]),
+        ("pyconv/_kernels.pyx", ["c", "main", "module"]),
+        ("include/template.h", ["kernels", "module"]),
+        ("include/shared.h", ["kernels", "main", "module"]),
+    ],
+)
+def test_what_a_change_touches_is_made_anew(project, name, made):
+    touch(project / name)
+    assert build(project) == made
+    assert build(project) == []
+
+
+def test_switches_of_the_environment_are_seen(project):
+    everything = ["c", "kernels", "main", "module"]
+    assert build(project, PYCONV_BUILD="debug") == everything
+    assert build(project, PYCONV_BUILD="debug") == []
+    assert build(project) == everything
+    assert build(project, CFLAGS="-DSOMETHING") == ["kernels", "main", "module"]
+    assert build(project) == ["kernels", "main", "module"]
+
+
+def test_a_missing_product_is_made_again(project):
+    for path, kind in products(project).items():
+        if kind == "main":
+            path.unlink()
+    assert build(project) == ["main", "module"]
+
+
+def test_force_and_jobs(project):
+    assert build(project, "--force", "-j", "3") == ["c", "kernels", "main", "module"]
+
+
+def test_a_failed_compilation_is_tried_again(project):
+    template = project / "include" / "template.h"
+    template.write_text("#error broken\n")
+    with pytest.raises(AssertionError, match="broken"):
+        build(project)
+    template.write_text("#define ONE 1\n")
+    assert build(project) == ["kernels", "module"]
+
+
+def test_cython_reads_no_kernel():
+    """So that a change of a kernel template leaves Cython's side alone."""
+    cc = shlex.split(sysconfig.get_config_var("CC") or "cc")[0]
+    if shutil.which(cc) is None:
+        pytest.skip("no C compiler on this machine")
+    source = '#include "pyconv/kernels.h"\n#include "pyconv.h"\n'
+    listed = subprocess.run(
+        [cc, "-MM", "-xc", f"-I{ROOT / 'include'}", f"-I{sysconfig.get_path('include')}", "-"],
+        input=source,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "pyconv/types.h" in listed
+    assert "/simd/" not in listed and "/ops/" not in listed
