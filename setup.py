@@ -15,6 +15,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from glob import glob
 from pathlib import Path
 
 from setuptools import Extension, setup
@@ -26,7 +27,7 @@ SANITIZE = os.environ.get("PYCONV_SANITIZE", "")
 OPENMP = os.environ.get("PYCONV_OPENMP", "1") != "0"
 
 CYTHON_SIDE = "pyconv/_kernels.pyx"
-KERNELS = ["pyconv/core/kernels.c"]
+KERNELS = ["pyconv/core/kernels.c", *sorted(glob("pyconv/core/simd/*.c"))]
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": DEBUG,

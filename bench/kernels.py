@@ -4,8 +4,8 @@
     python bench/kernels.py --isa avx512 --op gemm
 
 The yardstick of kernels that multiply is multiply-adds in registers; that of kernels that move data is memcpy
-of as many bytes, read and written. Compiles tests/native/driver.c, which takes a minute. The list is
-that of include/pyconv/kernels.h, whose results tests/test_native.py checks.
+of as many bytes, read and written. Compiles the kernels and tests/native/driver.c, which takes minutes. The
+list is that of include/pyconv/kernels.h, whose results tests/test_native.py checks.
 """
 
 import argparse
@@ -39,8 +39,9 @@ def measure(cc, isa, op):
     """One dictionary per line of the driver; speed in its unit, share a fraction."""
     with tempfile.TemporaryDirectory() as directory:
         program = pathlib.Path(directory, "driver")
-        source = ROOT / "tests" / "native" / "driver.c"
-        subprocess.run([cc[0], *FLAGS, *cc[1:], source, "-o", program, "-lm"], check=True)
+        core = ROOT / "pyconv" / "core"
+        sources = [ROOT / "tests" / "native" / "driver.c", core / "kernels.c", *(core / "simd").glob("*.c")]
+        subprocess.run([cc[0], *FLAGS, *cc[1:], *sources, "-o", program, "-lm"], check=True)
         done = subprocess.run([program, "--bench", isa, op], check=True, stdout=subprocess.PIPE, text=True)
     rows = list(csv.DictReader(done.stdout.splitlines(), delimiter="\t"))
     return [row | {"speed": float(row["speed"]), "share": float(row["share"])} for row in rows]

@@ -22,14 +22,9 @@ FILES = {
     "pyconv/core/kernels.pxd": 'cdef extern from "shared.h" nogil:\n    int one()\n',
     "include/shared.h": "int one(void);\n",
     "include/template.h": "#define ONE 1\n",
+    "pyconv/core/kernels.c": '#include "shared.h"\nint two(void);\nint one(void) { return two() / 2; }\n',
+    "pyconv/core/simd/scalar.c": '#include "template.h"\nint two(void) { return 2 * ONE; }\n',
 }
-KERNEL = '#include "shared.h"\n#include "template.h"\nint one(void) { return ONE; }\n'
-UNUSED = "typedef int nothing;\n"
-
-
-def setup_kernels():
-    """The names of the C files in setup.py's list."""
-    return sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "pyconv" / "core").glob("*.c"))
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +32,7 @@ def project(tmp_path_factory):
     if shutil.which(shlex.split(sysconfig.get_config_var("CC") or "cc")[0]) is None:
         pytest.skip("no C compiler on this machine")
     folder = tmp_path_factory.mktemp("project")
-    kernels = setup_kernels()
-    for name, text in {**FILES, **dict.fromkeys(kernels, UNUSED), kernels[0]: KERNEL}.items():
+    for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     shutil.copy(ROOT / "setup.py", folder)
@@ -58,7 +52,7 @@ def build(folder, *options, **environment):
     )
     assert done.returncode == 0, done.stderr
     found = products(folder)
-    assert set(found.values()) == {"c", "main", "kernels", "module"}
+    assert set(found.values()) == {"c", "main", "kernels", "simd", "module"}
     return sorted({kind for path, kind in found.items() if marks.get(path) != path.stat().st_mtime_ns})
 
 
@@ -68,7 +62,7 @@ def products(folder):
         if path.suffix == ".c":
             kinds[path] = "c"
         elif path.suffix == ".o":
-            kinds[path] = "main" if path.stem == "_kernels" else "kernels"
+            kinds[path] = {"_kernels": "main", "kernels": "kernels"}.get(path.stem, "simd")
         elif path.suffix == ".so":
             kinds[path] = "module"
     return kinds
@@ -88,7 +82,7 @@ def test_nothing_is_made_twice(project):
         ("pyconv/__init__.py", []),
         ("pyconv/core/kernels.pxd", ["c", "main", "module"]),
         ("pyconv/_kernels.pyx", ["c", "main", "module"]),
-        ("include/template.h", ["kernels", "module"]),
+        ("include/template.h", ["module", "simd"]),
         ("include/shared.h", ["kernels", "main", "module"]),
     ],
 )
@@ -99,12 +93,11 @@ def test_what_a_change_touches_is_made_anew(project, name, made):
 
 
 def test_switches_of_the_environment_are_seen(project):
-    everything = ["c", "kernels", "main", "module"]
+    everything = ["c", "kernels", "main", "module", "simd"]
     assert build(project, PYCONV_BUILD="debug") == everything
     assert build(project, PYCONV_BUILD="debug") == []
-    assert build(project) == everything
-    assert build(project, CFLAGS="-DSOMETHING") == ["kernels", "main", "module"]
-    assert build(project) == ["kernels", "main", "module"]
+    assert build(project, CFLAGS="-DSOMETHING") == everything
+    assert build(project) == ["kernels", "main", "module", "simd"]
 
 
 def test_a_missing_product_is_made_again(project):
@@ -115,7 +108,7 @@ def test_a_missing_product_is_made_again(project):
 
 
 def test_force_and_jobs(project):
-    assert build(project, "--force", "-j", "3") == ["c", "kernels", "main", "module"]
+    assert build(project, "--force", "-j", "3") == ["c", "kernels", "main", "module", "simd"]
 
 
 def test_a_failed_compilation_is_tried_again(project):
@@ -124,7 +117,7 @@ def test_a_failed_compilation_is_tried_again(project):
     with pytest.raises(AssertionError, match="broken"):
         build(project)
     template.write_text("#define ONE 1\n")
-    assert build(project) == ["kernels", "module"]
+    assert build(project) == ["module", "simd"]
 
 
 def test_cython_reads_no_kernel():

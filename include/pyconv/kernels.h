@@ -4,8 +4,7 @@
  *     const pyconv_kernels_t *kernels = pyconv_kernels_select(PYCONV_ISA_COUNT - 1);
  *     kernels->f32.fma_peak(steps, sink);
  *
- * One translation unit defines PYCONV_KERNELS_DEFINE first and so compiles them all, a minute of work that the others
- * are spared. */
+ * core/simd/ compiles them, each set on its own, and core/kernels.c lays the tables over each other. */
 #ifndef PYCONV_KERNELS_H
 #define PYCONV_KERNELS_H
 
@@ -100,7 +99,6 @@
         int bias_per_row, const pyconv_##T *residual, ptrdiff_t ldr, pyconv_##T lo, pyconv_##T hi))
 
 #define PYCONV_FIELD(T, isa, op, result, parameters) result(*op) parameters;
-#define PYCONV_ENTRY(T, isa, op, result, parameters) .op = pyconv_##T##_##op##__##isa,
 
 typedef struct pyconv_f32_kernels {
     int lanes;  /* of a vector */
@@ -121,62 +119,11 @@ typedef struct pyconv_kernels {
     pyconv_f64_kernels f64;
 } pyconv_kernels_t;
 
-/* The best table this machine runs whose level is at most max_level. */
+/* What an instruction set has of its own, compiled in core/simd/: NULL, or 0, where that of the lesser ones serves. */
+#define PYCONV_DECLARE(isa, has) extern const pyconv_kernels_t pyconv_own__##isa;
+PYCONV_ISAS(PYCONV_DECLARE)
+
+/* The best kernels of this machine whose level is at most max_level. */
 const pyconv_kernels_t *pyconv_kernels_select(int max_level);
-
-#if defined PYCONV_KERNELS_DEFINE
-/* What is compiled: all that the processor may have, unless PYCONV_ONLY_<isa> asks for that one and scalar. */
-#if defined __x86_64__ && !defined PYCONV_ONLY_scalar && !defined PYCONV_ONLY_avx512
-#define PYCONV_HAS_avx2
-#endif
-#if defined __x86_64__ && !defined PYCONV_ONLY_scalar && !defined PYCONV_ONLY_avx2
-#define PYCONV_HAS_avx512
-#endif
-#if defined __aarch64__ && !defined PYCONV_ONLY_scalar
-#define PYCONV_HAS_neon
-#endif
-
-#include "foreach_isa.h"
-
-#define PYCONV_TABLE_OF(T, isa)                                                                              \
-    {.lanes = pyconv_##T##_lanes__##isa,                                                                     \
-     .mr = pyconv_##T##_mr__##isa,                                                                           \
-     .nr = pyconv_##T##_nr__##isa,                                                                           \
-     PYCONV_OPERATIONS(PYCONV_ENTRY, T, isa)}
-#define PYCONV_TABLE(isa_)                                                                                   \
-    static const pyconv_kernels_t pyconv_kernels__##isa_ = {.isa = #isa_,                                    \
-                                                            .level = PYCONV_ISA_##isa_,                      \
-                                                            .f32 = PYCONV_TABLE_OF(f32, isa_),               \
-                                                            .f64 = PYCONV_TABLE_OF(f64, isa_)}
-
-PYCONV_TABLE(scalar);
-#if defined PYCONV_HAS_avx2
-PYCONV_TABLE(avx2);
-#endif
-#if defined PYCONV_HAS_avx512
-PYCONV_TABLE(avx512);
-#endif
-#if defined PYCONV_HAS_neon
-PYCONV_TABLE(neon);
-#endif
-
-const pyconv_kernels_t *pyconv_kernels_select(int max_level) {
-    const pyconv_kernels_t *best = &pyconv_kernels__scalar;
-#if defined PYCONV_HAS_avx2
-    if (max_level >= PYCONV_ISA_avx2 && pyconv_cpu_supports(PYCONV_ISA_avx2))
-        best = &pyconv_kernels__avx2;
-#endif
-#if defined PYCONV_HAS_avx512
-    if (max_level >= PYCONV_ISA_avx512 && pyconv_cpu_supports(PYCONV_ISA_avx512))
-        best = &pyconv_kernels__avx512;
-#endif
-#if defined PYCONV_HAS_neon
-    if (max_level >= PYCONV_ISA_neon)
-        best = &pyconv_kernels__neon;
-#endif
-    return best;
-}
-
-#endif /* PYCONV_KERNELS_DEFINE */
 
 #endif

@@ -6,8 +6,8 @@
  * or against the multiply-add peak, and memcpy, as a table of tabs; the two patterns choose:
  *
  *     driver --bench [ISA [OPERATION]] */
-#define PYCONV_KERNELS_DEFINE
 #include "pyconv/kernels.h"
+#include "pyconv/paste.h"
 
 #include "harness.h"
 

@@ -9,7 +9,7 @@
  * up to R rows, each with another tap. Taps outside a row's window are left out, not multiplied by zero: zero
  * times NaN is NaN. */
 
-#if PYCONV_LEVEL == PYCONV_ISA_avx512 || PYCONV_LEVEL == PYCONV_ISA_neon
+#if REGISTERS == 32
 #define EACH_HEIGHT(F, ...)                                                                                  \
     F(__VA_ARGS__, 1)                                                                                        \
     F(__VA_ARGS__, 2)                                                                                        \

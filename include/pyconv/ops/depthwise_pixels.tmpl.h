@@ -7,11 +7,7 @@
  * S = sw / gcd(sw, dw) of these columns apart, rows sh / gcd(sh, dh). */
 
 /* Rows of a tile: 32 registers hold 16 sums, two rows of 7 weights and a pixel. */
-#if PYCONV_LEVEL == PYCONV_ISA_avx512 || PYCONV_LEVEL == PYCONV_ISA_neon
-enum { NAME(pixels_high) = 2 };
-#else
-enum { NAME(pixels_high) = 1 };
-#endif
+enum { NAME(pixels_high) = REGISTERS == 32 ? 2 : 1 };
 
 /* What the tiles of a pair of rows have in common. */
 typedef struct NAME(pixels_task) {

@@ -94,7 +94,7 @@ INLINE void NAME(direct_tile)(const int m, const int C, const NAME(direct_task) 
 #define DIRECT_ENTRIES(m) {NAME(direct_##m##_1), NAME(direct_##m##_2)},
 EACH_M(DIRECT_INSTANCES)
 /* 24 sums, 4 vectors and a weight of 32 registers, or 8 sums of 16. */
-#if PYCONV_LEVEL == PYCONV_ISA_avx512 || PYCONV_LEVEL == PYCONV_ISA_neon
+#if REGISTERS == 32
 #define EACH_FEW(F) F(1, 4) F(2, 4) F(3, 4) F(4, 4) F(5, 4) F(6, 4)
 enum { NAME(direct_few) = 6 };
 #else

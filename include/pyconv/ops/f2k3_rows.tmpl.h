@@ -11,14 +11,6 @@
  *
  * A tile is m filters x 2 V outputs in m x 4 sums. Outputs of the next tile are asked for as in direct.tmpl.h. */
 
-#if PYCONV_LEVEL == PYCONV_ISA_avx512
-#define EACH_F2K3(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7)
-#elif PYCONV_LEVEL == PYCONV_ISA_neon
-#define EACH_F2K3(F) F(1) F(2) F(3) F(4) F(5) F(6)
-#else
-#define EACH_F2K3(F) F(1) F(2) F(3)
-#endif
-
 /* points[r] = E - E', O + E', E' - O, O - O' of band[r] = (E, O), rows split into even and odd columns (split.tmpl.h); '
  * is the next of them.
  *
@@ -109,14 +101,14 @@ INLINE void NAME(f2k3_tile)(const int m, const NAME(f2k3_task) * task, const rea
         NAME(f2k3_tile)(m, task, x, y, residual, left);                                                      \
     }
 #define F2K3_ENTRY(m) NAME(f2k3_rows_##m),
-EACH_F2K3(F2K3_INSTANCE)
+EACH_HALF_M(F2K3_INSTANCE)
 
 /* m <= MR / 2 */
 static void NAME(f2k3_rows)(const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const real *points,
                             const ptrdiff_t *offsets, const real *w, real *y, ptrdiff_t ys_c,
                             const EPILOGUE *e) {
     static void (*const instances[MR / 2])(const NAME(f2k3_task) *, const real *, real *, const real *,
-                                           ptrdiff_t) = {EACH_F2K3(F2K3_ENTRY)};
+                                           ptrdiff_t) = {EACH_HALF_M(F2K3_ENTRY)};
     const NAME(f2k3_task) task = {e, w, offsets, k, b->pitch, ys_c};
     const real *residual = e->flags & PYCONV_RESIDUAL ? e->residual : NULL;
     for (ptrdiff_t r = 0; r < b->rows; r++)
@@ -128,6 +120,5 @@ static void NAME(f2k3_rows)(const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, cons
 }
 #undef F2K3_INSTANCE
 #undef F2K3_ENTRY
-#undef EACH_F2K3
 #undef WEAVE_LOW
 #undef WEAVE_HIGH

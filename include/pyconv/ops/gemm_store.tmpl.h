@@ -2,16 +2,6 @@
 /* The tile of the products, MR rows of the broadcast side by NR columns of the vector side, and its way to C:
  * from registers if it is full, else through tile[m][NR]. */
 
-#if PYCONV_LEVEL == PYCONV_ISA_avx512
-#define MR 14
-#define EACH_M(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12) F(13) F(14)
-#elif PYCONV_LEVEL == PYCONV_ISA_neon
-#define MR 12
-#define EACH_M(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11) F(12)
-#else
-#define MR 6
-#define EACH_M(F) F(1) F(2) F(3) F(4) F(5) F(6)
-#endif
 #define NR (2 * V)
 enum { NAME(mr) = MR, NAME(nr) = NR };
 

@@ -4,37 +4,6 @@
  *   x     [planes][ih][iw], planes xs_c and rows xs_h apart
  *   band  [planes][rows][sw][pitch], pitch a multiple of V, all written */
 
-/* Lanes first <= l < last of p[l], the others zero; no memory but theirs is read. */
-#if PYCONV_LEVEL == PYCONV_ISA_avx512
-typedef __mmask16 NAME(part);
-INLINE NAME(part) NAME(part_of)(ptrdiff_t first, ptrdiff_t last) {
-    first = pyconv_clamp(first, 0, V), last = pyconv_clamp(last, 0, V);
-    return (__mmask16)(((1u << last) - 1) & ~((1u << first) - 1));
-}
-INLINE vec NAME(load_part)(const real *p, NAME(part) part) {
-#if PYCONV_IS_F32
-    return (vec)_mm512_maskz_loadu_ps(part, p);
-#else
-    return (vec)_mm512_maskz_loadu_pd((__mmask8)part, p);
-#endif
-}
-#else
-typedef struct NAME(part) {
-    int first, last;
-} NAME(part);
-INLINE NAME(part) NAME(part_of)(ptrdiff_t first, ptrdiff_t last) {
-    return (NAME(part)){(int)pyconv_clamp(first, 0, V), (int)pyconv_clamp(last, 0, V)};
-}
-INLINE vec NAME(load_part)(const real *p, NAME(part) part) {
-    if (part.first == 0 && part.last == V)
-        return v_load(p);
-    real lanes[V] = {0};
-    for (int l = part.first; l < part.last; l++)
-        lanes[l] = p[l];
-    return v_load(lanes);
-}
-#endif
-
 /* x[0..V) of sw neighbouring vectors to their phases; sw is 1, 2 or 4. */
 INLINE void NAME(split_phases)(const int sw, const vec v[4], real *to, ptrdiff_t pitch) {
     if (sw == 1)
@@ -58,16 +27,16 @@ INLINE void NAME(split_edge)(ptrdiff_t planes, const real *x, ptrdiff_t xs_c, pt
                              ptrdiff_t band_c, ptrdiff_t q0, ptrdiff_t q1) {
     for (ptrdiff_t q = q0; q < q1; q += V) {
         const ptrdiff_t w = w0 + q * sw;
-        NAME(part) parts[4];
+        v_part parts[4];
         PYCONV_UNROLL
         for (int a = 0; a < sw; a++)
-            parts[a] = NAME(part_of)(-(w + a * V), iw - (w + a * V));
+            parts[a] = v_part_of(-(w + a * V), iw - (w + a * V));
         for (ptrdiff_t c = 0; c < planes; c++)
             for (ptrdiff_t r = 0; r < rows; r++) {
                 vec v[4];
                 PYCONV_UNROLL
                 for (int a = 0; a < sw; a++)
-                    v[a] = NAME(load_part)(x + c * xs_c + r * xs_h + w + a * V, parts[a]);
+                    v[a] = v_load_part(x + c * xs_c + r * xs_h + w + a * V, parts[a]);
                 NAME(split_phases)(sw, v, band + c * band_c + r * sw * pitch + q, pitch);
             }
     }
