@@ -58,6 +58,14 @@ def test_kernels_on_aarch64(tmp_path):
     assert check(emulator, build(tmp_path, cc, "-O1", "-static")) == ["scalar", "neon"]
 
 
+def test_a_set_may_have_few_operations(tmp_path):
+    cc, program = compiler(shlex.split(sysconfig.get_config_var("CC") or "cc")[0]), tmp_path / "levels"
+    source = ROOT / "tests" / "native" / "levels.c"
+    flags = ["-std=gnu11", "-Wall", "-Werror", f"-I{ROOT / 'include'}"]
+    subprocess.run([cc, *flags, source, "-o", program], check=True)
+    subprocess.run([program], check=True)
+
+
 def test_an_older_gcc_is_told_what_to_do(tmp_path):
     cc = compiler("gcc")
     older = ["-U__GNUC__", "-D__GNUC__=11", "-fsyntax-only", f"-I{ROOT / 'include'}"]
@@ -74,3 +82,27 @@ SANITIZED = ["-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 @pytest.mark.parametrize("flags", [["-O3"], SANITIZED], ids=["O3", "sanitized"])
 def test_kernels_as_otherwise_compiled(tmp_path, name, flags):
     assert "scalar" in check(build(tmp_path, compiler(name), *flags))
+
+
+NAMES = {"from": "src"}  # a keyword in Python
+TYPES = {"pyconv_ahead": "ahead_t"} | {
+    f"pyconv_{name}": f"{name}_t" for name in ("epilogue", "patches", "band", "wino", "spread")
+}
+
+
+def words(parameters):
+    """C parameters as Cython declares them, without line ends."""
+    parameters = re.sub(r"\b\w+\b", lambda m: (TYPES | NAMES).get(m[0], m[0]), parameters)
+    return [" ".join(parameter.split()) for parameter in parameters.split(",")]
+
+
+def test_cython_declares_what_the_header_does():
+    """C finds members by name: a wrong order of parameters in core/kernels.pxd would compile."""
+    header = (ROOT / "include" / "pyconv" / "kernels.h").read_text().replace("\\\n", " ")
+    declared = (ROOT / "pyconv" / "core" / "kernels.pxd").read_text()
+    wanted = re.findall(r"OP\(T, isa, (\w+), (\w+),\s*\(([^)]*)\)\)", header)
+    found = re.findall(r"(\w+) \(\*(\w+)\)\(([^)]*)\) noexcept nogil", declared)
+    assert len(wanted) == header.count("OP(T, isa, ") > 20
+    assert {name: (result, words(text)) for name, result, text in wanted} == {
+        name: (result, words(text)) for result, name, text in found
+    }

@@ -50,6 +50,10 @@
 /* The set's header: what it is, here; what it does, for each type in vocabulary.h. */
 #include PYCONV_ISA_HEADER
 
+#if defined PYCONV_OWN
+#pragma GCC diagnostic ignored "-Wunused-function" /* the operations that it does not have */
+#endif
+
 #if defined PYCONV_TARGET
 PYCONV_TARGET_BEGIN(PYCONV_TARGET)
 #endif
@@ -84,7 +88,10 @@ PYCONV_TABLE_(PYCONV_ISA);
 
 #include "simd/vocabulary.h"
 
+#include "ops/fill.tmpl.h"
 #include "ops/fma_peak.tmpl.h"
+#include "ops/store.tmpl.h"
+
 #include "ops/gemm_store.tmpl.h"
 
 #include "ops/gemm.tmpl.h"

@@ -7,6 +7,7 @@
 
 typedef float pyconv_f32;
 typedef double pyconv_f64;
+#define PYCONV_TYPES(X) X(f32) X(f64)
 
 /* Products that one accumulator sums at most: rounding errors grow with the length of the longest chain of additions. The
  * sums of longer ones are added up in memory. */
@@ -23,17 +24,11 @@ enum {
     PYCONV_TRANSPOSED = 32, /* element (r, c) is C[c * ldc + r], in residual too */
 };
 
-typedef struct pyconv_f32_epilogue {
+typedef struct pyconv_epilogue {
     int flags;
-    pyconv_f32 lo, hi;
-    const pyconv_f32 *bias, *residual;
-} pyconv_f32_epilogue;
-
-typedef struct pyconv_f64_epilogue {
-    int flags;
-    pyconv_f64 lo, hi;
-    const pyconv_f64 *bias, *residual;
-} pyconv_f64_epilogue;
+    double lo, hi;
+    const void *bias, *residual; /* of the kernel's element type */
+} pyconv_epilogue;
 
 /* Memory to ask for while a product is computed, a little at each of its steps, since a burst of requests would hold
  * up its own loads; 0 bytes for none. */

@@ -18,7 +18,7 @@ from pyconv.engines.depthwise.planes cimport (
 )
 from pyconv.core.tasks cimport poll, tasks_between_polls
 from pyconv.core.forms cimport add_form, begin_row
-from pyconv.core.kernels cimport band_t, ceil_div, f32_epilogue, f64_epilogue, split_start
+from pyconv.core.kernels cimport band_t, ceil_div, epilogue_t, split_start
 from pyconv.engines.gemm.panels cimport pack_weights, packed_weights
 from pyconv.engines.gemm.panels_cut cimport tile_rows
 from pyconv.engines.depthwise.spread cimport add_spread_form
@@ -73,7 +73,7 @@ cdef inline double direct_simd_seconds(const problem_t *p, const cut_t *cut, int
     a Sapphire-Rapids-class core.
     """
     cdef const pieces_t *s = <const pieces_t *>cut
-    cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    cdef int64_t lanes = p.ops.lanes
     cdef double fma = p.rates.fma
     cdef double vectors = <double>p.n * p.oh * ceil_div(p.ow, lanes)
     cdef double panels = <double>p.g * ceil_div(p.ocg, tile_rows(p))
@@ -97,18 +97,11 @@ cdef inline void _panel(const task_t *t, const band_t *b, int64_t m, const real 
     """m filters from number o on a band; `at` is the first output in y."""
     cdef const problem_t *p = t.p
     cdef const ptrdiff_t *offsets = <const ptrdiff_t *>t.workspace
-    cdef f32_epilogue e32
-    cdef f64_epilogue e64
-    if real is float:
-        e32.flags, e32.lo, e32.hi = tail_flags(t, True), <float>p.lo, <float>p.hi
-        e32.bias = <const float *>t.bias + o if t.bias != NULL else NULL
-        e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
-        p.kernels.f32.direct(b, m, p.k, band, offsets, weight, <float *>t.y + at, p.yc, &e32)
-    else:
-        e64.flags, e64.lo, e64.hi = tail_flags(t, True), p.lo, p.hi
-        e64.bias = <const double *>t.bias + o if t.bias != NULL else NULL
-        e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
-        p.kernels.f64.direct(b, m, p.k, band, offsets, weight, <double *>t.y + at, p.yc, &e64)
+    cdef epilogue_t e
+    e.flags, e.lo, e.hi = tail_flags(t, True), p.lo, p.hi
+    e.bias = <const real *>t.bias + o if t.bias != NULL else NULL
+    e.residual = <const real *>t.residual + at if t.residual != NULL else NULL
+    p.ops.direct(b, m, p.k, band, offsets, weight, <real *>t.y + at, p.yc, &e)
 
 
 cdef inline void _group_piece(const task_t *t, const pieces_t *s, int64_t parts, int64_t number, real *band) noexcept nogil:

@@ -29,13 +29,9 @@ cdef extern from *:
     #include <limits.h>
     #include <stdio.h>
     #include <stdlib.h>
-    #ifdef _WIN32
-    #include <windows.h>
-    #else
     #include <dlfcn.h>
     #include <pthread.h>
     #include <time.h>
-    #endif
 
     static int (*pyconv_blas_get)(void);     /* OpenBLAS's number of threads; NULL: it can't be set */
     static void (*pyconv_blas_set)(int);
@@ -46,12 +42,8 @@ cdef extern from *:
     static int64_t pyconv_blas_entries, pyconv_blas_threaded; /* times entered; of these with BLAS free to start threads */
 
     static void pyconv_blas_pause(void) {
-    #ifdef _WIN32
-        Sleep(0);
-    #else
         struct timespec t = {0, 50000};
         nanosleep(&t, NULL);
-    #endif
     }
     static void pyconv_blas_lock(void) {
         while (__atomic_test_and_set(&pyconv_blas_guard, __ATOMIC_ACQUIRE))
@@ -101,7 +93,6 @@ cdef extern from *:
 
     /* f is a function of the library that calls BLAS, whose dependencies are searched. */
     static int pyconv_blas_find(void *f) {
-    #ifndef _WIN32
         static const char *const words[][2] = {
             {"scipy_openblas", ""}, {"scipy_openblas", "64_"}, {"openblas", ""}, {"openblas", "64_"}};
         Dl_info info;
@@ -124,9 +115,6 @@ cdef extern from *:
             }
         }
         return pthread_atfork(pyconv_blas_close, pyconv_blas_reopen, pyconv_blas_reopen);
-    #else
-        return 0;
-    #endif
     }
     static inline int pyconv_blas_shared(void) { return pyconv_blas_set != NULL; }
     """

@@ -5,7 +5,7 @@ from libc.math cimport INFINITY
 
 from pyconv.core.types cimport *
 from pyconv.core.accuracy cimport class_bound
-from pyconv.core.problem cimport is_empty, padded_problem
+from pyconv.core.problem cimport is_empty, padded_problem, set_dtype
 from pyconv.core.rates cimport pack_seconds, stream_seconds
 from pyconv.core.sizes cimport TOO_LARGE, aligned, plus, times
 from pyconv.core.weights cimport weight_bytes
@@ -49,8 +49,7 @@ cdef inline void needs(needs_t *need, const algorithm_t *a, const problem_t *p, 
         _refuse(need, "x without channels and weight without filters are served by direct alone")
         return
     if p.dtype == PYCONV_F16 and not a.in_place:
-        need.inner.dtype = PYCONV_F32
-        need.inner.itemsize = 4
+        set_dtype(&need.inner, PYCONV_F32)
         need.converted = aligned(<size_t>(p.n * p.xn) * 4)
         need.converted_y = aligned(<size_t>(p.n * p.yn) * 4)
     if p.padding_mode != PYCONV_ZEROS and not a.in_place:

@@ -14,10 +14,8 @@ from libc.stdint cimport int64_t
 
 cdef extern from *:
     """
-    #ifndef _WIN32
     #include <sys/resource.h>
     #include <time.h>
-    #endif
 
     typedef struct {
         int64_t until;    /* crowded so long; times in nanoseconds */
@@ -31,22 +29,14 @@ cdef extern from *:
     static char pyconv_crowd_guard;
 
     static int64_t pyconv_nanoseconds(void) {
-    #ifdef _WIN32
-        return 0;
-    #else
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC, &t);
         return t.tv_sec * (int64_t)1000000000 + t.tv_nsec;
-    #endif
     }
 
     static int64_t pyconv_involuntary_switches(void) {
-    #ifdef _WIN32
-        return 0;
-    #else
         struct rusage u;
         return getrusage(RUSAGE_SELF, &u) ? 0 : u.ru_nivcsw;
-    #endif
     }
     """
     ctypedef struct crowd_t "pyconv_crowd_t":

@@ -4,22 +4,19 @@
 
 static pyconv_kernels_t tables[PYCONV_ISA_COUNT];
 
+static void overwrite(pyconv_ops *table, const pyconv_ops *own) {
+    table->lanes = own->lanes, table->mr = own->mr, table->nr = own->nr;
 #define OVERWRITE(T, isa, op, result, parameters)                                                            \
     if (own->op)                                                                                             \
         table->op = own->op;
-#define OVERWRITE_TYPE(T)                                                                                    \
-    static void overwrite_##T(pyconv_##T##_kernels *table, const pyconv_##T##_kernels *own) {                \
-        table->lanes = own->lanes, table->mr = own->mr, table->nr = own->nr;                                 \
-        PYCONV_OPERATIONS(OVERWRITE, T, )                                                                    \
-    }
-OVERWRITE_TYPE(f32)
-OVERWRITE_TYPE(f64)
+    PYCONV_OPERATIONS(OVERWRITE, , )
+}
 
 static void add(pyconv_kernels_t *table, const pyconv_kernels_t *own) {
     table->isa = own->isa;
     table->level = own->level;
-    overwrite_f32(&table->f32, &own->f32);
-    overwrite_f64(&table->f64, &own->f64);
+#define OVERWRITE_TYPE(T) overwrite(&table->T, &own->T);
+    PYCONV_TYPES(OVERWRITE_TYPE)
     for (int level = own->level; level < PYCONV_ISA_COUNT; level++)
         tables[level] = *table;
 }

@@ -16,17 +16,11 @@ cdef extern from "pyconv/types.h" nogil:
         CLAMP "PYCONV_CLAMP"
         TRANSPOSED "PYCONV_TRANSPOSED"
 
-    ctypedef struct f32_epilogue "pyconv_f32_epilogue":
-        int flags
-        float lo, hi
-        const float *bias
-        const float *residual
-
-    ctypedef struct f64_epilogue "pyconv_f64_epilogue":
+    ctypedef struct epilogue_t "pyconv_epilogue":
         int flags
         double lo, hi
-        const double *bias
-        const double *residual
+        const void *bias
+        const void *residual
 
     ctypedef struct patches_t "pyconv_patches":
         ptrdiff_t c, ih, iw, kh, kw, sh, sw, dh, dw, ph, pw, oh, ow, xs_c, xs_h, xs_w
@@ -68,137 +62,86 @@ cdef extern from "pyconv/fft.h" nogil:
 
 cdef extern from "pyconv/kernels.h" nogil:
     """
-    /* The table in use; plans hold on to the one they were packed for. */
+    /* The tables in use; plans hold on to those they were packed for. Plans are made without the GIL, while others may be
+       told to use another table. */
     static const pyconv_kernels_t *pyconv_kernels;
+    static inline const pyconv_kernels_t *pyconv_kernels_in_use(void) {
+        return __atomic_load_n(&pyconv_kernels, __ATOMIC_ACQUIRE);
+    }
+    static inline void pyconv_use_kernels(const pyconv_kernels_t *chosen) {
+        __atomic_store_n(&pyconv_kernels, chosen, __ATOMIC_RELEASE);
+    }
     """
-    ctypedef struct f32_kernels "pyconv_f32_kernels":
+    # Of one element type, which pointers to elements are cast to; tests/test_native.py compares them with the header.
+    ctypedef struct ops_t "pyconv_ops":
         int lanes, mr, nr
-        double (*fma_peak)(ptrdiff_t steps, float *sink) noexcept nogil
-        void (*gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float *a, ptrdiff_t a_rs, ptrdiff_t a_ks,
-                           const float *b, ptrdiff_t b_ps, float *c, ptrdiff_t ldc, ahead_t ahead,
-                           const f32_epilogue *e) noexcept nogil
-        void (*gemm_stream)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float *a, ptrdiff_t a_rs, const float *b,
-                            const float *ahead, float *c, ptrdiff_t ldc, int flags) noexcept nogil
-        void (*gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const float *a, ptrdiff_t a_rs,
-                          const ptrdiff_t *offsets, const float *b, ptrdiff_t b_ps, float *c, ptrdiff_t ldc,
-                          ahead_t ahead, const f32_epilogue *e) noexcept nogil
-        void (*gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float *a, const float *b, const ptrdiff_t *offsets,
-                            float *c, ptrdiff_t ldc, int flags) noexcept nogil
-        void (*gemm_planes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const float *a, const float *b, ptrdiff_t b_ks,
-                            float *to, float *c, ptrdiff_t ldc, const f32_epilogue *e) noexcept nogil
-        void (*transpose_rows)(ptrdiff_t rows, ptrdiff_t cols, const float *src, ptrdiff_t from_s, float *to,
+        double (*fma_peak)(ptrdiff_t steps, void *sink) noexcept nogil
+        void (*gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, ptrdiff_t a_rs, ptrdiff_t a_ks,
+                           const void *b, ptrdiff_t b_ps, void *c, ptrdiff_t ldc, ahead_t ahead,
+                           const epilogue_t *e) noexcept nogil
+        void (*gemm_stream)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, ptrdiff_t a_rs, const void *b,
+                            const void *ahead, void *c, ptrdiff_t ldc, int flags) noexcept nogil
+        void (*gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const void *a, ptrdiff_t a_rs,
+                          const ptrdiff_t *offsets, const void *b, ptrdiff_t b_ps, void *c, ptrdiff_t ldc, ahead_t ahead,
+                          const epilogue_t *e) noexcept nogil
+        void (*gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, const void *b, const ptrdiff_t *offsets,
+                            void *c, ptrdiff_t ldc, int flags) noexcept nogil
+        void (*gemm_planes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, const void *b, ptrdiff_t b_ks, void *to,
+                            void *c, ptrdiff_t ldc, const epilogue_t *e) noexcept nogil
+        void (*pack_chw)(const patches_t *p, const void *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w, ptrdiff_t k0,
+                         ptrdiff_t k1, void *panel) noexcept nogil
+        void (*pack_hwc)(const patches_t *p, const void *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w, ptrdiff_t k0,
+                         ptrdiff_t k1, void *panel) noexcept nogil
+        void (*pack_weights_rows)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const void *w, int hwc, ptrdiff_t panels,
+                                  void *packed) noexcept nogil
+        void (*pack_weights_columns)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const void *w, int hwc,
+                                     void *packed) noexcept nogil
+        void (*transpose_rows)(ptrdiff_t rows, ptrdiff_t cols, const void *src, ptrdiff_t from_s, void *to,
                                ptrdiff_t to_s) noexcept nogil
-        void (*pack_chw)(const patches_t *p, const float *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
-                         ptrdiff_t k0, ptrdiff_t k1, float *panel) noexcept nogil
-        void (*pack_hwc)(const patches_t *p, const float *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
-                         ptrdiff_t k0, ptrdiff_t k1, float *panel) noexcept nogil
-        void (*pack_weights_rows)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const float *w, int hwc,
-                                  ptrdiff_t panels, float *packed) noexcept nogil
-        void (*pack_weights_columns)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const float *w, int hwc,
-                                     float *packed) noexcept nogil
-        void (*epilogue_rows)(ptrdiff_t rows, ptrdiff_t cols, float *y, ptrdiff_t ldy, const float *bias, int bias_per_row,
-                              const float *residual, ptrdiff_t ldr, float lo, float hi) noexcept nogil
-        void (*split)(ptrdiff_t planes, const float *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw,
-                      ptrdiff_t h0, ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, float *band,
+        void (*split)(ptrdiff_t planes, const void *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw,
+                      ptrdiff_t h0, ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, void *band,
                       ptrdiff_t band_c) noexcept nogil
-        void (*spread)(const spread_t *s, const float *x, float *to) noexcept nogil
-        void (*depthwise)(const band_t *b, ptrdiff_t planes, const float *band, ptrdiff_t band_c, const float *w, float *y,
-                          ptrdiff_t ys_c, const f32_epilogue *e) noexcept nogil
-        void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const float *x,
-                               const float *w, ptrdiff_t ws, float *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
-                               const f32_epilogue *e) noexcept nogil
+        void (*spread)(const spread_t *s, const void *x, void *to) noexcept nogil
+        void (*depthwise)(const band_t *b, ptrdiff_t planes, const void *band, ptrdiff_t band_c, const void *w, void *y,
+                          ptrdiff_t ys_c, const epilogue_t *e) noexcept nogil
+        void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const void *x,
+                               const void *w, ptrdiff_t ws, void *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
+                               const epilogue_t *e) noexcept nogil
         void (*grouped_nhwc)(const patches_t *p, ptrdiff_t ocg, ptrdiff_t skip, ptrdiff_t first, ptrdiff_t rows,
-                             ptrdiff_t channels, const float *x, const float *w, ptrdiff_t ws, float *y, ptrdiff_t ys_h,
-                             ptrdiff_t ys_w, const f32_epilogue *e) noexcept nogil
-        void (*depthwise_grad)(ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t taps, const float *x, ptrdiff_t x_s,
-                               const ptrdiff_t *offsets, const float *dy, ptrdiff_t dy_s, float *sums) noexcept nogil
-        void (*wino_weights)(const wino_t *f, ptrdiff_t oc, ptrdiff_t ic, const float *w, float *packed) noexcept nogil
-        void (*wino_input)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, ptrdiff_t rows, ptrdiff_t cols,
-                           const float *band, ptrdiff_t band_h, ptrdiff_t band_w, float *v, ptrdiff_t v_p,
-                           ptrdiff_t v_t) noexcept nogil
-        void (*wino_output)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const float *p, ptrdiff_t p_p, ptrdiff_t p_t,
-                            ptrdiff_t rows, ptrdiff_t cols, float *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c,
-                            const f32_epilogue *e) noexcept nogil
-        void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const float *band, const ptrdiff_t *offsets,
-                       const float *w, float *y, ptrdiff_t ys_c, const f32_epilogue *e) noexcept nogil
-        void (*f2k3_points)(ptrdiff_t rows, const float *band, ptrdiff_t band_pitch, float *points,
+                             ptrdiff_t channels, const void *x, const void *w, ptrdiff_t ws, void *y, ptrdiff_t ys_h,
+                             ptrdiff_t ys_w, const epilogue_t *e) noexcept nogil
+        void (*depthwise_grad)(ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t taps, const void *x, ptrdiff_t x_s,
+                               const ptrdiff_t *offsets, const void *dy, ptrdiff_t dy_s, void *sums) noexcept nogil
+        void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const void *band, const ptrdiff_t *offsets, const void *w,
+                       void *y, ptrdiff_t ys_c, const epilogue_t *e) noexcept nogil
+        void (*f2k3_points)(ptrdiff_t rows, const void *band, ptrdiff_t band_pitch, void *points,
                             ptrdiff_t pitch) noexcept nogil
-        void (*f2k3_rows)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const float *points, const ptrdiff_t *offsets,
-                          const float *w, float *y, ptrdiff_t ys_c, const f32_epilogue *e) noexcept nogil
-        void (*fft)(int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks, const float *re, const float *im,
-                    ptrdiff_t from_s, ptrdiff_t from_b, float *to_re, float *to_im, ptrdiff_t to_s, ptrdiff_t to_b,
-                    const float *w, const float *turns, float *scratch) noexcept nogil
-        void (*fft_multiply)(ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const float *h, const float *x,
-                             float *y) noexcept nogil
-
-    ctypedef struct f64_kernels "pyconv_f64_kernels":
-        int lanes, mr, nr
-        double (*fma_peak)(ptrdiff_t steps, double *sink) noexcept nogil
-        void (*gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, ptrdiff_t a_rs, ptrdiff_t a_ks,
-                           const double *b, ptrdiff_t b_ps, double *c, ptrdiff_t ldc, ahead_t ahead,
-                           const f64_epilogue *e) noexcept nogil
-        void (*gemm_stream)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, ptrdiff_t a_rs, const double *b,
-                            const double *ahead, double *c, ptrdiff_t ldc, int flags) noexcept nogil
-        void (*gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const double *a, ptrdiff_t a_rs,
-                          const ptrdiff_t *offsets, const double *b, ptrdiff_t b_ps, double *c, ptrdiff_t ldc,
-                          ahead_t ahead, const f64_epilogue *e) noexcept nogil
-        void (*gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, const double *b, const ptrdiff_t *offsets,
-                            double *c, ptrdiff_t ldc, int flags) noexcept nogil
-        void (*gemm_planes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, const double *b, ptrdiff_t b_ks,
-                            double *to, double *c, ptrdiff_t ldc, const f64_epilogue *e) noexcept nogil
-        void (*transpose_rows)(ptrdiff_t rows, ptrdiff_t cols, const double *src, ptrdiff_t from_s, double *to,
-                               ptrdiff_t to_s) noexcept nogil
-        void (*pack_chw)(const patches_t *p, const double *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
-                         ptrdiff_t k0, ptrdiff_t k1, double *panel) noexcept nogil
-        void (*pack_hwc)(const patches_t *p, const double *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w,
-                         ptrdiff_t k0, ptrdiff_t k1, double *panel) noexcept nogil
-        void (*pack_weights_rows)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const double *w, int hwc,
-                                  ptrdiff_t panels, double *packed) noexcept nogil
-        void (*pack_weights_columns)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const double *w, int hwc,
-                                     double *packed) noexcept nogil
-        void (*epilogue_rows)(ptrdiff_t rows, ptrdiff_t cols, double *y, ptrdiff_t ldy, const double *bias, int bias_per_row,
-                              const double *residual, ptrdiff_t ldr, double lo, double hi) noexcept nogil
-        void (*split)(ptrdiff_t planes, const double *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw,
-                      ptrdiff_t h0, ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, double *band,
-                      ptrdiff_t band_c) noexcept nogil
-        void (*spread)(const spread_t *s, const double *x, double *to) noexcept nogil
-        void (*depthwise)(const band_t *b, ptrdiff_t planes, const double *band, ptrdiff_t band_c, const double *w, double *y,
-                          ptrdiff_t ys_c, const f64_epilogue *e) noexcept nogil
-        void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const double *x,
-                               const double *w, ptrdiff_t ws, double *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
-                               const f64_epilogue *e) noexcept nogil
-        void (*grouped_nhwc)(const patches_t *p, ptrdiff_t ocg, ptrdiff_t skip, ptrdiff_t first, ptrdiff_t rows,
-                             ptrdiff_t channels, const double *x, const double *w, ptrdiff_t ws, double *y, ptrdiff_t ys_h,
-                             ptrdiff_t ys_w, const f64_epilogue *e) noexcept nogil
-        void (*depthwise_grad)(ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t taps, const double *x, ptrdiff_t x_s,
-                               const ptrdiff_t *offsets, const double *dy, ptrdiff_t dy_s, double *sums) noexcept nogil
-        void (*wino_weights)(const wino_t *f, ptrdiff_t oc, ptrdiff_t ic, const double *w, double *packed) noexcept nogil
+        void (*f2k3_rows)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const void *points, const ptrdiff_t *offsets,
+                          const void *w, void *y, ptrdiff_t ys_c, const epilogue_t *e) noexcept nogil
+        void (*wino_weights)(const wino_t *f, ptrdiff_t oc, ptrdiff_t ic, const void *w, void *packed) noexcept nogil
         void (*wino_input)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, ptrdiff_t rows, ptrdiff_t cols,
-                           const double *band, ptrdiff_t band_h, ptrdiff_t band_w, double *v, ptrdiff_t v_p,
+                           const void *band, ptrdiff_t band_h, ptrdiff_t band_w, void *v, ptrdiff_t v_p,
                            ptrdiff_t v_t) noexcept nogil
-        void (*wino_output)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const double *p, ptrdiff_t p_p, ptrdiff_t p_t,
-                            ptrdiff_t rows, ptrdiff_t cols, double *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c,
-                            const f64_epilogue *e) noexcept nogil
-        void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const double *band, const ptrdiff_t *offsets,
-                       const double *w, double *y, ptrdiff_t ys_c, const f64_epilogue *e) noexcept nogil
-        void (*f2k3_points)(ptrdiff_t rows, const double *band, ptrdiff_t band_pitch, double *points,
-                            ptrdiff_t pitch) noexcept nogil
-        void (*f2k3_rows)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const double *points, const ptrdiff_t *offsets,
-                          const double *w, double *y, ptrdiff_t ys_c, const f64_epilogue *e) noexcept nogil
-        void (*fft)(int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks, const double *re, const double *im,
-                    ptrdiff_t from_s, ptrdiff_t from_b, double *to_re, double *to_im, ptrdiff_t to_s, ptrdiff_t to_b,
-                    const double *w, const double *turns, double *scratch) noexcept nogil
-        void (*fft_multiply)(ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const double *h, const double *x,
-                             double *y) noexcept nogil
+        void (*wino_output)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const void *p, ptrdiff_t p_p, ptrdiff_t p_t,
+                            ptrdiff_t rows, ptrdiff_t cols, void *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c,
+                            const epilogue_t *e) noexcept nogil
+        void (*fft)(int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks, const void *re, const void *im,
+                    ptrdiff_t from_s, ptrdiff_t from_b, void *to_re, void *to_im, ptrdiff_t to_s, ptrdiff_t to_b,
+                    const void *w, const void *turns, void *scratch) noexcept nogil
+        void (*fft_multiply)(ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const void *h, const void *x,
+                             void *y) noexcept nogil
+        void (*epilogue_rows)(ptrdiff_t rows, ptrdiff_t cols, void *y, ptrdiff_t ldy, ptrdiff_t ldr,
+                              const epilogue_t *e) noexcept nogil
 
     ctypedef struct kernels_t "pyconv_kernels_t":
         const char *isa
         int level
-        f32_kernels f32
-        f64_kernels f64
+        ops_t f32
+        ops_t f64
 
     const kernels_t *select_kernels "pyconv_kernels_select"(int max_level)
-    const kernels_t *kernels "pyconv_kernels"
+    const kernels_t *kernels_in_use "pyconv_kernels_in_use"()
+    void use_kernels "pyconv_use_kernels"(const kernels_t *chosen)
 
 # Bytes of the first and second cache level of one core, as the operating system tells; cautious where it does not.
 cdef extern from *:

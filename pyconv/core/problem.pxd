@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
 from pyconv.core.rates cimport rates_in_use
-from pyconv.core.kernels cimport kernels
+from pyconv.core.kernels cimport kernels_in_use
 from pyconv.core.sizes cimport TOO_LARGE, times
 
 # Any one size, and with it every sum of two or three of them, stays far from the end of int64.
@@ -24,6 +24,13 @@ cdef inline bint _product_overflows(int64_t a, int64_t b, int64_t c, int64_t d) 
     the elements of one array by, bytes, lanes and the points of a tile. Products of two arrays need times() all the same.
     """
     return times(times(times(times(<size_t>a, <size_t>b), <size_t>c), <size_t>d), 1 << 14) >= TOO_LARGE
+
+
+cdef inline void set_dtype(problem_t *p, int dtype) noexcept nogil:
+    """The element type, its bytes, and its kernels: float16 is computed in float32."""
+    p.dtype = dtype
+    p.itemsize = 4 if dtype == PYCONV_F32 else 8 if dtype == PYCONV_F64 else 2
+    p.ops = &p.kernels.f64 if dtype == PYCONV_F64 else &p.kernels.f32
 
 
 cdef inline void set_strides(problem_t *p) noexcept nogil:
@@ -78,7 +85,9 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
             or times(<size_t>d.dh, <size_t>d.kh) >> LARGEST_BITS or times(<size_t>d.dw, <size_t>d.kw) >> LARGEST_BITS):
         return PYCONV_STATUS_OVERFLOW
 
-    p.dtype, p.layout, p.padding_mode = d.dtype, d.layout, d.padding_mode
+    p.kernels = kernels_in_use()
+    set_dtype(p, d.dtype)
+    p.layout, p.padding_mode = d.layout, d.padding_mode
     p.n, p.g, p.ic, p.ih, p.iw = d.n, d.g, d.ic, d.ih, d.iw
     p.oc, p.icg, p.kh, p.kw = d.oc, d.icg, d.kh, d.kw
     p.sh, p.sw, p.dh, p.dw = d.sh, d.sw, d.dh, d.dw
@@ -99,7 +108,6 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
     p.sh, p.dh = min(p.sh, p.ih + p.ph0 + p.ph1), min(p.dh, p.ih + p.ph0 + p.ph1)
     p.sw, p.dw = min(p.sw, p.iw + p.pw0 + p.pw1), min(p.dw, p.iw + p.pw0 + p.pw1)
     p.ocg = p.oc // p.g
-    p.itemsize = 4 if p.dtype == PYCONV_F32 else 8 if p.dtype == PYCONV_F64 else 2
     if (_product_overflows(max(p.n, 1), max(p.ic, 1), p.ih + p.ph0 + p.ph1, p.iw + p.pw0 + p.pw1)
             or _product_overflows(max(p.n, 1), max(p.oc, 1), p.oh, p.ow)
             or _product_overflows(max(p.oc, 1), max(p.icg, 1), p.kh, p.kw)):
@@ -107,7 +115,6 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
     p.k = p.icg * p.kh * p.kw
     if p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0:
         p.padding_mode = PYCONV_ZEROS
-    p.kernels = kernels
     p.rates = rates_in_use()[0]
     set_strides(p)
     return PYCONV_STATUS_OK

@@ -7,7 +7,6 @@ seconds = vector steps / (fma * clock) + cycles / clock + bytes / bandwidth + ca
 Measured by `python -m pyconv calibrate`; shipped_rates() otherwise.
 """
 
-from libc.stdint cimport int64_t
 
 from pyconv.core.kernels cimport cache_bytes
 

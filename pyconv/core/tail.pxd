@@ -5,7 +5,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 from cython.parallel cimport prange
 
-from pyconv.core.kernels cimport BIAS_COLUMN, BIAS_ROW, CLAMP, RESIDUAL, split_start
+from pyconv.core.kernels cimport BIAS_COLUMN, BIAS_ROW, CLAMP, RESIDUAL, epilogue_t, split_start
 from pyconv.core.threads cimport paying_threads
 from pyconv.core.types cimport *
 
@@ -34,13 +34,10 @@ cdef inline real finished(real v, real lo, real hi) noexcept nogil:
 cdef inline void finish_rows(const task_t *t, int64_t at, int64_t rows, int64_t count, const real *bias,
                              bint planes) noexcept nogil:
     """rows of `count` elements from offset `at`: bias[rows] where rows are channel planes, else bias[count]."""
-    cdef const problem_t *p = t.p
-    cdef real *y = <real *>t.y + at
-    cdef const real *residual = <const real *>t.residual + at if t.residual != NULL else NULL
-    if real is float:
-        p.kernels.f32.epilogue_rows(rows, count, y, count, bias, planes, residual, count, <float>p.lo, <float>p.hi)
-    else:
-        p.kernels.f64.epilogue_rows(rows, count, y, count, bias, planes, residual, count, p.lo, p.hi)
+    cdef epilogue_t e
+    e.flags, e.lo, e.hi, e.bias = tail_flags(t, planes), t.p.lo, t.p.hi, bias
+    e.residual = <const real *>t.residual + at if t.residual != NULL else NULL
+    t.p.ops.epilogue_rows(rows, count, <real *>t.y + at, count, count, &e)
 
 
 cdef inline void finish_image(const task_t *t, int64_t image, const real *bias) noexcept nogil:

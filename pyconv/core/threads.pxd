@@ -12,19 +12,13 @@ cdef extern from *:
     #else
     #define PYCONV_OPENMP 0
     #endif
-    #ifndef _WIN32
     #include <pthread.h>
-    #endif
 
     /* Whoever filled the pool that the child lacks: this extension, or another that shares the OpenMP library. */
     static int pyconv_serial;
     static void pyconv_fork_is_serial(void) { pyconv_serial = 1; }
     static int pyconv_watch_forks(void) {
-    #ifdef _WIN32
-        return 0;
-    #else
         return pthread_atfork(NULL, NULL, pyconv_fork_is_serial);
-    #endif
     }
 
     static int pyconv_openmp_threads(void) {
@@ -38,7 +32,7 @@ cdef extern from *:
     /* GCC's OpenMP ends the process if it can't start a thread. So before a team grows, as many as it lacks are started
        and joined here; returned is the size that is possible. OpenMP keeps a pool for each thread that calls it, of the
        size of its last team. */
-    #if defined(_OPENMP) && !defined(_WIN32)
+    #ifdef _OPENMP
     static void *pyconv_wait(void *gate) {
         pthread_mutex_lock(gate);
         pthread_mutex_unlock(gate);

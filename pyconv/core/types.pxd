@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 
 from pyconv._abi cimport *
 from pyconv.core.rates cimport rates_t
-from pyconv.core.kernels cimport kernels_t
+from pyconv.core.kernels cimport kernels_t, ops_t
 
 ctypedef fused real:
     float
@@ -27,6 +27,7 @@ ctypedef struct problem_t:
     int64_t xn, xc, xh, xw    # strides of x
     int64_t yn, yc, yh, yw    # strides of y
     const kernels_t *kernels  # of the instruction set in use when the problem was made
+    const ops_t *ops          # those of the element type that it is computed in
     rates_t rates             # and what it does in a second
 
 cdef enum:

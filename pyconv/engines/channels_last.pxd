@@ -14,10 +14,7 @@ from pyconv.core.rows cimport reach
 cdef inline void turn_rows(const problem_t *p, int64_t rows, int64_t cols, const real *src, int64_t from_s, real *to,
                            int64_t to_s) noexcept nogil:
     """to[cols][rows] = src[rows][cols]"""
-    if real is float:
-        p.kernels.f32.transpose_rows(rows, cols, src, from_s, to, to_s)
-    else:
-        p.kernels.f64.transpose_rows(rows, cols, src, from_s, to, to_s)
+    p.ops.transpose_rows(rows, cols, src, from_s, to, to_s)
 
 
 cdef inline void _copy(real *to, const real *src, int64_t count) noexcept nogil:

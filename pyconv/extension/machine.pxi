@@ -3,11 +3,11 @@
 
 import os
 
-from pyconv.core cimport cpus as core_cpus, crowd as core_crowd, kernels as core_kernels
+from pyconv.core cimport cpus as core_cpus, crowd as core_crowd
 from pyconv.core.blas cimport blas_entries as blas_entries_, blas_shared, blas_threaded
 from pyconv.core.crowd cimport crowd_step, crowd_t, involuntary_switches, nanoseconds
 from pyconv.core.rates cimport last_cache_bytes, rates_in_use, rates_t, shipped_rates, use_rates
-from pyconv.core.kernels cimport ISA_COUNT, cache_bytes, isa_level, isa_name, select_kernels
+from pyconv.core.kernels cimport ISA_COUNT, cache_bytes, isa_level, isa_name, kernels_in_use, select_kernels, use_kernels
 from pyconv.core.threads cimport OPENMP, available_threads, run_threads
 
 cdef extern from *:
@@ -56,9 +56,9 @@ def set_isa(str name=None):
         if level < 0:
             names = ", ".join(isa_name(i).decode() for i in range(ISA_COUNT))
             raise ValueError(f"the instruction set must be one of {names}, is {name!r}")
-    core_kernels.kernels = select_kernels(level)
+    use_kernels(select_kernels(level))
     set_rates()
-    return core_kernels.kernels.isa.decode()
+    return kernels_in_use().isa.decode()
 
 
 def rates():
@@ -70,7 +70,7 @@ def set_rates(dict given=None):
     """Use these rates, or those shipped for the instruction set in use, for the plans made from now on."""
     cdef rates_t wanted
     if given is None:
-        wanted = shipped_rates(core_kernels.kernels.level > 0, select_kernels(ISA_COUNT - 1).f32.lanes)
+        wanted = shipped_rates(kernels_in_use().level > 0, select_kernels(ISA_COUNT - 1).f32.lanes)
     else:
         wanted = given
     if not use_rates(&wanted):
@@ -79,7 +79,7 @@ def set_rates(dict given=None):
 
 def lanes():
     """float32 lanes of a vector of the instruction set in use."""
-    return core_kernels.kernels.f32.lanes
+    return kernels_in_use().f32.lanes
 
 
 def cache_sizes():
@@ -126,13 +126,12 @@ def crowd_answers(list moments):
 
 def build_info():
     """What this extension was built with, and what it would run on now."""
-    best = select_kernels(ISA_COUNT - 1)
+    best, used = select_kernels(ISA_COUNT - 1), kernels_in_use()
     return {
         "compiler": f"{PYCONV_COMPILER_NAME.decode()} {PYCONV_COMPILER.decode()}",
         "instruction sets": [isa_name(i).decode() for i in range(best.level + 1) if select_kernels(i).level == i],
-        "instruction set in use": core_kernels.kernels.isa.decode(),
-        "tile": "{}x{} float32, {}x{} float64".format(
-            core_kernels.kernels.f32.mr, core_kernels.kernels.f32.nr, core_kernels.kernels.f64.mr, core_kernels.kernels.f64.nr),
+        "instruction set in use": used.isa.decode(),
+        "tile": f"{used.f32.mr}x{used.f32.nr} float32, {used.f64.mr}x{used.f64.nr} float64",
         "openmp": OPENMP,
         "threads": available_threads(),
     }

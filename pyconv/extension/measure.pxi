@@ -39,7 +39,7 @@ def multiply_add(Py_ssize_t steps):
     cdef float sink[64]
     cdef double flops
     with nogil:
-        flops = core_kernels.kernels.f32.fma_peak(steps, sink)
+        flops = kernels_in_use().f32.fma_peak(steps, sink)
     return flops
 
 

@@ -8,7 +8,6 @@ takes the place: its band is [rows][columns][channels]; its outputs are read whe
 """
 
 from libc.stdint cimport int64_t
-from libc.string cimport memset
 
 from pyconv.core.types cimport *
 
@@ -36,7 +35,4 @@ cdef inline void add_rows(const problem_t *p, int64_t channels, int64_t images, 
         for row in range(rows):
             x = band + image * plane + row * p.sh * pitch
             scale = dy + image * dy_plane + row * dy_row
-            if real is float:
-                p.kernels.f32.depthwise_grad(channels, columns, taps, x, p.sw * pixel, offsets, scale, dy_pixel, sums)
-            else:
-                p.kernels.f64.depthwise_grad(channels, columns, taps, x, p.sw * pixel, offsets, scale, dy_pixel, sums)
+            p.ops.depthwise_grad(channels, columns, taps, x, p.sw * pixel, offsets, scale, dy_pixel, sums)

@@ -23,7 +23,6 @@ from pyconv.native.weight_gradient_cut cimport MOST_PIXELS, gradient_t, span
 from pyconv.core.plan cimport nothing
 from pyconv.core.tasks cimport poll, tasks_between_polls
 from pyconv.core.kernels cimport ACCUMULATE, ceil_div, split_start
-from pyconv.core.sizes cimport aligned
 from pyconv.core.threads cimport run_threads
 
 # One block: images, rows and columns of outputs.
@@ -109,10 +108,7 @@ cdef inline void _product(const gradient_t *s, int64_t pixels, const ptrdiff_t *
     outputs += first * pixels
     band += tap + start
     dw += first * p.k + run * s.run + start
-    if real is float:
-        p.kernels.f32.gemm_shifts(m, n, pixels, outputs, band, offsets, dw, p.k, flags)
-    else:
-        p.kernels.f64.gemm_shifts(m, n, pixels, outputs, band, offsets, dw, p.k, flags)
+    p.ops.gemm_shifts(m, n, pixels, outputs, band, offsets, dw, p.k, flags)
 
 
 cdef inline void turn_filters(const problem_t *p, int64_t first, int64_t last, const real *sums, real *dw) noexcept nogil:

@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t
 from pyconv.core.types cimport *
 from pyconv.native.depthwise_gradient cimport BUNDLE, bundles_serve
 from pyconv.core.plan cimport plan_threads
+from pyconv.core.problem cimport set_dtype
 from pyconv.core.kernels cimport ceil_div
 from pyconv.engines.gemm.panels_cut cimport tile_columns, tile_rows
 from pyconv.core.sizes cimport aligned, plus, times
@@ -51,7 +52,7 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     p[0] = problem[0]
     s.from_half = p.dtype == PYCONV_F16
     if s.from_half:
-        p.dtype, p.itemsize = PYCONV_F32, 4
+        set_dtype(p, PYCONV_F32)
     s.threads = plan_threads(p, threads)
     s.follow_openmp = threads == 0
     s.mr, s.nr = tile_rows(p), tile_columns(p)

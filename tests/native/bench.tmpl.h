@@ -324,7 +324,7 @@ static void BENCH_NAME(wino_input)(const KERNELS *kernels, bench_label label) {
 static void BENCH_NAME(wino_output)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t tiles = 14, channels = 64;
     real *p = ARRAY(64 * tiles * channels), *y = ARRAY(36 * tiles * channels);
-    const EPILOGUE e = {.lo = -INFINITY, .hi = INFINITY};
+    const EPILOGUE e = {0};
     for (int i = 0; i < BENCH_NAME(form_count); i++)
         for (int planes = 0; planes < 2; planes++) {
             const pyconv_wino *f = &BENCH_NAME(forms)[i];
@@ -366,10 +366,13 @@ static void BENCH_NAME(fft_multiply)(const KERNELS *kernels, bench_label label) 
 
 static void BENCH_NAME(epilogue_rows)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t rows = 8, cols = 196, count = rows * cols;
-    real *y = ARRAY(count), *bias = ARRAY(rows), *residual = ARRAY(count);
+    real *y = ARRAY(count);
+    const EPILOGUE e = {.flags = PYCONV_BIAS_ROW | PYCONV_RESIDUAL | PYCONV_CLAMP,
+                        .hi = 6,
+                        .bias = ARRAY(rows),
+                        .residual = ARRAY(count)};
     BENCH_BYTES(BYTES(count) * 3 / 2, /* the residual is read, too */
-                kernels->epilogue_rows(rows, cols, y, cols, bias, 1, residual, cols, 0, 6), "%tdx%td", rows,
-                cols);
+                kernels->epilogue_rows(rows, cols, y, cols, cols, &e), "%tdx%td", rows, cols);
 }
 
 #undef ARRAY

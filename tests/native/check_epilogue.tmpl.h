@@ -11,18 +11,26 @@ static void CHECK_NAME(epilogue_rows)(const KERNELS *kernels, const char *isa) {
                 guarded residual = CHECK_NAME(numbers)(rows * (cols + 1) - 1);
                 real *Y = (real *)y.data, *B = kind ? (real *)bias.data : NULL;
                 const real *R = with_residual ? (real *)residual.data : NULL;
-                const real lo = clamped ? -2 : -INFINITY, hi = clamped ? 3 : INFINITY;
+                const EPILOGUE e = {.flags = (kind == 1   ? PYCONV_BIAS_ROW
+                                              : kind == 2 ? PYCONV_BIAS_COLUMN
+                                                          : 0) |
+                                             (with_residual ? PYCONV_RESIDUAL : 0) |
+                                             (clamped ? PYCONV_CLAMP : 0),
+                                    .lo = -2,
+                                    .hi = 3,
+                                    .bias = bias.data,
+                                    .residual = residual.data};
                 Y[rows * (cols + gap) - gap - 1] = (real)NAN;
                 real *old = malloc(y.bytes);
                 memcpy(old, Y, y.bytes);
-                kernels->epilogue_rows(rows, cols, Y, cols + gap, B, kind == 1, R, cols + 1, lo, hi);
+                kernels->epilogue_rows(rows, cols, Y, cols + gap, cols + 1, &e);
                 long wrong = 0;
                 for (ptrdiff_t at = 0; at < rows * (cols + gap) - gap; at++) {
                     const ptrdiff_t i = at / (cols + gap), j = at % (cols + gap);
                     double want = (double)old[at];
                     if (j < cols) {
                         want += (B ? B[kind == 1 ? i : j] : 0) + (R ? R[i * (cols + 1) + j] : 0);
-                        want = want < lo ? lo : want > hi ? hi : want;
+                        want = !clamped ? want : want < e.lo ? e.lo : want > e.hi ? e.hi : want;
                     }
                     wrong += isnan(want) ? !isnan(Y[at]) : (double)Y[at] != want;
                 }

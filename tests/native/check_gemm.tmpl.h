@@ -11,11 +11,12 @@ static void CHECK_NAME(fma_peak)(const KERNELS *kernels, const char *isa) {
 /* product + what the flags add, at row i and column j; residual and old have C's strides. */
 static double CHECK_NAME(expected)(double product, const EPILOGUE *e, const real *old, ptrdiff_t i,
                                    ptrdiff_t j, ptrdiff_t at) {
+    const real *bias = e->bias, *residual = e->residual;
     double v = product;
     v += e->flags & PYCONV_ACCUMULATE ? old[at] : 0;
-    v += e->flags & PYCONV_BIAS_ROW ? e->bias[i] : 0;
-    v += e->flags & PYCONV_BIAS_COLUMN ? e->bias[j] : 0;
-    v += e->flags & PYCONV_RESIDUAL ? e->residual[at] : 0;
+    v += e->flags & PYCONV_BIAS_ROW ? bias[i] : 0;
+    v += e->flags & PYCONV_BIAS_COLUMN ? bias[j] : 0;
+    v += e->flags & PYCONV_RESIDUAL ? residual[at] : 0;
     return !(e->flags & PYCONV_CLAMP) ? v : v < e->lo ? e->lo : v > e->hi ? e->hi : v;
 }
 

@@ -172,10 +172,13 @@ static void CHECK_NAME(wino_output_case)(const KERNELS *kernels, const char *isa
     const ptrdiff_t count = (rows - 1) * ys_h + (cols - 1) * ys_w + (channels - 1) * ys_c + 1;
     guarded p = CHECK_NAME(numbers)(points * p_p), y = CHECK_NAME(numbers)(count);
     guarded bias = CHECK_NAME(numbers)(channels), residual = CHECK_NAME(numbers)(count);
-    const EPILOGUE e = {.lo = tail & 1 ? -20 : -INFINITY,
-                        .hi = tail & 1 ? 30 : INFINITY,
-                        .bias = tail & 2 ? (real *)bias.data : NULL,
-                        .residual = tail & 4 ? (real *)residual.data : NULL};
+    const int clamped = tail & 1, biased = tail & 2, added = tail & 4;
+    const EPILOGUE e = {.flags = (clamped ? PYCONV_CLAMP : 0) | (biased ? PYCONV_BIAS_COLUMN : 0) |
+                                 (added ? PYCONV_RESIDUAL : 0),
+                        .lo = -20,
+                        .hi = 30,
+                        .bias = bias.data,
+                        .residual = residual.data};
     double *want = malloc((size_t)count * sizeof *want);
     for (ptrdiff_t i = 0; i < count; i++)
         want[i] = (double)((real *)y.data)[i];
@@ -189,8 +192,9 @@ static void CHECK_NAME(wino_output_case)(const KERNELS *kernels, const char *isa
                 for (int j = 0; j < f->mw && t * f->mw + j < cols; j++) {
                     const ptrdiff_t at = i * ys_h + (t * f->mw + j) * ys_w + c * ys_c;
                     double v = out[i * f->mw + j] / (down.scale * across.scale) +
-                               (e.bias ? (double)e.bias[c] : 0) + (e.residual ? (double)e.residual[at] : 0);
-                    want[at] = v < e.lo ? e.lo : v > e.hi ? e.hi : v;
+                               (biased ? (double)((real *)bias.data)[c] : 0) +
+                               (added ? (double)((real *)residual.data)[at] : 0);
+                    want[at] = !clamped ? v : v < e.lo ? e.lo : v > e.hi ? e.hi : v;
                 }
         }
     kernels->wino_output(f, tiles, channels, (real *)p.data, p_p, padded, rows, cols, (real *)y.data, ys_h,

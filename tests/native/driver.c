@@ -15,8 +15,8 @@
 
 #define PASTE(a, b) PYCONV_PASTE(a, b)
 #define real PASTE(pyconv_, T)
-#define KERNELS PYCONV_PASTE3(pyconv_, T, _kernels)
-#define EPILOGUE PYCONV_PASTE3(pyconv_, T, _epilogue)
+#define KERNELS pyconv_ops
+#define EPILOGUE pyconv_epilogue
 #define CHECK_NAME(op) PASTE(PASTE(check_, T), PASTE(_, op))
 #define BENCH_NAME(op) PASTE(PASTE(bench_, T), PASTE(_, op))
 

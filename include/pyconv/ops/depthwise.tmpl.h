@@ -48,14 +48,14 @@ INLINE void NAME(depthwise_store)(const int R, const int C, vec sum[8][4], real 
         rest;                                                                                                \
     }
     if (residual)
-        EACH_DEPTHWISE_SUM(sum[t][c] += v_load(residual + t * y_step + c * V),
-                           sum[t][c] += v_load_n(residual + t * y_step + c * V, n))
+        EACH_DEPTHWISE_SUM(sum[t][c] += y_load(residual + t * y_step + c * V),
+                           sum[t][c] += y_load_n(residual + t * y_step + c * V, n))
     if (e->flags & PYCONV_CLAMP)
         EACH_DEPTHWISE_SUM(sum[t][c] = NAME(clamp)(sum[t][c], e), sum[t][c] = NAME(clamp)(sum[t][c], e))
     if (n == V)
-        EACH_DEPTHWISE_SUM(v_store(y + c * V, sum[t][c]), v_store(y + c * V, sum[t][c]); y += y_step)
+        EACH_DEPTHWISE_SUM(y_store(y + c * V, sum[t][c]), y_store(y + c * V, sum[t][c]); y += y_step)
     else
-        EACH_DEPTHWISE_SUM(v_store(y + c * V, sum[t][c]), v_store_n(y + c * V, sum[t][c], n); y += y_step)
+        EACH_DEPTHWISE_SUM(y_store(y + c * V, sum[t][c]), y_store_n(y + c * V, sum[t][c], n); y += y_step)
 #undef EACH_DEPTHWISE_SUM
 }
 
@@ -226,8 +226,11 @@ EACH_HEIGHT(DEPTHWISE_KNOWN, 7, 2)
 DEPTHWISE_ANY(1)
 DEPTHWISE_ANY(4)
 
-static void NAME(depthwise)(const pyconv_band *b, ptrdiff_t planes, const real *band, ptrdiff_t band_c,
-                            const real *w, real *y, ptrdiff_t ys_c, const EPILOGUE *e) {
+static void NAME(depthwise)(const pyconv_band *b, ptrdiff_t planes, const void *band_, ptrdiff_t band_c,
+                            const void *w_, void *y_, ptrdiff_t ys_c, const pyconv_epilogue *e_) {
+    const real *band = band_, *w = w_;
+    real *y = y_;
+    const EPILOGUE e = NAME(epilogue_of)(e_);
     typedef void instance(const NAME(depthwise_task) * task, const real *x, real *y, const real *residual);
 #define DEPTHWISE_ENTRY(KH, classes, R) NAME(depthwise_##KH##_##classes##_##R),
     static instance *const known[4][2][NAME(depthwise_height)] = {
@@ -239,7 +242,7 @@ static void NAME(depthwise)(const pyconv_band *b, ptrdiff_t planes, const real *
     const int is_known = (kh == 1 || kh == 3 || kh == 5 || kh == 7) && b->classes <= 2;
     NAME(depthwise_task)
     task = {.b = b,
-            .e = e,
+            .e = &e,
             .step = pyconv_tap_step_of(b),
             .class_step = b->dh * row,
             .band_step = b->sh * b->apart * row,
@@ -262,9 +265,9 @@ static void NAME(depthwise)(const pyconv_band *b, ptrdiff_t planes, const real *
             for (ptrdiff_t c = 0; c < planes; c++) {
                 const ptrdiff_t at = c * ys_c + r * b->ys_h;
                 task.w = w + c * kh * b->kw;
-                task.bias = e->flags & PYCONV_BIAS_ROW ? e->bias[c] : 0;
+                task.bias = e.flags & PYCONV_BIAS_ROW ? e.bias[c] : 0;
                 f(&task, band + c * band_c + r * b->sh * row, y + at,
-                  e->flags & PYCONV_RESIDUAL ? e->residual + at : NULL);
+                  e.flags & PYCONV_RESIDUAL ? e.residual + at : NULL);
             }
             left -= height;
             r += height * b->apart;

@@ -48,9 +48,10 @@ INLINE void NAME(grad_tile)(const int T, const int full, ptrdiff_t n, ptrdiff_t 
 #define EACH_TAPS(F) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10)
 EACH_TAPS(GRAD_INSTANCE)
 
-static void NAME(depthwise_grad)(ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t taps, const real *x,
-                                 ptrdiff_t x_s, const ptrdiff_t *offsets, const real *dy, ptrdiff_t dy_s,
-                                 real *sums) {
+static void NAME(depthwise_grad)(ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t taps, const void *x,
+                                 ptrdiff_t x_s, const ptrdiff_t *offsets, const void *dy, ptrdiff_t dy_s,
+                                 void *sums_) {
+    real *sums = sums_;
 #define GRAD_ENTRY(T) NAME(grad_##T),
     static void (*const instances[])(ptrdiff_t, ptrdiff_t, const real *, ptrdiff_t, const ptrdiff_t *,
                                      const real *, ptrdiff_t, real *) = {EACH_TAPS(GRAD_ENTRY)};

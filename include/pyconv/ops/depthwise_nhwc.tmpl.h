@@ -143,11 +143,14 @@ static void NAME(pixels_pieces)(NAME(pixels_task) * task, int grouped, ptrdiff_t
 }
 
 static void NAME(depthwise_nhwc)(const pyconv_patches *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels,
-                                 const real *x, const real *w, ptrdiff_t ws, real *y, ptrdiff_t ys_h,
-                                 ptrdiff_t ys_w, const EPILOGUE *e) {
+                                 const void *x_, const void *w_, ptrdiff_t ws, void *y_, ptrdiff_t ys_h,
+                                 ptrdiff_t ys_w, const pyconv_epilogue *e_) {
+    const real *x = x_, *w = w_;
+    real *y = y_;
     const ptrdiff_t whole = channels / V * V;
-    EPILOGUE rest = *e;
-    NAME(pixels_task) task = {.p = p, .e = e, .ws = ws, .channels = whole};
+    const EPILOGUE e = NAME(epilogue_of)(e_);
+    EPILOGUE rest = e;
+    NAME(pixels_task) task = {.p = p, .e = &e, .ws = ws, .channels = whole};
     if (whole)
         NAME(pixels_pieces)(&task, 0, first, rows, x, w, y, ys_h, ys_w);
     task.e = &rest, task.channels = channels - whole;
@@ -159,15 +162,16 @@ static void NAME(depthwise_nhwc)(const pyconv_patches *p, ptrdiff_t first, ptrdi
 
 /* channels <= V, ((skip + channels - 1) / ocg + 1) p->c <= V. */
 static void NAME(grouped_nhwc)(const pyconv_patches *p, ptrdiff_t ocg, ptrdiff_t skip, ptrdiff_t first,
-                               ptrdiff_t rows, ptrdiff_t channels, const real *x, const real *w, ptrdiff_t ws,
-                               real *y, ptrdiff_t ys_h, ptrdiff_t ys_w, const EPILOGUE *e) {
+                               ptrdiff_t rows, ptrdiff_t channels, const void *x, const void *w, ptrdiff_t ws,
+                               void *y, ptrdiff_t ys_h, ptrdiff_t ys_w, const pyconv_epilogue *e_) {
+    const EPILOGUE e = NAME(epilogue_of)(e_);
     NAME(indices) index[V];
     for (ptrdiff_t l = 0; l < p->c; l++)
         for (int c = 0; c < V; c++)
             index[l][c] = (int)(c < channels ? (skip + c) / ocg * p->c + l : 0);
     NAME(pixels_task)
     task = {.p = p,
-            .e = e,
+            .e = &e,
             .ws = ws,
             .channels = channels,
             .span = ((skip + channels - 1) / ocg + 1) * p->c,

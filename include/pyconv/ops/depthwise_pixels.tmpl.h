@@ -110,7 +110,7 @@ INLINE void NAME(pixels_store)(const int Q, const int full, const NAME(pixels_ta
     if (residual) {
         PYCONV_UNROLL
         for (int q = 0; q < Q; q++)
-            sum[q] += LOAD(residual + q * y_col);
+            sum[q] += full ? y_load(residual + q * y_col) : y_load_n(residual + q * y_col, n);
     }
     if (e->flags & PYCONV_CLAMP) {
         PYCONV_UNROLL
@@ -121,9 +121,9 @@ INLINE void NAME(pixels_store)(const int Q, const int full, const NAME(pixels_ta
     for (int q = 0; q < Q; q++, y += y_col) {
         PYCONV_KEEP(y);
         if (full)
-            v_store(y, sum[q]);
+            y_store(y, sum[q]);
         else
-            v_store_n(y, sum[q], n);
+            y_store_n(y, sum[q], n);
     }
 }
 

@@ -75,13 +75,13 @@ INLINE void NAME(direct_tile)(const int m, const int C, const NAME(direct_task) 
     if (e->flags & PYCONV_BIAS_ROW)
         EACH_DIRECT_SUM(sum[i][c] += v_set1(e->bias[i]))
     if (residual)
-        EACH_DIRECT_SUM(sum[i][c] += v_load_n(residual + at, valid))
+        EACH_DIRECT_SUM(sum[i][c] += y_load_n(residual + at, valid))
     if (e->flags & PYCONV_CLAMP)
         EACH_DIRECT_SUM(sum[i][c] = NAME(clamp)(sum[i][c], e))
     if (n == V && last == V)
-        EACH_DIRECT_SUM(v_store(y + at, sum[i][c]))
+        EACH_DIRECT_SUM(y_store(y + at, sum[i][c]))
     else
-        EACH_DIRECT_SUM(v_store_n(y + at, sum[i][c], valid))
+        EACH_DIRECT_SUM(y_store_n(y + at, sum[i][c], valid))
 #undef EACH_DIRECT_SUM
 }
 
@@ -104,23 +104,26 @@ enum { NAME(direct_few) = 2 };
 #define DIRECT_FEW(m, C) NAME(direct_##m##_##C),
 EACH_FEW(DIRECT_INSTANCE)
 
-static void NAME(direct)(const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const real *band,
-                         const ptrdiff_t *offsets, const real *w, real *y, ptrdiff_t ys_c,
-                         const EPILOGUE *e) {
+static void NAME(direct)(const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const void *band_,
+                         const ptrdiff_t *offsets, const void *w, void *y_, ptrdiff_t ys_c,
+                         const pyconv_epilogue *e_) {
+    const real *band = band_;
+    real *y = y_;
+    const EPILOGUE e = NAME(epilogue_of)(e_);
     typedef void instance(const NAME(direct_task) * task, const real *x, real *y, const real *residual,
                           ptrdiff_t n, ptrdiff_t last);
     static instance *const narrow[MR][2] = {EACH_M(DIRECT_ENTRIES)};
     static instance *const wide[NAME(direct_few)] = {EACH_FEW(DIRECT_FEW)};
     const ptrdiff_t row = b->sh * b->sw * b->pitch;
     const int by_rows = b->cols <= V;
-    const NAME(direct_task) task = {.e = e,
+    const NAME(direct_task) task = {.e = &e,
                                     .w = w,
                                     .offsets = offsets,
                                     .k = k,
                                     .ys_c = ys_c,
                                     .x_step = by_rows ? row : V,
                                     .y_step = by_rows ? b->ys_h : V};
-    const real *residual = e->flags & PYCONV_RESIDUAL ? e->residual : NULL;
+    const real *residual = e.flags & PYCONV_RESIDUAL ? e.residual : NULL;
     const ptrdiff_t vectors = by_rows ? b->rows : (b->cols - 1) / V + 1;
     for (ptrdiff_t r = 0; r < (by_rows ? 1 : b->rows); r++)
         for (ptrdiff_t c = 0, count; c < vectors; c += count) {

@@ -16,8 +16,10 @@
  *
  *   band    [rows][2][band_pitch], and a real behind it
  *   points  [rows][4][pitch] */
-static void NAME(f2k3_points)(ptrdiff_t rows, const real *band, ptrdiff_t band_pitch, real *points,
+static void NAME(f2k3_points)(ptrdiff_t rows, const void *band_, ptrdiff_t band_pitch, void *points_,
                               ptrdiff_t pitch) {
+    const real *band = band_;
+    real *points = points_;
     for (ptrdiff_t r = 0; r < rows; r++, band += 2 * band_pitch, points += 4 * pitch)
         for (ptrdiff_t q = 0; q < pitch && q < band_pitch; q += V) {
             const vec even = v_load(band + q), even_next = v_load(band + q + 1);
@@ -85,13 +87,13 @@ INLINE void NAME(f2k3_tile)(const int m, const NAME(f2k3_task) * task, const rea
     }
     const ptrdiff_t valid[2] = {left < V ? left : V, pyconv_clamp(left - V, 0, V)};
     if (residual)
-        EACH_F2K3_OUTPUT(sum[i][c] += v_load_n(residual + at, valid[c]))
+        EACH_F2K3_OUTPUT(sum[i][c] += y_load_n(residual + at, valid[c]))
     if (e->flags & PYCONV_CLAMP)
         EACH_F2K3_OUTPUT((void)at; sum[i][c] = NAME(clamp)(sum[i][c], e))
     if (left >= 2 * V)
-        EACH_F2K3_OUTPUT(v_store(y + at, sum[i][c]))
+        EACH_F2K3_OUTPUT(y_store(y + at, sum[i][c]))
     else
-        EACH_F2K3_OUTPUT(v_store_n(y + at, sum[i][c], valid[c]))
+        EACH_F2K3_OUTPUT(y_store_n(y + at, sum[i][c], valid[c]))
 #undef EACH_F2K3_OUTPUT
 }
 
@@ -104,13 +106,16 @@ INLINE void NAME(f2k3_tile)(const int m, const NAME(f2k3_task) * task, const rea
 EACH_HALF_M(F2K3_INSTANCE)
 
 /* m <= MR / 2 */
-static void NAME(f2k3_rows)(const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const real *points,
-                            const ptrdiff_t *offsets, const real *w, real *y, ptrdiff_t ys_c,
-                            const EPILOGUE *e) {
+static void NAME(f2k3_rows)(const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const void *points_,
+                            const ptrdiff_t *offsets, const void *w, void *y_, ptrdiff_t ys_c,
+                            const pyconv_epilogue *e_) {
+    const real *points = points_;
+    real *y = y_;
+    const EPILOGUE e = NAME(epilogue_of)(e_);
     static void (*const instances[MR / 2])(const NAME(f2k3_task) *, const real *, real *, const real *,
                                            ptrdiff_t) = {EACH_HALF_M(F2K3_ENTRY)};
-    const NAME(f2k3_task) task = {e, w, offsets, k, b->pitch, ys_c};
-    const real *residual = e->flags & PYCONV_RESIDUAL ? e->residual : NULL;
+    const NAME(f2k3_task) task = {&e, w, offsets, k, b->pitch, ys_c};
+    const real *residual = e.flags & PYCONV_RESIDUAL ? e.residual : NULL;
     for (ptrdiff_t r = 0; r < b->rows; r++)
         for (ptrdiff_t q = 0; q < b->cols; q += 2 * V) {
             const ptrdiff_t at = r * b->ys_h + q;

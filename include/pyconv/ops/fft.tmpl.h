@@ -195,9 +195,11 @@ static void NAME(fft_turn)(ptrdiff_t n, NAME(points) from, NAME(points) to, cons
  *                the first before or after the transform, with PYCONV_FFT_LANES_IN or _OUT by the others' product; not
  *                together with rows on the same side, nor both on one
  *   scratch      [3][n][2][V] */
-static void NAME(fft)(int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks, const real *re,
-                      const real *im, ptrdiff_t from_s, ptrdiff_t from_b, real *to_re, real *to_im,
-                      ptrdiff_t to_s, ptrdiff_t to_b, const real *w, const real *turns, real *scratch) {
+static void NAME(fft)(int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks, const void *re_,
+                      const void *im_, ptrdiff_t from_s, ptrdiff_t from_b, void *to_re_, void *to_im_,
+                      ptrdiff_t to_s, ptrdiff_t to_b, const void *w, const void *turns_, void *scratch_) {
+    const real *re = re_, *im = im_, *turns = turns_;
+    real *to_re = to_re_, *to_im = to_im_, *scratch = scratch_;
     const ptrdiff_t size = 2 * n * V;
     const int turns_in = flags & (PYCONV_FFT_POINTS_IN | PYCONV_FFT_LANES_IN),
               turns_out = flags & (PYCONV_FFT_POINTS_OUT | PYCONV_FFT_LANES_OUT),
@@ -275,8 +277,8 @@ INLINE void NAME(fft_products)(const int T, ptrdiff_t blocks, ptrdiff_t oc, ptrd
 
 /* y[b][o][t] = Σ h[b][o][c] x[b][c][t] over c, in each of the V frequencies of a block: h [blocks][oc][ic][2][V],
  * x [blocks][ic][tiles][2][V], y [blocks][oc][tiles][2][V], tiles 1 to 4, which share each load of h. */
-static void NAME(fft_multiply)(ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const real *h,
-                               const real *x, real *y) {
+static void NAME(fft_multiply)(ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const void *h,
+                               const void *x, void *y) {
     if (tiles == 1)
         NAME(fft_products)(1, blocks, oc, ic, h, x, y);
     else if (tiles == 2)

@@ -2,7 +2,7 @@
 /* x <- a x + b, `steps` times on 12 independent vectors: nothing but multiply-adds in registers, so the time
  * is that of the arithmetic units. 12 chains cover latency 4 times 2 units, and fit the 16 registers of SSE2.
  * Returns the floating-point operations done; sink[V] takes the sum, so that the work cannot be dropped. */
-static double NAME(fma_peak)(ptrdiff_t steps, real *sink) {
+static double NAME(fma_peak)(ptrdiff_t steps, void *sink) {
     enum { chains = 12 };
     const vec a = v_set1((real)0.5), b = v_set1((real)0.25);
     vec x[chains];

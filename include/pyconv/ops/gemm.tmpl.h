@@ -131,21 +131,23 @@ static void NAME(gemm_run)(ptrdiff_t m, int form, NAME(product) * p, pyconv_ahea
 /*   a  packed [k][m] (a_rs = 1, a_ks = m), or rows in place [m][a_rs] (a_ks = 1)
  *   b  panels [ceil(n / NR)][k][NR], b_ps apart, zero padded
  *   c  [m][ldc]; [n][ldc] with PYCONV_TRANSPOSED */
-static void NAME(gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a, ptrdiff_t a_rs,
-                             ptrdiff_t a_ks, const real *b, ptrdiff_t b_ps, real *c, ptrdiff_t ldc,
-                             pyconv_ahead ahead, const EPILOGUE *e) {
+static void NAME(gemm_panel)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, ptrdiff_t a_rs,
+                             ptrdiff_t a_ks, const void *b, ptrdiff_t b_ps, void *c, ptrdiff_t ldc,
+                             pyconv_ahead ahead, const pyconv_epilogue *e_) {
     static const ptrdiff_t here = 0;
-    NAME(product) p = {n, k, a, a_rs, 1, &here, b, b_ps, c, ldc, .e = e};
+    const EPILOGUE e = NAME(epilogue_of)(e_);
+    NAME(product) p = {n, k, a, a_rs, 1, &here, b, b_ps, c, ldc, .e = &e};
     NAME(gemm_run)(m, a_ks == 1 ? NAME(form_rows) : NAME(form_packed), &p, ahead);
 }
 
 /* A[i][t k + l] = a[i a_rs + offsets[t] + l]: m output pixels at equal distances in a channels-last image,
  * and `taps` runs of k reals each (the k channels of a tap, or the kw C reals of a kernel row). b is as
  * above, of depth taps k. */
-static void NAME(gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const real *a,
-                            ptrdiff_t a_rs, const ptrdiff_t *offsets, const real *b, ptrdiff_t b_ps, real *c,
-                            ptrdiff_t ldc, pyconv_ahead ahead, const EPILOGUE *e) {
-    NAME(product) p = {n, k, a, a_rs, taps, offsets, b, b_ps, c, ldc, .e = e};
+static void NAME(gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const void *a,
+                            ptrdiff_t a_rs, const ptrdiff_t *offsets, const void *b, ptrdiff_t b_ps, void *c,
+                            ptrdiff_t ldc, pyconv_ahead ahead, const pyconv_epilogue *e_) {
+    const EPILOGUE e = NAME(epilogue_of)(e_);
+    NAME(product) p = {n, k, a, a_rs, taps, offsets, b, b_ps, c, ldc, .e = &e};
     NAME(gemm_run)(m, NAME(form_rows), &p, ahead);
 }
 
@@ -155,12 +157,12 @@ static void NAME(gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t 
  * `ahead` are asked for, spread evenly over all steps of all panels: asked for in one go they hold up the
  * loads of the product, and left to the first panel they are waited for there, while the memory rests under
  * the others. On a Sapphire-Rapids-class core, 16 rows with weights from L3: 105, 147 and 167 GFLOP/s. */
-static void NAME(gemm_stream)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a, ptrdiff_t a_rs,
-                              const real *b, const real *ahead, real *c, ptrdiff_t ldc, int flags) {
+static void NAME(gemm_stream)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, ptrdiff_t a_rs,
+                              const void *b, const void *ahead, void *c, ptrdiff_t ldc, int flags) {
     static const ptrdiff_t here = 0;
     const ptrdiff_t panels = pyconv_ceil_div(m, MR);
     const EPILOGUE e = {.flags = flags};
-    NAME(product) p = {n, k, a, a_rs, 1, &here, b, 0, c, ldc, (const char *)ahead, 0, &e};
+    NAME(product) p = {n, k, a, a_rs, 1, &here, b, 0, c, ldc, ahead, 0, &e};
     p.pace = pyconv_ceil_div(NR * (ptrdiff_t)sizeof(real), panels);
     for (ptrdiff_t i = 0; i < panels; i++) {
         const ptrdiff_t rows = pyconv_split_start(m, panels, i + 1) - pyconv_split_start(m, panels, i);

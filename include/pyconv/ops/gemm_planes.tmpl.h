@@ -24,7 +24,7 @@ INLINE void NAME(planes_tile)(const int m, ptrdiff_t next, ptrdiff_t k, const re
             vec row[2];
             PYCONV_UNROLL
             for (int j = 0; j < vecs; j++) {
-                row[j] = v_load(b + j * V);
+                row[j] = fill_load(b + j * V);
                 v_store(to + j * V, row[j]);
             }
             NAME(ask)((const char *)(b + next));
@@ -45,21 +45,24 @@ INLINE void NAME(planes_tile)(const int m, ptrdiff_t next, ptrdiff_t k, const re
     }
 EACH_M(PLANES_INSTANCE)
 
-static void NAME(gemm_planes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a, const real *b,
-                              ptrdiff_t b_ks, real *to, real *c, ptrdiff_t ldc, const EPILOGUE *e) {
+static void NAME(gemm_planes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, const void *b_,
+                              ptrdiff_t b_ks, void *to_, void *c_, ptrdiff_t ldc, const pyconv_epilogue *e_) {
+    const real *b = b_;
+    real *to = to_, *c = c_;
+    const EPILOGUE e = NAME(epilogue_of)(e_);
 #define PLANES_ENTRY(m) NAME(planes_##m),
     static void (*const instances[MR])(ptrdiff_t, ptrdiff_t, ptrdiff_t, const real *, const real *, ptrdiff_t,
                                        real *, real *, ptrdiff_t, const EPILOGUE *) = {EACH_M(PLANES_ENTRY)};
 #undef PLANES_ENTRY
     const ptrdiff_t full = n / NR * NR, rest = n - full;
-    instances[m - 1](full, n, k, a, b, b_ks, to, c, ldc, e);
+    instances[m - 1](full, n, k, a, b, b_ks, to, c, ldc, &e);
     if (rest == 0)
         return;
-    EPILOGUE last = *e;
-    if (e->flags & PYCONV_BIAS_COLUMN)
-        last.bias += full;
-    if (e->flags & PYCONV_RESIDUAL)
-        last.residual += full;
+    pyconv_epilogue last = *e_;
+    if (e.flags & PYCONV_BIAS_COLUMN)
+        last.bias = e.bias + full;
+    if (e.flags & PYCONV_RESIDUAL)
+        last.residual = e.residual + full;
     to += full * k;
     NAME(copy_rows)(to, NR, b + full, b_ks, k, rest, 1);
     NAME(zero_rows)(to + rest, NR, k, NR - rest);

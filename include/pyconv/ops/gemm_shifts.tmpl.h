@@ -46,8 +46,8 @@ INLINE void NAME(shifts_tile)(const int m, const int vecs, ptrdiff_t n, ptrdiff_
     }
 EACH_M(SHIFTS_INSTANCE)
 
-static void NAME(gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a, const real *b,
-                              const ptrdiff_t *offsets, real *c, ptrdiff_t ldc, int flags) {
+static void NAME(gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, const void *b,
+                              const ptrdiff_t *offsets, void *c, ptrdiff_t ldc, int flags) {
 #define SHIFTS_ENTRY(m) NAME(shifts_##m),
     static void (*const instances[MR])(ptrdiff_t, ptrdiff_t, const real *, const real *, const ptrdiff_t *,
                                        real *, ptrdiff_t, const EPILOGUE *) = {EACH_M(SHIFTS_ENTRY)};

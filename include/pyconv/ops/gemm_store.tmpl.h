@@ -5,10 +5,6 @@
 #define NR (2 * V)
 enum { NAME(mr) = MR, NAME(nr) = NR };
 
-#define EPILOGUE PYCONV_PASTE3(pyconv_, PYCONV_T, _epilogue)
-
-INLINE vec NAME(clamp)(vec v, const EPILOGUE *e) { return v_min(v_set1(e->hi), v_max(v_set1(e->lo), v)); }
-
 /* tile onto c[m][ldc], columns col .. col + n. */
 static __attribute__((noinline)) void NAME(gemm_store_rows)(const real *tile, ptrdiff_t m, ptrdiff_t n,
                                                             real *c, ptrdiff_t ldc, ptrdiff_t col,
@@ -20,14 +16,14 @@ static __attribute__((noinline)) void NAME(gemm_store_rows)(const real *tile, pt
             const ptrdiff_t at = i * ldc + col + j;
             vec v = v_load(tile + i * NR + j) + column;
             if (e->flags & PYCONV_ACCUMULATE)
-                v += v_load_n(c + at, valid);
+                v += y_load_n(c + at, valid);
             if (e->flags & PYCONV_BIAS_ROW)
                 v += v_set1(e->bias[i]);
             if (e->flags & PYCONV_RESIDUAL)
-                v += v_load_n(e->residual + at, valid);
+                v += y_load_n(e->residual + at, valid);
             if (e->flags & PYCONV_CLAMP)
                 v = NAME(clamp)(v, e);
-            v_store_n(c + at, v, valid);
+            y_store_n(c + at, v, valid);
         }
     }
 }
@@ -49,14 +45,14 @@ static __attribute__((noinline)) void NAME(gemm_store_columns)(const real *tile,
                 const ptrdiff_t at = (col + j + r) * ldc + i;
                 vec v = block[r] + row;
                 if (e->flags & PYCONV_ACCUMULATE)
-                    v += v_load_n(c + at, valid);
+                    v += y_load_n(c + at, valid);
                 if (e->flags & PYCONV_BIAS_COLUMN)
                     v += v_set1(e->bias[col + j + r]);
                 if (e->flags & PYCONV_RESIDUAL)
-                    v += v_load_n(e->residual + at, valid);
+                    v += y_load_n(e->residual + at, valid);
                 if (e->flags & PYCONV_CLAMP)
                     v = NAME(clamp)(v, e);
-                v_store_n(c + at, v, valid);
+                y_store_n(c + at, v, valid);
             }
         }
     }
@@ -101,14 +97,14 @@ INLINE void NAME(gemm_store)(const int m, const int vecs, vec sum[MR][2], ptrdif
     }
     c += col;
     if (flags & PYCONV_ACCUMULATE)
-        EACH_SUM(sum[i][j] += v_load(c + i * ldc + j * V))
+        EACH_SUM(sum[i][j] += y_load(c + i * ldc + j * V))
     if (flags & PYCONV_BIAS_ROW)
         EACH_SUM(sum[i][j] += v_set1(e->bias[i]))
     if (flags & PYCONV_BIAS_COLUMN)
         EACH_SUM(sum[i][j] += v_load(e->bias + col + j * V))
     if (flags & PYCONV_RESIDUAL)
-        EACH_SUM(sum[i][j] += v_load(e->residual + col + i * ldc + j * V))
+        EACH_SUM(sum[i][j] += y_load(e->residual + col + i * ldc + j * V))
     if (flags & PYCONV_CLAMP)
         EACH_SUM(sum[i][j] = NAME(clamp)(sum[i][j], e))
-    EACH_SUM(v_store(c + i * ldc + j * V, sum[i][j]))
+    EACH_SUM(y_store(c + i * ldc + j * V, sum[i][j]))
 }

@@ -1,60 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Patches of an image, and weights, into the panels that gemm_panel reads. */
 
-/* p[0], p[2], p[4], ... and p[0], p[4], p[8], ...; only the first `readable` reals are read, the rest is
- * zero. */
-INLINE vec NAME(load_2)(const real *p, ptrdiff_t readable) {
-    const ptrdiff_t more = readable - V;
-    return v_even(v_load_n(p, more < 0 ? readable : V),
-                  more > 0 ? v_load_n(p + V, more < V ? more : V) : (vec){0});
-}
-INLINE vec NAME(load_4)(const real *p, ptrdiff_t readable) {
-    const ptrdiff_t more = readable - 2 * V;
-    return v_even(NAME(load_2)(p, readable), more > 0 ? NAME(load_2)(p + 2 * V, more) : (vec){0});
-}
-
-/* to[r][j] = from[r][j step]; rows are to_s and from_s apart. */
-static void NAME(copy_rows)(real *to, ptrdiff_t to_s, const real *from, ptrdiff_t from_s, ptrdiff_t rows,
-                            ptrdiff_t count, ptrdiff_t step) {
-    if (step != 1 && step != 2 && step != 4) {
-        for (ptrdiff_t r = 0; r < rows; r++)
-            for (ptrdiff_t j = 0; j < count; j++)
-                to[r * to_s + j] = from[r * from_s + j * step];
-        return;
-    }
-    for (ptrdiff_t j = 0; j < count; j += V) {
-        const ptrdiff_t valid = count - j < V ? count - j : V, readable = (valid - 1) * step + 1;
-        real *t = to + j;
-        const real *f = from + j * step;
-        if (step == 1 && valid == V)
-            for (ptrdiff_t r = 0; r < rows; r++, t += to_s, f += from_s)
-                v_store(t, v_load(f));
-        else if (step == 1)
-            for (ptrdiff_t r = 0; r < rows; r++, t += to_s, f += from_s)
-                v_store_n(t, v_load_n(f, valid), valid);
-        else if (step == 2)
-            for (ptrdiff_t r = 0; r < rows; r++, t += to_s, f += from_s)
-                v_store_n(t, NAME(load_2)(f, readable), valid);
-        else
-            for (ptrdiff_t r = 0; r < rows; r++, t += to_s, f += from_s)
-                v_store_n(t, NAME(load_4)(f, readable), valid);
-    }
-}
-
-static void NAME(zero_rows)(real *to, ptrdiff_t to_s, ptrdiff_t rows, ptrdiff_t count) {
-    for (ptrdiff_t j = 0; j < count; j += V) {
-        const ptrdiff_t valid = count - j < V ? count - j : V;
-        for (ptrdiff_t r = 0; r < rows; r++)
-            v_store_n(to + r * to_s + j, (vec){0}, valid);
-    }
-}
-
 /* panel[k - k0][w] = x[c][oy sh - ph + r dh][ox sw - pw + s dw], k = (c kh + r) kw + s, for `count` <= w
  * output pixels from number `pixel` of the oh x ow image; zero in the padding and in the columns from count
  * to w. A tap (r, s) and a piece of an output row have one source row per channel, so index arithmetic is
  * paid once for all channels. Made for xs_w = 1. */
-static void NAME(pack_chw)(const pyconv_patches *p, const real *x, ptrdiff_t pixel, ptrdiff_t count,
-                           ptrdiff_t w, ptrdiff_t k0, ptrdiff_t k1, real *panel) {
+static void NAME(pack_chw)(const pyconv_patches *p, const void *x_, ptrdiff_t pixel, ptrdiff_t count,
+                           ptrdiff_t w, ptrdiff_t k0, ptrdiff_t k1, void *panel_) {
+    const real *x = x_;
+    real *panel = panel_;
     const ptrdiff_t taps = p->kh * p->kw;
     /* Without a border, and with rows that follow each other, the image is one row. */
     const int one_row = taps == 1 && p->sh == 1 && p->sw == 1 && p->ph == 0 && p->pw == 0 && p->ow == p->iw &&
@@ -88,21 +42,13 @@ static void NAME(pack_chw)(const pyconv_patches *p, const real *x, ptrdiff_t pix
     }
 }
 
-/* Reals at..at+depth of a run of which first..last lies in the image; zero outside. */
-static vec NAME(load_cut)(const real *x, ptrdiff_t run, ptrdiff_t at, ptrdiff_t depth, ptrdiff_t first,
-                          ptrdiff_t last) {
-    real lanes[V] = {0};
-    for (ptrdiff_t i = 0; i < depth; i++)
-        if (at + i >= first && at + i < last)
-            lanes[i] = x[run + at + i];
-    return v_load(lanes);
-}
-
 /* The same with k = (r kw + s) C + c, for channels side by side (xs_c = 1): blocks of V pixels by V reals
  * are turned in registers. With fewer than V channels, and pixels that follow each other without a gap, the
  * kw C reals of a kernel row are taken as one run, which keeps the lanes busy. */
-static void NAME(pack_hwc)(const pyconv_patches *p, const real *x, ptrdiff_t pixel, ptrdiff_t count,
-                           ptrdiff_t w, ptrdiff_t k0, ptrdiff_t k1, real *panel) {
+static void NAME(pack_hwc)(const pyconv_patches *p, const void *x_, ptrdiff_t pixel, ptrdiff_t count,
+                           ptrdiff_t w, ptrdiff_t k0, ptrdiff_t k1, void *panel_) {
+    const real *x = x_;
+    real *panel = panel_;
     static const real zeros[V] = {0};
     const int whole_rows = p->c < V && p->xs_w == p->c && p->dw == 1;
     const ptrdiff_t run = whole_rows ? p->kw * p->c : p->c, runs_per_row = whole_rows ? 1 : p->kw;
@@ -148,11 +94,11 @@ static void NAME(pack_hwc)(const pyconv_patches *p, const real *x, ptrdiff_t pix
                 else if (depth == V) {
                     PYCONV_UNROLL
                     for (int i = 0; i < V; i++)
-                        turned[i] = v_load(from[i] + (at & moves[i]));
+                        turned[i] = fill_load(from[i] + (at & moves[i]));
                 } else {
                     PYCONV_UNROLL
                     for (int i = 0; i < V; i++)
-                        turned[i] = v_load_n(from[i] + (at & moves[i]), depth);
+                        turned[i] = fill_load_n(from[i] + (at & moves[i]), depth);
                 }
                 v_transpose(turned);
                 PYCONV_UNROLL
@@ -178,7 +124,7 @@ static void NAME(turn_weights)(ptrdiff_t rows, ptrdiff_t channels, ptrdiff_t tap
             vec block[V];
             PYCONV_UNROLL
             for (int r = 0; r < V; r++)
-                block[r] = r < high ? v_load_n(from + r * K, wide) : (vec){0};
+                block[r] = r < high ? fill_load_n(from + r * K, wide) : (vec){0};
             v_transpose(block);
             for (ptrdiff_t r = 0; r < wide; r++) {
                 v_store_n(to + (hwc ? t * channels + c : q + r) * to_s + i, block[r], high);
@@ -191,8 +137,10 @@ static void NAME(turn_weights)(ptrdiff_t rows, ptrdiff_t channels, ptrdiff_t tap
 
 /* The broadcast side: row panels [K][m] one after the other, each as wide as its rows, oc being cut by
  * pyconv_split_start; so panel i begins at element pyconv_split_start(oc, panels, i) K of `packed`. */
-static void NAME(pack_weights_rows)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const real *w, int hwc,
-                                    ptrdiff_t panels, real *packed) {
+static void NAME(pack_weights_rows)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const void *w_, int hwc,
+                                    ptrdiff_t panels, void *packed_) {
+    const real *w = w_;
+    real *packed = packed_;
     const ptrdiff_t K = channels * taps;
     for (ptrdiff_t i = 0; i < panels; i++) {
         const ptrdiff_t start = pyconv_split_start(oc, panels, i),
@@ -202,8 +150,10 @@ static void NAME(pack_weights_rows)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t 
 }
 
 /* The vector side: [ceil(oc / NR)][K][NR], zero beyond oc. */
-static void NAME(pack_weights_columns)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const real *w,
-                                       int hwc, real *packed) {
+static void NAME(pack_weights_columns)(ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const void *w_,
+                                       int hwc, void *packed_) {
+    const real *w = w_;
+    real *packed = packed_;
     const ptrdiff_t K = channels * taps;
     for (ptrdiff_t o = 0; o < oc; o += NR, packed += K * NR) {
         const ptrdiff_t count = oc - o < NR ? oc - o : NR;

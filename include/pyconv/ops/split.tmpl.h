@@ -36,7 +36,7 @@ INLINE void NAME(split_edge)(ptrdiff_t planes, const real *x, ptrdiff_t xs_c, pt
                 vec v[4];
                 PYCONV_UNROLL
                 for (int a = 0; a < sw; a++)
-                    v[a] = v_load_part(x + c * xs_c + r * xs_h + w + a * V, parts[a]);
+                    v[a] = fill_load_part(x + c * xs_c + r * xs_h + w + a * V, parts[a]);
                 NAME(split_phases)(sw, v, band + c * band_c + r * sw * pitch + q, pitch);
             }
     }
@@ -57,7 +57,7 @@ INLINE void NAME(split_rows)(ptrdiff_t planes, const real *x, ptrdiff_t xs_c, pt
                 vec v[4];
                 PYCONV_UNROLL
                 for (int a = 0; a < sw; a++)
-                    v[a] = v_load(from + a * V);
+                    v[a] = fill_load(from + a * V);
                 NAME(split_phases)(sw, v, to + q, pitch);
             }
         }
@@ -70,7 +70,7 @@ static void NAME(split_rows_any)(const real *x, ptrdiff_t xs_h, ptrdiff_t iw, pt
     for (ptrdiff_t r = 0; r < rows; r++, x += xs_h)
         for (ptrdiff_t a = 0; a < sw; a++, band += pitch)
             for (ptrdiff_t q = 0, w = w0 + a; q < pitch; q++, w += sw)
-                band[q] = w >= 0 && w < iw ? x[w] : 0;
+                band[q] = w >= 0 && w < iw ? fill_get(x + w) : 0;
 }
 
 INLINE void NAME(split_zeros)(ptrdiff_t count, real *band) {
@@ -78,9 +78,11 @@ INLINE void NAME(split_zeros)(ptrdiff_t count, real *band) {
         v_store(band + q, (vec){0});
 }
 
-static void NAME(split)(ptrdiff_t planes, const real *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih,
+static void NAME(split)(ptrdiff_t planes, const void *x_, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih,
                         ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw,
-                        ptrdiff_t pitch, real *band, ptrdiff_t band_c) {
+                        ptrdiff_t pitch, void *band_, ptrdiff_t band_c) {
+    const real *x = x_;
+    real *band = band_;
     const ptrdiff_t width = sw * pitch, first = pyconv_clamp(-h0, 0, rows),
                     last = pyconv_clamp(ih - h0, first, rows);
     for (ptrdiff_t c = 0; c < planes; c++) {

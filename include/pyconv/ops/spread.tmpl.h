@@ -13,13 +13,13 @@ enum { NAME(spread_inputs) = 16 }; /* of a group, that are spread together */
 INLINE void NAME(spread_row)(const int one, ptrdiff_t pixels, const real *x, ptrdiff_t xs_w, ptrdiff_t span,
                              ptrdiff_t n, const NAME(indices) * index, real *to, ptrdiff_t plane) {
     for (ptrdiff_t q = 0; q < pixels; q++, x += xs_w, to += V) {
-        const vec v = one ? v_load_n(x, span) : (vec){0};
+        const vec v = one ? fill_load_n(x, span) : (vec){0};
         for (ptrdiff_t l = 0; l < n; l++)
             if (one)
                 v_store(to + l * plane, v_permute(v, index[l]));
             else
                 for (int o = 0; o < V; o++)
-                    to[l * plane + o] = x[index[l][o]];
+                    to[l * plane + o] = fill_get(x + index[l][o]);
     }
 }
 
@@ -29,7 +29,9 @@ static void NAME(spread_zeros)(ptrdiff_t pixels, ptrdiff_t n, real *to, ptrdiff_
             v_store(to + l * plane + q * V, (vec){0});
 }
 
-static void NAME(spread)(const pyconv_spread *s, const real *x, real *to) {
+static void NAME(spread)(const pyconv_spread *s, const void *x_, void *to_) {
+    const real *x = x_;
+    real *to = to_;
     enum { most = NAME(spread_inputs) };
     const ptrdiff_t last = s->skip + s->count - 1, span = (last / s->ocg + 1) * s->icg;
     const ptrdiff_t q0 = pyconv_clamp(-s->w0, 0, s->cols), q1 = pyconv_clamp(s->iw - s->w0, q0, s->cols);

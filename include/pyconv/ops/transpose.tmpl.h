@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* to[j][i] = from[i][j]: rows x cols reals, rows of `from` and `to` being from_s and to_s apart; blocks of V x V are
  * turned in registers, the last of each row and column once more in part rather than with idle lanes. */
-static void NAME(transpose_rows)(ptrdiff_t rows, ptrdiff_t cols, const real *from, ptrdiff_t from_s, real *to,
-                                 ptrdiff_t to_s) {
+static void NAME(transpose_rows)(ptrdiff_t rows, ptrdiff_t cols, const void *from_, ptrdiff_t from_s,
+                                 void *to_, ptrdiff_t to_s) {
+    const real *from = from_;
+    real *to = to_;
     const ptrdiff_t high = rows < V ? rows : V, wide = cols < V ? cols : V;
     for (ptrdiff_t column = 0; column < cols; column += V)
         for (ptrdiff_t row = 0; row < rows; row += V) {

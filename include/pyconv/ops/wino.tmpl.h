@@ -90,7 +90,7 @@ INLINE void NAME(wino_input_tiles)(const int h, const int w, ptrdiff_t m, ptrdif
 /* y = epilogue(Aᵀ p A / s) for neighbouring tiles, clipped to `rows` <= mh and `cols` <= tiles mw.
  *
  *   p  the products: points p_p and tiles p_t apart, channels rounded up to whole vectors
- *   y  rows ys_h, columns ys_w and channels ys_c apart */
+ *   y  rows ys_h, columns ys_w and channels ys_c apart; the bias is BIAS_COLUMN, of each channel */
 INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, const int mw, ptrdiff_t tiles,
                                     ptrdiff_t channels, const real *p, ptrdiff_t p_p, ptrdiff_t p_t,
                                     ptrdiff_t rows, ptrdiff_t cols, real *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
@@ -154,7 +154,7 @@ WINO_INPUTS(INSTANCE)
 #undef INSTANCE
 
 static void NAME(wino_input)(const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, ptrdiff_t rows,
-                             ptrdiff_t cols, const real *band, ptrdiff_t band_h, ptrdiff_t band_w, real *v,
+                             ptrdiff_t cols, const void *band, ptrdiff_t band_h, ptrdiff_t band_w, void *v,
                              ptrdiff_t v_p, ptrdiff_t v_t) {
 #define CALL(h_, w_)                                                                                         \
     if (f->h == h_ && f->w == w_)                                                                            \
@@ -175,12 +175,13 @@ static void NAME(wino_input)(const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t ch
 WINO_OUTPUTS(INSTANCE)
 #undef INSTANCE
 
-static void NAME(wino_output)(const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, const real *p,
-                              ptrdiff_t p_p, ptrdiff_t p_t, ptrdiff_t rows, ptrdiff_t cols, real *y,
-                              ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c, const EPILOGUE *e) {
+static void NAME(wino_output)(const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, const void *p,
+                              ptrdiff_t p_p, ptrdiff_t p_t, ptrdiff_t rows, ptrdiff_t cols, void *y,
+                              ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c, const pyconv_epilogue *e_) {
+    const EPILOGUE e = NAME(all_of)(e_);
 #define CALL(h_, w_, mh_, mw_)                                                                               \
     if (f->h == h_ && f->w == w_ && f->mh == mh_ && f->mw == mw_)                                            \
-        WINO_OUTPUT(h_, w_, mh_, mw_)(tiles, channels, p, p_p, p_t, rows, cols, y, ys_h, ys_w, ys_c, e);
+        WINO_OUTPUT(h_, w_, mh_, mw_)(tiles, channels, p, p_p, p_t, rows, cols, y, ys_h, ys_w, ys_c, &e);
     WINO_OUTPUTS(CALL)
 #undef CALL
 }

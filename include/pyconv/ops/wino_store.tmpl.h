@@ -22,7 +22,7 @@ INLINE void NAME(wino_store_planes)(const vec *pixels, ptrdiff_t cols, ptrdiff_t
         for (int l = 0; l < V; l++)
             if (l < n) {
                 const ptrdiff_t at = q + l * ys_c;
-                v_store_n(y + at,
+                y_store_n(y + at,
                           NAME(finish)(block[l], (vec){0}, residual ? residual + at : NULL, wide, lo, hi),
                           wide);
             }
@@ -37,12 +37,12 @@ INLINE void NAME(wino_store_apart)(const vec *pixels, ptrdiff_t cols, ptrdiff_t 
     if (residual)
         for (ptrdiff_t l = 0; l < n; l++)
             for (ptrdiff_t q = 0; q < cols; q++)
-                lanes[q * V + l] = residual[q * ys_w + l * ys_c];
+                lanes[q * V + l] = y_get(residual + q * ys_w + l * ys_c);
     for (ptrdiff_t q = 0; q < cols; q++)
         v_store(lanes + q * V, NAME(finish)(pixels[q], bias, residual ? lanes + q * V : NULL, n, lo, hi));
     for (ptrdiff_t l = 0; l < n; l++)
         for (ptrdiff_t q = 0; q < cols; q++)
-            y[q * ys_w + l * ys_c] = lanes[q * V + l];
+            y_put(y + q * ys_w + l * ys_c, lanes[q * V + l]);
 }
 
 static void NAME(wino_store)(const vec *pixels, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t n, real *y,
@@ -53,7 +53,7 @@ static void NAME(wino_store)(const vec *pixels, ptrdiff_t rows, ptrdiff_t cols, 
         const real *residual = e->residual ? e->residual + r * ys_h : NULL;
         if (ys_c == 1)
             for (ptrdiff_t q = 0; q < cols; q++)
-                v_store_n(y + q * ys_w,
+                y_store_n(y + q * ys_w,
                           NAME(finish)(pixels[q], bias, residual ? residual + q * ys_w : NULL, n, lo, hi), n);
         else if (ys_w == 1)
             NAME(wino_store_planes)(pixels, cols, n, bias, y, ys_c, residual, lo, hi);

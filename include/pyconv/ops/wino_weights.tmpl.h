@@ -119,8 +119,10 @@ static void NAME(wino_weights_phase)(const pyconv_wino *f, int rh, int rw, int a
  *
  * So many channels at a time are turned, filters side by side, as L1 holds; of a larger kernel each tap is read where it
  * stands. */
-static void NAME(wino_weights)(const pyconv_wino *f, ptrdiff_t oc, ptrdiff_t ic, const real *w,
-                               real *packed) {
+static void NAME(wino_weights)(const pyconv_wino *f, ptrdiff_t oc, ptrdiff_t ic, const void *w_,
+                               void *packed_) {
+    const real *w = w_;
+    real *packed = packed_;
     enum { most = 192 };
     const int rh = f->h - f->mh + 1, rw = f->w - f->mw + 1;
     const ptrdiff_t taps = f->kh * f->kw, u_p = f->sh * f->sw * ic * NR,

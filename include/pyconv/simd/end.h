@@ -29,6 +29,16 @@
 #undef LANES_4
 #undef LANES_8
 #undef LANES_16
+#undef fill_load
+#undef fill_load_n
+#undef fill_load_part
+#undef fill_get
+#undef y_load
+#undef y_load_n
+#undef y_get
+#undef y_store
+#undef y_store_n
+#undef y_put
 #undef NR
 #undef EPILOGUE
 #undef EACH_SUM

@@ -14,7 +14,7 @@ from pyconv.engines.depthwise.planes cimport (
 from pyconv.core.forms cimport add_form
 from pyconv.core.sizes cimport times
 from pyconv.core.tasks cimport poll, tasks_between_polls
-from pyconv.core.kernels cimport band_t, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start
+from pyconv.core.kernels cimport band_t, cache_bytes, ceil_div, epilogue_t, split_start
 from pyconv.core.tail cimport tail_flags
 
 
@@ -44,7 +44,7 @@ cdef inline double planes_cycles(const problem_t *p) noexcept nogil:
     load serves a single sum, and a multiply-add takes four times as long. Measured on a Sapphire-Rapids-class core.
     """
     cdef pieces_t s = cut_planes(p)
-    cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    cdef int64_t lanes = p.ops.lanes
     cdef double fma = p.rates.fma
     cdef int64_t width = ceil_div(s.cols, lanes)
     cdef double rows = <double>s.down * s.across * s.rows
@@ -63,18 +63,11 @@ cdef inline void _filters(const task_t *t, const band_t *b, int64_t count, const
                           int64_t at) noexcept nogil:
     """Filters o .. o + count, each on a band; `at` is the first output in y."""
     cdef const problem_t *p = t.p
-    cdef f32_epilogue e32
-    cdef f64_epilogue e64
-    if real is float:
-        e32.flags, e32.lo, e32.hi = tail_flags(t, True), <float>p.lo, <float>p.hi
-        e32.bias = <const float *>t.bias + o if t.bias != NULL else NULL
-        e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
-        p.kernels.f32.depthwise(b, count, band, band_c, <const float *>t.weight + o * p.k, <float *>t.y + at, p.yc, &e32)
-    else:
-        e64.flags, e64.lo, e64.hi = tail_flags(t, True), p.lo, p.hi
-        e64.bias = <const double *>t.bias + o if t.bias != NULL else NULL
-        e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
-        p.kernels.f64.depthwise(b, count, band, band_c, <const double *>t.weight + o * p.k, <double *>t.y + at, p.yc, &e64)
+    cdef epilogue_t e
+    e.flags, e.lo, e.hi = tail_flags(t, True), p.lo, p.hi
+    e.bias = <const real *>t.bias + o if t.bias != NULL else NULL
+    e.residual = <const real *>t.residual + at if t.residual != NULL else NULL
+    p.ops.depthwise(b, count, band, band_c, <const real *>t.weight + o * p.k, <real *>t.y + at, p.yc, &e)
 
 
 cdef inline void _channels_piece(const task_t *t, const pieces_t *s, int64_t image, int64_t first, int64_t last,

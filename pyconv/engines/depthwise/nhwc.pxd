@@ -10,7 +10,7 @@ from cython.parallel cimport prange
 from pyconv.core.types cimport *
 from pyconv.core.forms cimport add_form, whole_weights
 from pyconv.core.tasks cimport poll, tasks_between_polls
-from pyconv.core.kernels cimport ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start
+from pyconv.core.kernels cimport ceil_div, epilogue_t, patches_t, split_start
 from pyconv.core.tail cimport tail_flags
 from pyconv.core.weights cimport pack_hwio
 from pyconv.engines.depthwise.planes cimport passing_seconds
@@ -44,7 +44,7 @@ cdef inline void pixels_pack(const problem_t *p, const cut_t *cut, const void *w
 
 cdef inline double pixels_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     """Multiply-adds, and 2 cycles for each vector of outputs. Measured on a Sapphire-Rapids-class core."""
-    cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    cdef int64_t lanes = p.ops.lanes
     cdef bint known = p.kw == 3 or p.kw == 5 or p.kw == 7
     return passing_seconds(p, <double>p.n * p.oh * p.ow * ceil_div(p.oc, lanes) * (p.k * (1 if known else 1.1) / p.rates.fma + 2),
                            threads)
@@ -66,20 +66,12 @@ cdef inline void pixel_rows(const task_t *t, const patches_t *s, int64_t image, 
     cdef int64_t at = image * p.yn + row * p.yh + c
     cdef int64_t from_ = image * p.xn + c
     cdef int flags = tail_flags(t, False)
-    cdef f32_epilogue e32
-    cdef f64_epilogue e64
-    if real is float:
-        e32.flags, e32.lo, e32.hi = flags, <float>p.lo, <float>p.hi
-        e32.bias = <const float *>t.bias + c if t.bias != NULL else NULL
-        e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
-        p.kernels.f32.depthwise_nhwc(s, row, rows, channels, <const float *>t.x + from_, <const float *>t.weight + c * p.k,
-                                     channels, y, p.yh, p.yw, &e32)
-    else:
-        e64.flags, e64.lo, e64.hi = flags, p.lo, p.hi
-        e64.bias = <const double *>t.bias + c if t.bias != NULL else NULL
-        e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
-        p.kernels.f64.depthwise_nhwc(s, row, rows, channels, <const double *>t.x + from_, <const double *>t.weight + c * p.k,
-                                     channels, y, p.yh, p.yw, &e64)
+    cdef epilogue_t e
+    e.flags, e.lo, e.hi = flags, p.lo, p.hi
+    e.bias = <const real *>t.bias + c if t.bias != NULL else NULL
+    e.residual = <const real *>t.residual + at if t.residual != NULL else NULL
+    p.ops.depthwise_nhwc(s, row, rows, channels, <const real *>t.x + from_, <const real *>t.weight + c * p.k,
+                         channels, y, p.yh, p.yw, &e)
 
 
 cdef inline int _pixels(task_t *t, const real *tag) noexcept nogil:

@@ -76,10 +76,7 @@ cdef inline void split_planes(const problem_t *p, const band_t *b, int64_t plane
     cdef int64_t h0 = row * p.sh - p.ph0
     cdef int64_t w0 = col * p.sw - p.pw0
     cdef int64_t rows = band_rows(b.rows, p.kh, p.sh, p.dh)
-    if real is float:
-        p.kernels.f32.split(planes, x, p.xc, p.xh, p.ih, p.iw, h0, rows, w0, p.sw, b.pitch, band, band_c)
-    else:
-        p.kernels.f64.split(planes, x, p.xc, p.xh, p.ih, p.iw, h0, rows, w0, p.sw, b.pitch, band, band_c)
+    p.ops.split(planes, x, p.xc, p.xh, p.ih, p.iw, h0, rows, w0, p.sw, b.pitch, band, band_c)
 
 
 cdef inline double passing_seconds(const problem_t *p, double cycles, int threads) noexcept nogil:

@@ -15,7 +15,7 @@ from cython.parallel cimport prange, threadid
 from pyconv.core.types cimport *
 from pyconv.core.tasks cimport poll, tasks_between_polls
 from pyconv.core.forms cimport add_form, whole_weights
-from pyconv.core.kernels cimport band_rows, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start, spread_t
+from pyconv.core.kernels cimport band_rows, ceil_div, epilogue_t, patches_t, split_start, spread_t
 from pyconv.core.sizes cimport times
 from pyconv.core.tail cimport tail_flags
 from pyconv.engines.depthwise.spread_cut cimport cut_rectangles, rectangles_t, spread_seconds
@@ -61,29 +61,18 @@ cdef inline void _fill(const task_t *t, const rectangles_t *s, const real *x, in
     a.h0, a.w0 = row * p.sh - p.ph0, col * p.sw - p.pw0
     a.ih, a.iw, a.xs_h, a.xs_w = p.ih, p.iw, p.xh, p.xw
     a.icg, a.ocg, a.skip, a.count = p.icg, p.ocg, skip, count
-    if real is float:
-        p.kernels.f32.spread(&a, x, to)
-    else:
-        p.kernels.f64.spread(&a, x, to)
+    p.ops.spread(&a, x, to)
 
 
 cdef inline void _products(const problem_t *p, const patches_t *s, bint in_place, int64_t skip, int64_t row, int64_t rows,
                            int64_t count, int flags, const real *x, const real *w, const real *bias, const real *residual,
                            real *y) noexcept nogil:
-    cdef f32_epilogue e32
-    cdef f64_epilogue e64
-    if real is float:
-        e32.flags, e32.lo, e32.hi, e32.bias, e32.residual = flags, <float>p.lo, <float>p.hi, bias, residual
-        if in_place:
-            p.kernels.f32.grouped_nhwc(s, p.ocg, skip, row, rows, count, x, w, count, y, p.yh, p.yw, &e32)
-        else:
-            p.kernels.f32.depthwise_nhwc(s, 0, rows, count, x, w, count, y, p.yh, p.yw, &e32)
+    cdef epilogue_t e
+    e.flags, e.lo, e.hi, e.bias, e.residual = flags, p.lo, p.hi, bias, residual
+    if in_place:
+        p.ops.grouped_nhwc(s, p.ocg, skip, row, rows, count, x, w, count, y, p.yh, p.yw, &e)
     else:
-        e64.flags, e64.lo, e64.hi, e64.bias, e64.residual = flags, p.lo, p.hi, bias, residual
-        if in_place:
-            p.kernels.f64.grouped_nhwc(s, p.ocg, skip, row, rows, count, x, w, count, y, p.yh, p.yw, &e64)
-        else:
-            p.kernels.f64.depthwise_nhwc(s, 0, rows, count, x, w, count, y, p.yh, p.yw, &e64)
+        p.ops.depthwise_nhwc(s, 0, rows, count, x, w, count, y, p.yh, p.yw, &e)
 
 
 cdef inline void _rectangle(const task_t *t, const rectangles_t *s, int64_t number, real *buffer) noexcept nogil:

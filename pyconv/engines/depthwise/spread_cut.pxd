@@ -44,7 +44,7 @@ cdef inline rectangles_t cut_rectangles(const problem_t *p) noexcept nogil:
     """Strips are of 256 pixels: enough that finding one's way costs nothing."""
     cdef rectangles_t s
     cdef int64_t groups
-    s.lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    s.lanes = p.ops.lanes
     s.width = s.lanes // p.ocg * p.ocg if p.ocg <= s.lanes else s.lanes
     s.blocks = ceil_div(p.oc, s.width)
     groups = s.width // p.ocg if p.ocg <= s.lanes else 1 if p.ocg % s.lanes == 0 else 2

@@ -14,7 +14,7 @@ from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport turn_rows
 from pyconv.core.forms cimport add_form, whole_weights
 from pyconv.core.tasks cimport poll, tasks_between_polls
-from pyconv.core.kernels cimport RESIDUAL, ceil_div, f32_epilogue, f64_epilogue, patches_t, split_start
+from pyconv.core.kernels cimport ceil_div, epilogue_t, patches_t, split_start
 from pyconv.core.sizes cimport plus, times
 from pyconv.core.tail cimport tail_flags
 from pyconv.engines.depthwise.nchw cimport planes_cycles
@@ -49,7 +49,7 @@ cdef inline double turned_cycles(const problem_t *p) noexcept nogil:
     inside the image. Measured on a Sapphire-Rapids-class core.
     """
     cdef strips_t s = cut_strips(p)
-    cdef int64_t lanes = p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    cdef int64_t lanes = p.ops.lanes
     cdef double turned = s.count * <double>min(p.ih, (s.rows - 1) * p.sh + (p.kh - 1) * p.dh + 1) * p.iw
     cdef double taps = p.k * min(1.0, <double>p.ih / (p.oh * p.sh + 0.5 * (p.kh - 1) * p.dh))
     cdef double vectors = ceil_div(p.ic, lanes) / <double>p.ic      # a channel's part of them: 1 where it is alone
@@ -84,18 +84,11 @@ cdef inline void _turned_rows(const task_t *t, const patches_t *s, int64_t rows,
     """Outputs [rows][ow][BLOCK] of turned inputs; y holds the residual, if there is one."""
     cdef const problem_t *p = t.p
     cdef int flags = tail_flags(t, False)
-    cdef f32_epilogue e32
-    cdef f64_epilogue e64
-    if real is float:
-        e32.flags, e32.lo, e32.hi, e32.residual = flags, <float>p.lo, <float>p.hi, y
-        e32.bias = <const float *>t.bias + c if t.bias != NULL else NULL
-        p.kernels.f32.depthwise_nhwc(s, 0, rows, channels, x, <const float *>t.weight + c * p.k, channels, y, p.ow * BLOCK,
-                                     BLOCK, &e32)
-    else:
-        e64.flags, e64.lo, e64.hi, e64.residual = flags, p.lo, p.hi, y
-        e64.bias = <const double *>t.bias + c if t.bias != NULL else NULL
-        p.kernels.f64.depthwise_nhwc(s, 0, rows, channels, x, <const double *>t.weight + c * p.k, channels, y, p.ow * BLOCK,
-                                     BLOCK, &e64)
+    cdef epilogue_t e
+    e.flags, e.lo, e.hi, e.residual = flags, p.lo, p.hi, y
+    e.bias = <const real *>t.bias + c if t.bias != NULL else NULL
+    p.ops.depthwise_nhwc(s, 0, rows, channels, x, <const real *>t.weight + c * p.k, channels, y, p.ow * BLOCK,
+                         BLOCK, &e)
 
 
 cdef inline void _strip(const task_t *t, const strips_t *s, int64_t image, int64_t number, int64_t c, char *buffer,

@@ -38,7 +38,7 @@ ctypedef struct tiles_t:
 
 
 cdef inline int64_t lanes(const problem_t *p) noexcept nogil:
-    return p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    return p.ops.lanes
 
 
 cdef inline int64_t kernel_reach(int64_t k, int64_t dilation) noexcept nogil:

@@ -22,10 +22,7 @@ from pyconv.core.kernels cimport FFT_FROM_ROWS, FFT_TO_ROWS, ceil_div
 
 cdef inline void multiply(const problem_t *p, int64_t blocks, int64_t filters, int64_t tiles, const real *w, const real *x,
                           real *y) noexcept nogil:
-    if real is float:
-        p.kernels.f32.fft_multiply(blocks, filters, p.icg, tiles, w, x, y)
-    else:
-        p.kernels.f64.fft_multiply(blocks, filters, p.icg, tiles, w, x, y)
+    p.ops.fft_multiply(blocks, filters, p.icg, tiles, w, x, y)
 
 
 # Of one tile and one block of filters; x and y point to the group's first channel and the block's first filter.

@@ -19,7 +19,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from pyconv.core.types cimport *
-from pyconv.engines.fft.cut cimport GAP, table_elements, tiles_t, lanes
+from pyconv.engines.fft.cut cimport GAP, tiles_t, lanes
 from pyconv.core.kernels cimport (
     FFT_FROM_ROWS, FFT_LANES_IN, FFT_LANES_OUT, FFT_POINTS_IN, FFT_POINTS_OUT, FFT_TO_ROWS, split_start)
 from pyconv.core.rows cimport reach
@@ -94,10 +94,7 @@ cdef inline void fill_tables(const problem_t *p, const tiles_t *s, real *to) noe
 cdef inline void transform(const problem_t *p, int flags, int64_t n, int64_t block, int64_t blocks, const real *re,
                            const real *im, int64_t from_s, int64_t from_b, real *to_re, real *to_im, int64_t to_s, int64_t to_b,
                            const real *w, const real *turns, real *scratch) noexcept nogil:
-    if real is float:
-        p.kernels.f32.fft(flags, n, block, blocks, re, im, from_s, from_b, to_re, to_im, to_s, to_b, w, turns, scratch)
-    else:
-        p.kernels.f64.fft(flags, n, block, blocks, re, im, from_s, from_b, to_re, to_im, to_s, to_b, w, turns, scratch)
+    p.ops.fft(flags, n, block, blocks, re, im, from_s, from_b, to_re, to_im, to_s, to_b, w, turns, scratch)
 
 
 cdef inline void transform_down(const problem_t *p, const tiles_t *s, const real *tables, bint back, int64_t block,

@@ -19,7 +19,7 @@ from pyconv.core.types cimport *
 from pyconv.core.tasks cimport poll, tasks_between_polls
 from pyconv.core.kernels cimport (
     ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, cache_bytes, ceil_div,
-    f32_epilogue, f64_epilogue, patches_t, split_start,
+    epilogue_t, patches_t, split_start,
 )
 from pyconv.engines.gemm.panels_cut cimport blocks_t, small_weights, tile_columns, tile_rows, weights_broadcast
 from pyconv.core.sizes cimport times
@@ -40,16 +40,10 @@ cdef inline void pack_weights(const problem_t *p, const real *weight, bint broad
     cdef int64_t g_step = p.k * (p.ocg if broadcast else ceil_div(p.ocg, nr) * nr)
     cdef int64_t _g
     for _g in range(p.g):
-        if real is float:
-            if broadcast:
-                p.kernels.f32.pack_weights_rows(p.ocg, p.icg, p.kh * p.kw, weight, hwc, panels, packed)
-            else:
-                p.kernels.f32.pack_weights_columns(p.ocg, p.icg, p.kh * p.kw, weight, hwc, packed)
+        if broadcast:
+            p.ops.pack_weights_rows(p.ocg, p.icg, p.kh * p.kw, weight, hwc, panels, packed)
         else:
-            if broadcast:
-                p.kernels.f64.pack_weights_rows(p.ocg, p.icg, p.kh * p.kw, weight, hwc, panels, packed)
-            else:
-                p.kernels.f64.pack_weights_columns(p.ocg, p.icg, p.kh * p.kw, weight, hwc, packed)
+            p.ops.pack_weights_columns(p.ocg, p.icg, p.kh * p.kw, weight, hwc, packed)
         weight += p.ocg * p.k
         packed += g_step
 
@@ -69,10 +63,7 @@ cdef inline void pack_columns(const problem_t *p, const cut_t *cut, const void *
 cdef inline void _pack_patches(const problem_t *p, const patches_t *shape, const real *x, int64_t pixel, int64_t count,
                                int64_t w, int64_t k0, int64_t k1, real *panel) noexcept nogil:
     cdef bint nchw = p.layout == PYCONV_NCHW
-    if real is float:
-        (p.kernels.f32.pack_chw if nchw else p.kernels.f32.pack_hwc)(shape, x, pixel, count, w, k0, k1, panel)
-    else:
-        (p.kernels.f64.pack_chw if nchw else p.kernels.f64.pack_hwc)(shape, x, pixel, count, w, k0, k1, panel)
+    (p.ops.pack_chw if nchw else p.ops.pack_hwc)(shape, x, pixel, count, w, k0, k1, panel)
 
 
 cdef inline void multiply(const problem_t *p, int64_t m, int64_t n, int64_t taps, int64_t k, const real *a, int64_t a_rs,
@@ -83,33 +74,20 @@ cdef inline void multiply(const problem_t *p, int64_t m, int64_t n, int64_t taps
 
     a is read in place, a run of k at each of the offsets of a row; or it is packed [k][m], and offsets is NULL.
     """
-    cdef f32_epilogue e32
-    cdef f64_epilogue e64
-    if real is float:
-        e32.flags, e32.lo, e32.hi, e32.bias, e32.residual = flags, <float>p.lo, <float>p.hi, bias, residual
-        if offsets == NULL:
-            p.kernels.f32.gemm_panel(m, n, k, a, 1, m, b, b_ps, c, ldc, ahead, &e32)
-        else:
-            p.kernels.f32.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, c, ldc, ahead, &e32)
+    cdef epilogue_t e
+    e.flags, e.lo, e.hi, e.bias, e.residual = flags, p.lo, p.hi, bias, residual
+    if offsets == NULL:
+        p.ops.gemm_panel(m, n, k, a, 1, m, b, b_ps, c, ldc, ahead, &e)
     else:
-        e64.flags, e64.lo, e64.hi, e64.bias, e64.residual = flags, p.lo, p.hi, bias, residual
-        if offsets == NULL:
-            p.kernels.f64.gemm_panel(m, n, k, a, 1, m, b, b_ps, c, ldc, ahead, &e64)
-        else:
-            p.kernels.f64.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, c, ldc, ahead, &e64)
+        p.ops.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, c, ldc, ahead, &e)
 
 
 cdef inline void _multiply_planes(const problem_t *p, int64_t m, int64_t n, int64_t k, const real *a, const real *b, real *to,
                                   real *c, int flags, const real *bias, const real *residual) noexcept nogil:
     """The same for planes of image and result, which `to` then holds packed; see gemm_planes.tmpl.h."""
-    cdef f32_epilogue e32
-    cdef f64_epilogue e64
-    if real is float:
-        e32.flags, e32.lo, e32.hi, e32.bias, e32.residual = flags, <float>p.lo, <float>p.hi, bias, residual
-        p.kernels.f32.gemm_planes(m, n, k, a, b, p.xc, to, c, p.yc, &e32)
-    else:
-        e64.flags, e64.lo, e64.hi, e64.bias, e64.residual = flags, p.lo, p.hi, bias, residual
-        p.kernels.f64.gemm_planes(m, n, k, a, b, p.xc, to, c, p.yc, &e64)
+    cdef epilogue_t e
+    e.flags, e.lo, e.hi, e.bias, e.residual = flags, p.lo, p.hi, bias, residual
+    p.ops.gemm_planes(m, n, k, a, b, p.xc, to, c, p.yc, &e)
 
 
 cdef inline ahead_t _beyond(const problem_t *p, const blocks_t *b, const real *x, int64_t pixel, const real *weight,

@@ -29,11 +29,11 @@ ctypedef struct blocks_t:
 
 
 cdef inline int64_t tile_rows(const problem_t *p) noexcept nogil:
-    return p.kernels.f32.mr if p.itemsize == 4 else p.kernels.f64.mr
+    return p.ops.mr
 
 
 cdef inline int64_t tile_columns(const problem_t *p) noexcept nogil:
-    return p.kernels.f32.nr if p.itemsize == 4 else p.kernels.f64.nr
+    return p.ops.nr
 
 
 cdef inline double tile_cost(int64_t rows, int64_t columns, int64_t mr, int64_t nr) noexcept nogil:

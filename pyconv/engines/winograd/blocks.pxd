@@ -20,9 +20,10 @@ from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport copy_lattice
 from pyconv.core.tasks cimport poll, tasks_between_polls
 from pyconv.core.rates cimport stream_seconds
-from pyconv.core.kernels cimport ACCUMULATE, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start, wino_t
+from pyconv.core.kernels cimport ACCUMULATE, ceil_div, epilogue_t, split_start, wino_t
 from pyconv.engines.gemm.panels_cut cimport tile_columns
 from pyconv.core.sizes cimport round_up, times
+from pyconv.core.tail cimport tail_flags
 from pyconv.engines.winograd.blocks_cut cimport DEEPEST, cut_winograd, winograd_t
 from pyconv.engines.winograd.view cimport total_depth, view_t
 
@@ -49,12 +50,8 @@ cdef inline void winograd_pack(const problem_t *p, const cut_t *cut, const void 
     cdef const view_t *f = &(<const winograd_t *>cut).view
     cdef int64_t group = round_up(p.ocg, tile_columns(p)) * f.depth * f.points
     for g in range(p.g):
-        if p.dtype == PYCONV_F32:
-            p.kernels.f32.wino_weights(&f.tile, p.ocg, p.icg, <const float *>weight + g * p.ocg * p.k,
-                                       <float *>packed + g * group)
-        else:
-            p.kernels.f64.wino_weights(&f.tile, p.ocg, p.icg, <const double *>weight + g * p.ocg * p.k,
-                                       <double *>packed + g * group)
+        p.ops.wino_weights(&f.tile, p.ocg, p.icg, <const char *>weight + g * p.ocg * p.k * p.itemsize,
+                           <char *>packed + g * group * p.itemsize)
 
 
 cdef inline double winograd_multiplications(const problem_t *p, const cut_t *cut) noexcept nogil:
@@ -125,12 +122,8 @@ cdef inline void _transform_phases(const problem_t *p, const winograd_t *w, cons
             for row in range(part.rows):
                 at = src + (row * w.view.tile.mh * sh + i) * src_h + j * src_w
                 to = V + (i * sw + j) * p.icg + row * b.cols * w.v_t
-                if real is float:
-                    p.kernels.f32.wino_input(&w.view.tile, part.cols, channels, rows, cols, at, sh * src_h, sw * src_w, to,
-                                             w.v_p, w.v_t)
-                else:
-                    p.kernels.f64.wino_input(&w.view.tile, part.cols, channels, rows, cols, at, sh * src_h, sw * src_w, to,
-                                             w.v_p, w.v_t)
+                p.ops.wino_input(&w.view.tile, part.cols, channels, rows, cols, at, sh * src_h, sw * src_w, to,
+                                 w.v_p, w.v_t)
 
 
 cdef inline int64_t _first_row(const problem_t *p, const view_t *f, int64_t row, const image_t *image) noexcept nogil:
@@ -243,12 +236,8 @@ cdef inline void _multiply(const problem_t *p, const winograd_t *w, int64_t tile
     for block in range(blocks):
         depth = split_start(channels, blocks, block + 1) - c
         ahead = weight + (c + depth) * w.nr if block + 1 < blocks else following
-        if real is float:
-            p.kernels.f32.gemm_stream(tiles, n, depth, V + c, w.v_t, weight + c * w.nr, ahead, P, w.nr,
-                                      ACCUMULATE if accumulate or block > 0 else 0)
-        else:
-            p.kernels.f64.gemm_stream(tiles, n, depth, V + c, w.v_t, weight + c * w.nr, ahead, P, w.nr,
-                                      ACCUMULATE if accumulate or block > 0 else 0)
+        p.ops.gemm_stream(tiles, n, depth, V + c, w.v_t, weight + c * w.nr, ahead, P, w.nr,
+                          ACCUMULATE if accumulate or block > 0 else 0)
         c += depth
 
 
@@ -271,8 +260,7 @@ cdef inline void _transform_back(const task_t *t, const winograd_t *w, const til
                                  const real *P) noexcept nogil:
     """y = A^T P A for one unit, `filter` counting from the first group's."""
     cdef const problem_t *p = t.p
-    cdef f32_epilogue e32
-    cdef f64_epilogue e64
+    cdef epilogue_t e
     cdef const real *bias = <const real *>t.bias + filter if t.bias != NULL else NULL
     cdef const real *residual = NULL
     cdef const wino_t *f = &w.view.tile
@@ -290,14 +278,10 @@ cdef inline void _transform_back(const task_t *t, const winograd_t *w, const til
                 residual = <const real *>t.residual + at
             if rows <= 0 or cols <= 0:
                 pass
-            elif real is float:
-                e32.flags, e32.lo, e32.hi, e32.bias, e32.residual = 0, <float>p.lo, <float>p.hi, bias, residual
-                p.kernels.f32.wino_output(f, b.cols, filters, P, w.p_p, w.nr, rows, cols, <float *>t.y + at, dh * p.yh,
-                                          dw * p.yw, p.yc, &e32)
             else:
-                e64.flags, e64.lo, e64.hi, e64.bias, e64.residual = 0, p.lo, p.hi, bias, residual
-                p.kernels.f64.wino_output(f, b.cols, filters, P, w.p_p, w.nr, rows, cols, <double *>t.y + at, dh * p.yh,
-                                          dw * p.yw, p.yc, &e64)
+                e.flags, e.lo, e.hi, e.bias, e.residual = tail_flags(t, False), p.lo, p.hi, bias, residual
+                p.ops.wino_output(f, b.cols, filters, P, w.p_p, w.nr, rows, cols, <real *>t.y + at, dh * p.yh,
+                                  dw * p.yw, p.yc, &e)
             P += b.cols * w.nr
 
 

@@ -14,7 +14,7 @@ from cython.parallel cimport prange, threadid
 from pyconv.core.types cimport *
 from pyconv.engines.depthwise.planes cimport WIDEST, passing_seconds, piece, pieces_t
 from pyconv.core.tasks cimport poll, tasks_between_polls
-from pyconv.core.kernels cimport BAND_SLACK, band_pitch, band_t, cache_bytes, ceil_div, f32_epilogue, f64_epilogue, split_start
+from pyconv.core.kernels cimport BAND_SLACK, band_pitch, band_t, cache_bytes, ceil_div, epilogue_t, split_start
 from pyconv.engines.gemm.panels_cut cimport tile_rows
 from pyconv.core.sizes cimport aligned, times
 from pyconv.core.tail cimport tail_flags
@@ -25,7 +25,7 @@ cdef enum:
 
 
 cdef inline int64_t _lanes(const problem_t *p) noexcept nogil:
-    return p.kernels.f32.lanes if p.itemsize == 4 else p.kernels.f64.lanes
+    return p.ops.lanes
 
 
 cdef inline int64_t _panels(const problem_t *p) noexcept nogil:
@@ -137,30 +137,19 @@ cdef inline void _fill_points(const problem_t *p, const pieces_t *s, const real 
     cdef int64_t c
     memset(halves + rows * 2 * pitch, 0, BAND_SLACK * sizeof(real))
     for c in range(p.icg):
-        if real is float:
-            p.kernels.f32.split(1, x + c * p.xc, p.xc, p.xh, p.ih, p.iw, h0, rows, w0, 2, pitch, halves, 0)
-            p.kernels.f32.f2k3_points(rows, halves, pitch, points + c * s.plane, s.pitch)
-        else:
-            p.kernels.f64.split(1, x + c * p.xc, p.xc, p.xh, p.ih, p.iw, h0, rows, w0, 2, pitch, halves, 0)
-            p.kernels.f64.f2k3_points(rows, halves, pitch, points + c * s.plane, s.pitch)
+        p.ops.split(1, x + c * p.xc, p.xc, p.xh, p.ih, p.iw, h0, rows, w0, 2, pitch, halves, 0)
+        p.ops.f2k3_points(rows, halves, pitch, points + c * s.plane, s.pitch)
 
 
 cdef inline void _panel(const task_t *t, const band_t *b, int64_t m, const real *points, const ptrdiff_t *offsets,
                         const real *weight, int64_t o, int64_t at) noexcept nogil:
     """m filters from number o on a band; `at` is the first output in y."""
     cdef const problem_t *p = t.p
-    cdef f32_epilogue e32
-    cdef f64_epilogue e64
-    if real is float:
-        e32.flags, e32.lo, e32.hi = tail_flags(t, True), <float>p.lo, <float>p.hi
-        e32.bias = <const float *>t.bias + o if t.bias != NULL else NULL
-        e32.residual = <const float *>t.residual + at if t.residual != NULL else NULL
-        p.kernels.f32.f2k3_rows(b, m, 3 * p.icg, points, offsets, weight, <float *>t.y + at, p.yc, &e32)
-    else:
-        e64.flags, e64.lo, e64.hi = tail_flags(t, True), p.lo, p.hi
-        e64.bias = <const double *>t.bias + o if t.bias != NULL else NULL
-        e64.residual = <const double *>t.residual + at if t.residual != NULL else NULL
-        p.kernels.f64.f2k3_rows(b, m, 3 * p.icg, points, offsets, weight, <double *>t.y + at, p.yc, &e64)
+    cdef epilogue_t e
+    e.flags, e.lo, e.hi = tail_flags(t, True), p.lo, p.hi
+    e.bias = <const real *>t.bias + o if t.bias != NULL else NULL
+    e.residual = <const real *>t.residual + at if t.residual != NULL else NULL
+    p.ops.f2k3_rows(b, m, 3 * p.icg, points, offsets, weight, <real *>t.y + at, p.yc, &e)
 
 
 cdef inline void _rows_task(const task_t *t, const pieces_t *s, int64_t parts, int64_t number, real *points) noexcept nogil:
