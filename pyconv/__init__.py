@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Fast 2-D convolution on the CPU for NumPy arrays. Start with `conv2d` and `plan`."""
 
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
 
 try:
@@ -33,6 +34,14 @@ c_functions = _kernels.c_functions
 WeightGradientPlan = _kernels.WeightGradientPlan
 UnsupportedError = _kernels.UnsupportedError
 UnsupportedError.__module__ = "pyconv"
+
+
+def __getattr__(name):
+    """`pyconv.ndimage` and `pyconv.signal` import SciPy's modules, so they wait until they are used."""
+    if name in ("ndimage", "signal"):
+        return _import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __version__ = _version("pyconv")
 __all__ = [

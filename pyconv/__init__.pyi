@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from . import cost as cost
+from . import ndimage as ndimage
+from . import signal as signal
 
 __version__: str
 
