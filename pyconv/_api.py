@@ -1,65 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""conv2d and plan: arrays and arguments into plans."""
+"""conv2d and plan: arrays and words into plans."""
 
-from ._arguments import INF, checked_shape, clip_bounds, integer, pair, parse_word, sides
-from ._config import accuracy_code, thread_count, workspace_bound
-from ._kernels import ALGORITHM_NAMES, LAYOUTS, PADDING_MODES, Plan, as_array
-
-ALGORITHM_CODES = {"auto": -1} | {name: code for code, name in enumerate(ALGORITHM_NAMES)}
-
-
-def integers(
-    shape,
-    wshape,
-    stride,
-    padding,
-    dilation,
-    groups,
-    layout,
-    padding_mode,
-    activation,
-    algorithm,
-    max_workspace,
-    accuracy,
-    threads,
-):
-    """What callers say in words and pairs, as `Plan` takes it: from the layout to the threads."""
-    if len(shape) < 3:
-        raise ValueError(f"x must have at least 3 dimensions (channels, rows, columns), has shape {shape}")
-    if len(wshape) != 4:
-        raise ValueError(
-            f"weight must have 4 dimensions (filters, channels / groups, rows, columns), has shape {wshape}"
-        )
-    layout = parse_word(layout, LAYOUTS, "layout")
-    stride = pair(stride, "stride")
-    dilation = pair(dilation, "dilation")
-    if type(padding) is int:
-        padding = (padding, padding, padding, padding)
-    else:
-        image = shape[-2:] if layout == LAYOUTS["NCHW"] else shape[-3:-1]
-        padding = sides(padding, image, wshape[2:], stride, dilation)
-    if type(groups) is not int:
-        groups = integer(groups, "groups")
-    lo, hi = (-INF, INF) if activation is None else clip_bounds(activation)
-    return (
-        layout,
-        stride,
-        padding,
-        dilation,
-        groups,
-        parse_word(padding_mode, PADDING_MODES, "padding_mode"),
-        lo,
-        hi,
-        parse_word(algorithm, ALGORITHM_CODES, "algorithm"),
-        accuracy_code(accuracy),
-        workspace_bound(max_workspace),
-        thread_count(threads),
-    )
-
-
-def _make_plan(shape, dtype, weight, bias, single, borrow, *arguments):
-    weight = as_array(weight, "weight")
-    return Plan(shape, dtype, weight, bias, *integers(shape, weight.shape, *arguments), single, borrow)
+from ._arguments import checked_shape
+from ._kernels import ALGORITHM_NAMES, Plan, as_array
+from ._problem import problem
 
 
 def conv2d(
@@ -185,27 +129,25 @@ def conv2d(
              [6., 9., 6.],
              [4., 6., 4.]]]], dtype=float32)
     """
-    x = as_array(x, "x")
-    single = _make_plan(
+    x, weight = as_array(x, "x"), as_array(weight, "weight")
+    described = problem(
         x.shape,
         x.dtype,
-        weight,
-        bias,
-        True,
-        workspace is None,  # else the choice of `plan`, which says how much workspace it takes
-        stride,
-        padding,
-        dilation,
-        groups,
-        layout,
-        padding_mode,
-        activation,
-        algorithm,
-        max_workspace,
-        accuracy,
-        threads,
+        weight.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        padding_mode=padding_mode,
+        activation=activation,
+        algorithm=algorithm,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
     )
-    return single(x, out, workspace, residual)
+    # With a workspace the choice is that of `plan`, which says how much it takes.
+    return Plan(described, weight, bias, True, workspace is None)(x, out, workspace, residual)
 
 
 def plan(
@@ -256,25 +198,24 @@ def plan(
     (1, 8, 8)
     """
     weight = as_array(weight, "weight")
-    return _make_plan(
+    described = problem(
         checked_shape(x_shape, "x_shape"),
         weight.dtype,
-        weight,
-        bias,
-        False,
-        False,
-        stride,
-        padding,
-        dilation,
-        groups,
-        layout,
-        padding_mode,
-        activation,
-        algorithm,
-        max_workspace,
-        accuracy,
-        threads,
+        weight.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        padding_mode=padding_mode,
+        activation=activation,
+        algorithm=algorithm,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+        dtype_of="weight",
     )
+    return Plan(described, weight, bias)
 
 
 def algorithms():

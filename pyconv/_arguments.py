@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What callers say in words, numbers, pairs and arrays, checked, as what it stands for."""
+"""What callers say in words, numbers and pairs, as the integers they stand for."""
 
 import math
 import operator
 import re
 
 import numpy as np
-
-from ._kernels import as_array
 
 UNITS = {
     "": 1,
@@ -21,7 +19,7 @@ UNITS = {
     "ti": 2**40,
 }
 INF = math.inf
-IMAGE_AXES = {"NCHW": 2, "NHWC": 0}  # behind the channels
+CHANNEL_AXES = {"NCHW": -3, "NHWC": -1}
 ACTIVATIONS = {None: (-INF, INF), "relu": (0.0, INF), "relu6": (0.0, 6.0)}
 
 
@@ -158,12 +156,3 @@ def checked_shape(value, name):
     if min(shape, default=0) < 0:
         raise ValueError(f"{name} must not be negative, is {shape}")
     return shape
-
-
-def array_of(value, name, least, most, words):
-    """An array of `least` to `most` dimensions, which `words` name."""
-    a = as_array(value, name)
-    if not least <= a.ndim <= most:
-        count = least if least == most else f"at least {least}" if a.ndim < least else f"at most {most}"
-        raise ValueError(f"{name} must have {count} dimensions ({words}), has shape {a.shape}")
-    return a

@@ -7,9 +7,9 @@ import time
 
 import numpy as np
 
-from ._api import integers, plan
 from ._arguments import checked_shape
-from ._kernels import explain_rows
+from ._kernels import Plan, explain_rows
+from ._problem import ALGORITHM_CODES, problem
 
 COLUMNS = (
     "algorithm",
@@ -187,40 +187,44 @@ def explain(
     >>> {row["algorithm"]: row["multiplications"] for row in report.rows}["direct"]
     225792
     """
-    shape = checked_shape(x_shape, "x_shape")
-    wshape = checked_shape(weight_shape, "weight_shape")
-    dtype = np.dtype(dtype)
-    geometry = {
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "groups": groups,
-        "layout": layout,
-        "padding_mode": padding_mode,
-    }
-    bounds = {"max_workspace": max_workspace, "accuracy": accuracy, "threads": threads}
-    arguments = integers(shape, wshape, **geometry, **bounds, activation=None, algorithm="auto")
-    rows, chosen, facts = explain_rows(shape, dtype, wshape, *arguments)
+    described = problem(
+        checked_shape(x_shape, "x_shape"),
+        np.dtype(dtype),
+        checked_shape(weight_shape, "weight_shape"),
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        padding_mode=padding_mode,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+        dtype_of="dtype",
+    )
+    rows, chosen, threads = explain_rows(described)
     for row in rows:
         row["chosen"] = row["algorithm"] == chosen
         row["measured_seconds"] = None
     if measure:
-        _measure(rows, shape, wshape, dtype, geometry, bounds)
+        _measure(rows, described)
     rows.sort(key=lambda row: row["predicted_seconds"] if row["eligible"] else math.inf)
-    (ph0, ph1), (pw0, pw1) = facts["padding"]
+    top, bottom, left, right = described.padding
     title = (
-        f"x {shape}, weight {wshape} -> {facts['output_shape']}, {dtype}, {layout}\n"
-        f"stride {arguments[1]}, padding (({ph0}, {ph1}), ({pw0}, {pw1})) {padding_mode}, "
-        f"dilation {arguments[3]}, groups {groups}, threads {facts['threads']}"
+        f"x {described.x_shape}, weight {described.weight_shape} -> {described.y_shape}, {described.dtype}, "
+        f"{layout}\n"
+        f"stride {described.stride}, padding (({top}, {bottom}), ({left}, {right})) {padding_mode}, "
+        f"dilation {described.dilation}, groups {groups}, threads {threads}"
     )
     return Report(title, rows)
 
 
-def _measure(rows, shape, wshape, dtype, geometry, bounds):
+def _measure(rows, described):
     rng = np.random.default_rng(0)
-    x, weight = (rng.standard_normal(size, np.float32).astype(dtype) for size in (shape, wshape))
+    shapes = described.x_shape, described.weight_shape
+    x, weight = (rng.standard_normal(shape, np.float32).astype(described.dtype) for shape in shapes)
     for row in rows:
         if row["eligible"]:
-            ready = plan(shape, weight, algorithm=row["algorithm"], **geometry, **bounds)
-            out, workspace = np.empty(ready.output_shape, dtype), ready.new_workspace()
+            ready = Plan(described.derive(algorithm=ALGORITHM_CODES[row["algorithm"]]), weight)
+            out, workspace = np.empty(ready.output_shape, ready.dtype), ready.new_workspace()
             row["measured_seconds"] = _fastest(lambda run=ready, y=out, w=workspace: run(x, y, w), 0.1)

@@ -120,34 +120,27 @@ cdef class Plan:
     cdef int ndim
     cdef cnp.npy_intp dims[32]  # of the output
 
-    def __cinit__(self, tuple shape not None, cnp.dtype dtype not None, object weight, object bias, int layout, tuple stride,
-                  tuple padding, tuple dilation, object groups, int padding_mode, double lo, double hi, int algorithm,
-                  int accuracy, object max_workspace, object threads, bint single, bint borrow, int axes=2):
-        cdef pyconv_conv2d_t d
+    def __cinit__(self, Problem problem not None, object weight, object bias=None, bint single=False, bint borrow=False):
+        """For one call only if `single`; it may read the weights in place then, to `borrow` them."""
         cdef cnp.ndarray w = as_array(weight, "weight")
-        cdef cnp.ndarray b = None if bias is None else as_array(bias, "bias")
+        cdef cnp.ndarray b = as_optional(bias, "bias")
         cdef const void *bias_data = NULL
         cdef int status
         cdef int i
-        cdef tuple wshape = shape_of(w)
-        if not 1 <= axes <= 2:
-            raise ValueError(f"images have 1 or 2 axes, not {axes}")
-        self.typenum = type_numbers[_dtype_code(dtype)]
-        self.dtype = dtype if dtype.isnative else dtype.newbyteorder("=")
-        describe(&d, shape, _dtype_code(dtype), wshape, layout, stride, padding, dilation, groups, padding_mode, lo, hi,
-                 algorithm, accuracy, max_workspace, threads, axes)
-        check_operand(w, "weight", self.typenum, wshape, "x")
-        status = plan_create(&self.plan, &d, table, borrow)
-        self.ndim = len(shape)
-        self.input_shape = shape
+        self.typenum, self.dtype = problem.typenum, problem.dtype
+        self.input_shape, self.output_shape = problem.x_shape, problem.y_shape
+        self.ndim = len(self.output_shape)
+        check_operand(w, "weight", self.typenum, problem.weight_shape, problem.dtype_of)
+        status = plan_create(&self.plan, &problem.d, table, borrow)
         if status != PYCONV_STATUS_OK:
-            self._refuse(status, &d, wshape)
-        self.output_shape = output_shape(&self.plan.problem, shape, axes)
+            raise UnsupportedError(
+                f"{self.algorithm} can't serve {problem.x} {problem.x_shape}, weight {problem.weight_shape}: "
+                f"{reason_against(self.plan.algorithm, &self.plan.need, &problem.d)}")
         for i in range(self.ndim):
             self.dims[i] = self.output_shape[i]
         given_weight, given_bias = w, b
         if b is not None:
-            check_operand(b, "bias", self.typenum, (self.plan.problem.oc,), "x")
+            check_operand(b, "bias", self.typenum, (self.plan.problem.oc,), problem.dtype_of)
             b = as_operand(b, "bias")
             bias_data = cnp.PyArray_DATA(b)
         w = as_operand(w, "weight")
@@ -156,7 +149,8 @@ cdef class Plan:
         if status == PYCONV_STATUS_OVER_BUDGET:
             raise UnsupportedError(
                 f"{self.algorithm} can't serve weights that are NaN or infinite: it needs {self.plan.need.workspace} bytes of "
-                f"workspace and {plan_packed_bytes(&self.plan)} bytes of packed weights, max_workspace allows {d.max_workspace}")
+                f"workspace and {plan_packed_bytes(&self.plan)} bytes of packed weights, max_workspace allows "
+                f"{problem.d.max_workspace}")
         if status != PYCONV_STATUS_OK:
             raise MemoryError(f"cannot allocate {plan_owned_bytes(&self.plan, b is not None)} bytes for packed weights")
         if self.plan.need.borrows:
@@ -179,13 +173,6 @@ cdef class Plan:
 
     def __reduce__(self):
         raise TypeError("a plan holds weights packed for this machine and can't be pickled: make it anew from the weights")
-
-    cdef _refuse(self, int status, pyconv_conv2d_t *d, tuple wshape):
-        """Raises what status means, with the numbers."""
-        refuse_invalid(status, d, len(wshape) - 2)
-        problem = f"x {self.input_shape}, weight {wshape}"
-        raise UnsupportedError(f"{self.plan.algorithm.name.decode()} can't serve {problem}: "
-                               f"{reason_against(self.plan.algorithm, &self.plan.need, d)}")
 
     def __call__(self, x, out=None, workspace=None, residual=None):
         """
@@ -219,7 +206,7 @@ cdef class Plan:
             With the bytes asked for.
         """
         cdef cnp.ndarray given = as_array(x, "x")
-        cdef cnp.ndarray given_residual = None if residual is None else as_array(residual, "residual")
+        cdef cnp.ndarray given_residual = as_optional(residual, "residual")
         cdef cnp.ndarray block = None if workspace is None else workspace_array(workspace)
         cdef cnp.ndarray a, y, target
         cdef cnp.ndarray r = None

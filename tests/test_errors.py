@@ -586,7 +586,7 @@ SIGNALS = {
         {"padding": (9, 0), "padding_mode": "circular"},
     ),
     "overflow": (
-        r"^the sizes overflow: x .*stride 1, dilation 1, padding \(1099511627776, 0\)$",
+        r"^the sizes overflow: x .*stride \(1,\), dilation \(1,\), padding \(1099511627776, 0\), groups 1$",
         {"padding": (2**40, 0)},
     ),
     "overflow of int64": (

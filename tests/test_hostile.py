@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Objects that lie about themselves, or change arrays while they are asked: an error, or the right result."""
 
+import contextlib
 import copy
 import pickle
 import sys
@@ -140,6 +141,17 @@ RESIZING = {
             x, np.ones((1024, 1, 3, 3), "f4"), m, Resizes(np.ones(2048, "f4"), m)
         )
     )(np.ones((2048, 1024), "f4")),
+    "bias shrinks weight of pointwise_conv2d": lambda x, w: (
+        lambda m: pyconv.pointwise_conv2d(x, m, Resizes(np.ones(2048, "f4"), m))
+    )(np.ones((2048, 1024), "f4")),
+    "stride shrinks weight of pointwise_conv2d": lambda x, w: (
+        lambda m: pyconv.pointwise_conv2d(x, m, stride=(Resizes(None, m), 1))
+    )(np.ones((2048, 1024), "f4")),
+    "padding shrinks pointwise_weight": lambda x, w: (
+        lambda m: pyconv.separable_conv2d(
+            x, np.ones((1024, 1, 3, 3), "f4"), m, padding=(Resizes(None, m), 1)
+        )
+    )(np.ones((2048, 1024), "f4")),
     "residual shrinks depthwise_weight": lambda x, w: (
         lambda k: pyconv.separable_conv2d(
             x, k, np.ones((4, 1024), "f4"), residual=Resizes(np.ones((4, 6, 6), "f4"), k),
@@ -230,9 +242,10 @@ def test_a_plan_forced_open_corrupts_nothing(name, value, dtype):
         assert y.shape == expected.shape and (name == "_inner" or (y == expected).all())
 
 
-PLAN = (X.shape, np.dtype("f4"), W, None, 0, (1, 1), (0, 0, 0, 0), (1, 1), 1, 0, -np.inf, np.inf, -1, 1, None,
-        None, False, False)  # fmt: skip
-GRADIENT = (X.shape, W.shape, np.dtype("f4"), 0, (1, 1), (0, 0, 0, 0), (1, 1), 1, None, None)
+PROBLEM = (X.shape, np.dtype("f4"), W.shape, 0, (1, 1), (0, 0, 0, 0), (1, 1), 1, 0, (-np.inf, np.inf), -1, 1,
+           None, None, 2, "x", "x")  # fmt: skip
+PLAN = (_kernels.Problem(*PROBLEM), W, None, False, False)
+GRADIENT = PLAN[:1]
 
 
 class Evil:
@@ -249,13 +262,29 @@ GARBAGE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("make, good", [(_kernels.Plan, PLAN), (_kernels.WeightGradientPlan, GRADIENT)])
+def described(*words):
+    """What plans say that are made of a problem."""
+    problem = _kernels.Problem(*words)
+    said = [str(problem.derive(groups=problem.groups).stride), str(_kernels.explain_rows(problem))]
+    for make in (
+        lambda: _kernels.Plan(problem, np.zeros(problem.weight_shape, problem.dtype)),
+        lambda: _kernels.WeightGradientPlan(problem),
+    ):
+        with contextlib.suppress(MemoryError, ValueError):
+            said.append(str(make()))
+    return said
+
+
+@pytest.mark.parametrize(
+    "make, good", [(described, PROBLEM), (_kernels.Plan, PLAN), (_kernels.WeightGradientPlan, GRADIENT)]
+)
 def test_plans_made_of_garbage_are_exceptions(make, good):
     make(*good)
-    with pytest.raises(TypeError):
-        make()
-    with pytest.raises(TypeError):
-        make.__new__(make)
+    for cls in {_kernels.Problem, _kernels.Plan, _kernels.WeightGradientPlan}:
+        with pytest.raises(TypeError):
+            cls()
+        with pytest.raises(TypeError):
+            cls.__new__(cls)
     made = 0
     for i in range(len(good)):
         for value in GARBAGE:
@@ -264,20 +293,35 @@ def test_plans_made_of_garbage_are_exceptions(make, good):
             except (TypeError, ValueError, OverflowError, RuntimeError):
                 continue
             made += 1
-            assert plan.workspace_bytes >= 0 and str(plan)
-    assert made
+            assert plan if make is described else plan.workspace_bytes >= 0 and str(plan)
+    assert made or make is _kernels.WeightGradientPlan
 
 
-def test_plan_of_no_shape():
+def test_a_problem_is_immutable():
+    problem = _kernels.Problem(*PROBLEM)
+    for name in ("x_shape", "stride", "max_workspace", "axes", "anything"):
+        with pytest.raises(AttributeError):
+            setattr(problem, name, (1, 1))
+    with pytest.raises(TypeError):
+        problem.derive(strides=(1, 1))
+    wide = problem.derive(padding=(1, 1, 2, 2), max_workspace=7)
+    assert (wide.padding, wide.max_workspace, wide.stride) == ((1, 1, 2, 2), 7, (1, 1))
+    assert problem.padding == (0, 0, 0, 0) and problem.max_workspace is None
+    assert wide.y_shape == (1, 4, problem.y_shape[-2] + 2, problem.y_shape[-1] + 4)
+
+
+def test_problem_of_no_shape():
     for shape in ((), (4,), (4, 8)):
         with pytest.raises(ValueError, match="x must have at least 3 dimensions"):
-            _kernels.Plan(shape, *PLAN[1:])
+            _kernels.Problem(shape, *PROBLEM[1:])
     for weight in (W[0], W[0, 0], W[None]):
         with pytest.raises(ValueError, match="weight must have 4 dimensions"):
-            _kernels.Plan(*PLAN[:2], weight, *PLAN[3:])
+            _kernels.Problem(*PROBLEM[:2], weight.shape, *PROBLEM[3:])
+        with pytest.raises(ValueError, match="weight has shape"):
+            _kernels.Plan(PLAN[0], weight)
     for axes in (-1, 0, 3):
         with pytest.raises(ValueError, match="axes"):
-            _kernels.Plan(*PLAN, axes)
+            _kernels.Problem(*PROBLEM[:14], axes)
 
 
 def test_native_entry_points_check_their_arrays():

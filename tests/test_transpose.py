@@ -227,7 +227,7 @@ def test_refuses():
     x, w = np.zeros((2, 4, 8, 8), np.float32), np.zeros((4, 3, 3, 3), np.float32)
     with pytest.raises(ValueError, match="weight has 4 filters, x has 6 channels"):
         pyconv.conv_transpose2d(np.zeros((2, 6, 8, 8), np.float32), w)
-    with pytest.raises(ValueError, match="4 channels of x do not divide by groups=3"):
+    with pytest.raises(ValueError, match="4 filters of weight do not divide by groups=3"):
         pyconv.conv_transpose2d(x, w, groups=3)
     with pytest.raises(
         ValueError, match=r"output_padding must be less than stride or dilation.* is \(2, 2\)"

@@ -31,6 +31,11 @@ cpdef cnp.ndarray as_array(object value, str name):
     return np.asarray(array)
 
 
+cpdef cnp.ndarray as_optional(object value, str name):
+    """`as_array`, or None."""
+    return None if value is None else as_array(value, name)
+
+
 cdef tuple shape_of(cnp.ndarray a):
     cdef int i
     return tuple([cnp.PyArray_DIM(a, i) for i in range(cnp.PyArray_NDIM(a))])

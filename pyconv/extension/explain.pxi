@@ -24,35 +24,23 @@ cdef dict row(const algorithm_t *algorithm, const problem_t *p, const needs_t *n
     }
 
 
-def explain_rows(tuple shape not None, cnp.dtype dtype not None, tuple wshape not None, int layout, tuple stride,
-                 tuple padding, tuple dilation, object groups, int padding_mode, double lo, double hi, int algorithm,
-                 int accuracy, object max_workspace, object threads):
+def explain_rows(Problem problem not None):
     """
     What every algorithm would cost, and what `auto` chooses.
 
     Returns
     -------
-    (list of dict, str, dict)
-        A row for each algorithm in the order of the table; the name of the one chosen; facts of the problem.
-
-    Raises
-    ------
-    ValueError
-        As `Plan`.
+    (list of dict, str, int)
+        A row for each algorithm in the order of the table; the name of the one chosen; how many threads would serve.
     """
-    cdef pyconv_conv2d_t d
+    cdef pyconv_conv2d_t d = problem.d
     cdef plan_t plan
     cdef needs_t need
     cdef int i
-    describe(&d, shape, _dtype_code(dtype), wshape, layout, stride, padding, dilation, groups, padding_mode, lo, hi, -1,
-             accuracy, max_workspace, threads, 2)
-    refuse_invalid(plan_create(&plan, &d, table, False), &d, 2)
+    d.algorithm = -1
+    plan_create(&plan, &d, table, False)
     rows = []
     for i in range(ALGORITHMS):
         needs(&need, &table[i], &plan.problem, &d, plan.threads, False)
         rows.append(row(&table[i], &plan.problem, &need, plan.threads, reason_against(&table[i], &need, &d)))
-    return rows, plan.algorithm.name.decode(), {
-        "output_shape": output_shape(&plan.problem, shape, 2),
-        "threads": plan.threads,
-        "padding": ((d.ph0, d.ph1), (d.pw0, d.pw1)),
-    }
+    return rows, plan.algorithm.name.decode(), plan.threads

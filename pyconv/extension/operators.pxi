@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The part of the extension that operators other than conv2d call; arrays come checked.
 
-from libc.math cimport INFINITY
 from libc.stdint cimport uint16_t, uint32_t, uint64_t
 
 from pyconv.native.weight_gradient cimport gradient_run
@@ -101,24 +100,21 @@ cdef class WeightGradientPlan:
     cdef readonly tuple output_shape
     cdef readonly cnp.dtype dtype
 
-    def __cinit__(self, tuple x_shape not None, tuple weight_shape not None, cnp.dtype dtype not None, int layout,
-                  tuple stride, tuple padding, tuple dilation, object groups, object max_workspace, object threads):
-        cdef pyconv_conv2d_t d
+    def __cinit__(self, Problem problem not None):
+        cdef const pyconv_conv2d_t *d = &problem.d
         cdef problem_t p
-        describe(&d, x_shape, _dtype_code(dtype), weight_shape, layout, stride, padding, dilation, groups, PYCONV_ZEROS,
-                 -INFINITY, INFINITY, -1, PYCONV_STRICT, max_workspace, threads, 2)
-        refuse_invalid(problem_init(&p, &d), &d, 2)
+        if problem.axes != 2 or d.padding_mode != PYCONV_ZEROS:
+            raise ValueError("the gradient of a weight is that of images padded with zeros")
+        problem_init(&p, d)
         if is_empty(&p):    # nothing to sum, or nowhere to
             self.gradient.p = p
         else:
             gradient_init(&self.gradient, &p, d.threads)
         if d.max_workspace >= 0 and self.gradient.workspace > <size_t>d.max_workspace:
-            raise UnsupportedError(f"the gradient of weight {weight_shape} needs {self.gradient.workspace} bytes of workspace "
-                                   f"for x {x_shape}, max_workspace allows {d.max_workspace}")
-        self.typenum = type_numbers[d.dtype]
-        self.dtype = dtype.newbyteorder("=")
-        self.x_shape, self.output_shape = x_shape, weight_shape
-        self.dy_shape = output_shape(&p, x_shape, 2)
+            raise UnsupportedError(f"the gradient of weight {problem.weight_shape} needs {self.gradient.workspace} bytes of "
+                                   f"workspace for x {problem.x_shape}, max_workspace allows {d.max_workspace}")
+        self.typenum, self.dtype = problem.typenum, problem.dtype
+        self.x_shape, self.dy_shape, self.output_shape = problem.x_shape, problem.y_shape, problem.weight_shape
 
     def __call__(self, x, dy, out=None, workspace=None):
         """

@@ -9,6 +9,7 @@ import numpy as np
 from .._kernels import (
     as_array,
     as_operand,
+    as_optional,
     check_operand,
     convert_half,
     deliver,
@@ -104,7 +105,7 @@ class ComposedPlan:
     def _call(self, x, out, workspace, residual):
         """`Plan.__call__` around `_run`, which takes contiguous arrays."""
         x = as_array(x, self._argument)
-        residual = None if residual is None else as_array(residual, "residual")
+        residual = as_optional(residual, "residual")
         block = None if workspace is None else workspace_array(workspace)
         check_operand(x, self._argument, self.dtype.num, self.input_shape, "the plan")
         if residual is not None:

@@ -2,17 +2,18 @@
 """depthwise_conv2d: filters of its own for each channel."""
 
 from .._api import conv2d
-from .._arguments import IMAGE_AXES, array_of, parse_word
-from .._kernels import as_array
+from .._arguments import CHANNEL_AXES, parse_word
+from .._kernels import as_array, check_dimensions
 
 
-def each_channel(weight, name, channels):
-    """Filters of their own for each channel, and the groups; 0 channels are one empty group."""
+def each_channel(weight, name, x_shape, layout):
+    """Filters of their own for each channel of x, and the groups; 0 channels are one empty group."""
     if weight.ndim != 4 or weight.shape[1] != 1 or min(weight.shape[2:]) < 1:
         raise ValueError(
             f"{name} must have shape (channels * multiplier, 1, rows, columns), has shape {weight.shape}"
         )
-    filters = weight.shape[0]
+    check_dimensions(x_shape, weight.shape)
+    filters, channels = weight.shape[0], x_shape[parse_word(layout, CHANNEL_AXES, "layout")]
     if filters % max(channels, 1) or (filters and not channels):
         raise ValueError(f"{filters} filters of {name} do not divide by the {channels} channels of x")
     return (weight, channels) if channels else (weight[:, :0], 1)
@@ -74,9 +75,8 @@ def depthwise_conv2d(
     ----------
     L. Sifre, *Rigid-Motion Scattering for Image Classification*, 2014.
     """
-    axis = -1 - parse_word(layout, IMAGE_AXES, "layout")
-    x = array_of(x, "x", 3, 32, "channels, rows, columns")
-    weight, groups = each_channel(as_array(weight, "weight"), "weight", x.shape[axis])
+    x = as_array(x, "x")
+    weight, groups = each_channel(as_array(weight, "weight"), "weight", x.shape, layout)
     return conv2d(
         x,
         weight,

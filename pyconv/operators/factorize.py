@@ -5,10 +5,9 @@ import math
 
 import numpy as np
 
-from .._api import integers, plan
-from .._arguments import checked_shape, integer
-from .._config import workspace_bound
-from .._kernels import DTYPES, UnsupportedError, as_array, check_array, result_shape
+from .._arguments import INF, checked_shape, integer
+from .._kernels import DTYPES, Plan, UnsupportedError, as_array, check_array
+from .._problem import problem
 from .composed import WidenedPlan, aligned_bytes, carve, held_bytes, memory_for, widened
 
 
@@ -81,31 +80,23 @@ class Factorization:
         TypeError, ValueError, UnsupportedError, MemoryError
             As in `pyconv.plan`.
         """
-        shape = checked_shape(x_shape, "x_shape")
-        words = integers(
-            shape,
+        whole = problem(
+            checked_shape(x_shape, "x_shape"),
+            self.vertical.dtype,
             self.shape,
-            stride,
-            padding,
-            dilation,
-            self.groups,
-            layout,
-            padding_mode,
-            activation,
-            "auto",
-            max_workspace,
-            accuracy,
-            threads,
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=self.groups,
+            layout=layout,
+            padding_mode=padding_mode,
+            activation=activation,
+            max_workspace=max_workspace,
+            accuracy=accuracy,
+            threads=threads,
+            dtype_of="weight",
         )
-        output = result_shape(shape, self.vertical.dtype, self.shape, *words)
-        _, (sh, sw), (top, bottom, left, right), (dh, dw), *_ = words
-        shared = {"layout": layout, "padding_mode": padding_mode, "accuracy": accuracy, "threads": threads}
-        budget = workspace_bound(max_workspace)
-        rows = {"stride": (sh, 1), "padding": ((top, bottom), (0, 0)), "dilation": (dh, 1)}
-        columns = {"stride": (1, sw), "padding": ((0, 0), (left, right)), "dilation": (1, dw)}
-        rows |= {"groups": self.groups, **shared}
-        columns |= {"groups": self.horizontal_groups, "activation": activation, **shared}
-        return FactorizedPlan(shape, output, self, bias, rows, columns, budget)
+        return FactorizedPlan(self, whole, bias)
 
     def __str__(self):
         return (
@@ -133,26 +124,46 @@ class FactorizedPlan(WidenedPlan):
         Of the convolution they replace.
     """
 
-    def __init__(self, shape, output, factors, bias, rows, columns, budget):
-        dtype = factors.vertical.dtype
+    def __init__(self, factors, whole, bias):
+        """`whole` describes the convolution that the two replace."""
+        dtype, budget = whole.dtype, whole.max_workspace
         if bias is not None:
             bias = widened(check_array(bias, "bias", dtype.num, factors.shape[:1], "weight"), "bias")
         first, last = widened(factors.vertical, "the columns"), widened(factors.horizontal, "the rows")
         inner = first.dtype
-        copies = self._copies(shape, output, dtype)
+        copies = self._copies(whole.x_shape, whole.y_shape, dtype)
         room = None if budget is None else budget - copies
-        vertical = plan(shape, first, max_workspace=room and max(room, 0) // 2, **rows)
-        between = vertical.output_shape
-        size = aligned_bytes(between, inner)
+        (sh, sw), (top, bottom, left, right), (dh, dw) = whole.stride, whole.padding, whole.dilation
+        down = whole.derive(
+            dtype=inner,
+            weight_shape=first.shape,
+            stride=(sh, 1),
+            padding=(top, bottom, 0, 0),
+            dilation=(dh, 1),
+            bounds=(-INF, INF),
+            max_workspace=room and max(room, 0) // 2,
+        )
+        vertical = Plan(down, first)
+        size = aligned_bytes(down.y_shape, inner)
         packed = held_bytes(vertical, first, factors.vertical)
         most = None if room is None else room - size - vertical.workspace_bytes - packed
         if most is None or most >= 0:
-            horizontal = plan(between, last, bias, max_workspace=most, **columns)
+            across = down.derive(
+                x_shape=down.y_shape,
+                weight_shape=last.shape,
+                stride=(1, sw),
+                padding=(0, 0, left, right),
+                dilation=(1, dw),
+                groups=factors.horizontal_groups,
+                bounds=whole.bounds,
+                max_workspace=most,
+            )
+            horizontal = Plan(across, last, bias)
             more = held_bytes(horizontal, last, factors.horizontal)
             most = None if most is None else most - horizontal.workspace_bytes - more
         if most is not None and most < 0:
             raise UnsupportedError(
-                f"two convolutions of x {shape} need {-most} bytes more than max_workspace allows: "
+                f"two convolutions of x {whole.x_shape} need {-most} bytes more than max_workspace allows: "
                 f"{copies + size} are the image between them{', and copies in float32' if copies else ''}"
             )
         both = vertical, horizontal
@@ -162,12 +173,12 @@ class FactorizedPlan(WidenedPlan):
             _inner=inner,
             _threads=max(each.threads for each in both),
             dtype=dtype,
-            input_shape=shape,
-            output_shape=horizontal.output_shape,
+            input_shape=whole.x_shape,
+            output_shape=whole.y_shape,
             workspace_bytes=copies + size + max(each.workspace_bytes for each in both),
             packed_bytes=packed + more,
             multiplications=sum(each.multiplications for each in both),
-            original_multiplications=math.prod(horizontal.output_shape) * math.prod(factors.shape[1:]),
+            original_multiplications=math.prod(whole.y_shape) * math.prod(factors.shape[1:]),
         )
 
     def __call__(self, x, out=None, workspace=None, residual=None):

@@ -3,33 +3,20 @@
 
 import numpy as np
 
-from .._arguments import checked_shape, integer, pair, parse_word, sides
-from .._config import thread_count, workspace_bound
-from .._kernels import LAYOUTS, WeightGradientPlan, as_array
+from .._arguments import checked_shape
+from .._kernels import WeightGradientPlan, as_array, check_operand
+from .._problem import problem
 from .phases import TransposedPlan
-from .transpose import checked_geometry, image_sizes
 
 
-def _output_sizes(image, kernel, stride, padding, dilation):
-    """conv2d's (rows, columns) of outputs, and its padding as (top, bottom, left, right)."""
-    top, bottom, left, right = sides(padding, image, kernel, stride, dilation)
-    if min(top, bottom, left, right) < 0:
-        raise ValueError(f"padding must not be negative, is (({top}, {bottom}), ({left}, {right}))")
-    sizes = tuple(
-        (i + p - d * (k - 1) - 1) // s + 1
-        for i, p, d, k, s in zip(image, (top + bottom, left + right), dilation, kernel, stride, strict=True)
-    )
-    if min(sizes) < 1 or min(image) < 1:
+def _filters_shape(value):
+    """`weight_shape`, checked."""
+    shape = checked_shape(value, "weight_shape")
+    if len(shape) != 4:
         raise ValueError(
-            f"a {kernel[0]}x{kernel[1]} kernel with dilation {dilation} is larger than the "
-            f"{image[0]}x{image[1]} input with padding (({top}, {bottom}), ({left}, {right}))"
+            f"weight_shape must have 4 sizes (filters, channels / groups, rows, columns), is {shape}"
         )
-    return sizes, (top, bottom, left, right)
-
-
-def _result_shape(shape, channels, sizes, layout):
-    """conv2d's output shape for inputs of `shape`."""
-    return (*shape[:-3], channels, *sizes) if layout == "NCHW" else (*shape[:-3], *sizes, channels)
+    return shape
 
 
 def conv2d_backward_input(
@@ -84,31 +71,24 @@ def conv2d_backward_input(
              [2., 4., 2.],
              [1., 2., 1.]]]], dtype=float32)
     """
-    parse_word(layout, LAYOUTS, "layout")
     weight, dy = as_array(weight, "weight"), as_array(dy, "dy")
-    shape, channels, image = image_sizes(x_shape, "x", layout)
-    filters = image_sizes(dy.shape, "dy", layout)[1]
-    stride, dilation, groups = checked_geometry(weight, filters, stride, dilation, groups, "dy")
-    if weight.shape[1] * groups != channels:
-        raise ValueError(
-            f"weight has {weight.shape[1]} input channels per group, "
-            f"x has {channels} channels / {groups} groups"
-        )
-    sizes, sides = _output_sizes(image, weight.shape[2:], stride, padding, dilation)
-    wanted = _result_shape(shape, filters, sizes, layout)
-    if dy.shape != wanted:
-        raise ValueError(f"dy has shape {dy.shape}, wanted {wanted}")
-    if dy.dtype.num != weight.dtype.num:
-        raise TypeError(f"dy is {dy.dtype}, weight is {weight.dtype}: dtypes must match")
-    limits = {
-        "algorithm": algorithm,
-        "max_workspace": max_workspace,
-        "accuracy": accuracy,
-        "threads": threads,
-    }
-    prepared = TransposedPlan(
-        wanted, image, weight, None, stride, sides[::2], dilation, groups, layout, None, limits, "dy"
+    forward = problem(
+        checked_shape(x_shape, "x_shape"),
+        weight.dtype,
+        weight.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        algorithm=algorithm,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+        dtype_of="weight",
     )
+    check_operand(dy, "dy", weight.dtype.num, forward.y_shape, "weight")
+    prepared = TransposedPlan(forward, forward.y_shape, weight, argument="dy")
     return prepared._once({"weight": weight}, dy, out, workspace)
 
 
@@ -147,25 +127,20 @@ def plan_conv2d_backward_weight(
     TypeError, ValueError, UnsupportedError, MemoryError
         As in `conv2d_backward_weight`.
     """
-    code = parse_word(layout, LAYOUTS, "layout")
-    x_shape, _, image = image_sizes(x_shape, "x", layout)
-    weight_shape = checked_shape(weight_shape, "weight_shape")
-    if len(weight_shape) != 4:
-        raise ValueError(
-            f"weight_shape must have 4 sizes (filters, channels / groups, rows, columns), is {weight_shape}"
-        )
-    stride, dilation = pair(stride, "stride"), pair(dilation, "dilation")
     return WeightGradientPlan(
-        x_shape,
-        weight_shape,
-        np.dtype(dtype),
-        code,
-        stride,
-        sides(padding, image, weight_shape[2:], stride, dilation),
-        dilation,
-        integer(groups, "groups"),
-        workspace_bound(max_workspace),
-        thread_count(threads),
+        problem(
+            checked_shape(x_shape, "x_shape"),
+            np.dtype(dtype),
+            _filters_shape(weight_shape),
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            layout=layout,
+            max_workspace=max_workspace,
+            threads=threads,
+            dtype_of="dtype",
+        )
     )
 
 
@@ -234,16 +209,18 @@ def conv2d_backward_weight(
              [20., 24.]]]], dtype=float32)
     """
     x = as_array(x, "x")
-    prepared = plan_conv2d_backward_weight(
-        x.shape,
-        weight_shape,
-        dtype=x.dtype,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
-        groups=groups,
-        layout=layout,
-        max_workspace=max_workspace,
-        threads=threads,
+    prepared = WeightGradientPlan(
+        problem(
+            x.shape,
+            x.dtype,
+            _filters_shape(weight_shape),
+            stride=stride,
+            padding=padding,
+            dilation=dilation,
+            groups=groups,
+            layout=layout,
+            max_workspace=max_workspace,
+            threads=threads,
+        )
     )
     return prepared(x, dy, out, workspace)

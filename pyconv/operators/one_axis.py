@@ -3,9 +3,9 @@
 
 import numpy as np
 
-from .._api import integers
-from .._arguments import array_of, parse_word
-from .._kernels import Plan
+from .._arguments import parse_word
+from .._kernels import Plan, as_array
+from .._problem import problem
 
 LAYOUTS_1D = {"NCL": "NCHW", "NLC": "NHWC"}  # and those of the one-row image
 
@@ -93,25 +93,22 @@ def conv1d(
     >>> pyconv.conv1d(x, np.ones((1, 1, 3), np.float32), padding=1)
     array([[[1., 3., 6., 9., 7.]]], dtype=float32)
     """
-    layout = parse_word(layout, LAYOUTS_1D, "layout")
-    x = array_of(x, "x", 2, 32, "channels, length")
-    weight = array_of(weight, "weight", 3, 3, "filters, channels / groups, length")
-    row = -2 if layout == "NCHW" else -3
-    arguments = integers(
-        np.expand_dims(x, row).shape,
-        (*weight.shape[:2], 1, weight.shape[2]),
-        (1, _along(stride, "stride")),
-        _ends(padding),
-        (1, _along(dilation, "dilation")),
-        groups,
-        layout,
-        padding_mode,
-        activation,
-        algorithm,
-        max_workspace,
-        accuracy,
-        threads,
+    x, weight = as_array(x, "x"), as_array(weight, "weight")
+    described = problem(
+        x.shape,
+        x.dtype,
+        weight.shape,
+        stride=(1, _along(stride, "stride")),
+        padding=_ends(padding),
+        dilation=(1, _along(dilation, "dilation")),
+        groups=groups,
+        layout=parse_word(layout, LAYOUTS_1D, "layout"),
+        padding_mode=padding_mode,
+        activation=activation,
+        algorithm=algorithm,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+        axes=1,
     )
-    return Plan(x.shape, x.dtype, weight, bias, *arguments, True, workspace is None, 1)(
-        x, out, workspace, residual
-    )
+    return Plan(described, weight, bias, True, workspace is None)(x, out, workspace, residual)

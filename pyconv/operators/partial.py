@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """partial_conv2d: the first channels convolved, the others passed through."""
 
-from .._api import plan
-from .._arguments import IMAGE_AXES, array_of, parse_word
-from .._kernels import as_array, new_output, refuse_overlap, take_out
+from .._arguments import CHANNEL_AXES, parse_word
+from .._kernels import Plan, as_array, as_optional, check_dimensions, new_output, refuse_overlap, take_out
+from .._problem import problem
 
 
 def partial_conv2d(
@@ -60,19 +60,20 @@ def partial_conv2d(
     ----------
     Chen et al., *Run, Don't Walk: Chasing Higher FLOPS for Faster Neural Networks*, 2023.
     """
-    image = (slice(None),) * parse_word(layout, IMAGE_AXES, "layout")
+    axis = parse_word(layout, CHANNEL_AXES, "layout")
     in_place = out is not None and out is x
-    x = array_of(x, "x", 3, 32, "channels, rows, columns")
-    weight = array_of(weight, "weight", 4, 4, "channels, channels / groups, rows, columns")
-    bias = None if bias is None else as_array(bias, "bias")
-    count, channels = weight.shape[0], x.shape[-1 - len(image)]
+    x, weight = as_array(x, "x"), as_array(weight, "weight")
+    bias = as_optional(bias, "bias")
+    check_dimensions(x.shape, weight.shape)
+    count, channels = weight.shape[0], x.shape[axis]
     if count > channels:
         raise ValueError(f"weight convolves {count} channels, x has {channels}")
+    image = (slice(None),) * (-1 - axis)
     first, others = (..., slice(count), *image), (..., slice(count, None), *image)
-    prepared = plan(
+    described = problem(
         x[first].shape,
-        weight,
-        bias,
+        weight.dtype,
+        weight.shape,
         padding=padding,
         dilation=dilation,
         groups=groups,
@@ -83,12 +84,14 @@ def partial_conv2d(
         max_workspace=max_workspace,
         accuracy=accuracy,
         threads=threads,
+        dtype_of="weight",
     )
-    if prepared.output_shape != prepared.input_shape:
+    if described.y_shape != described.x_shape:
         raise ValueError(
-            f"padding must keep the size of the image, {padding!r} makes {prepared.output_shape} "
-            f"of {prepared.input_shape}"
+            f"padding must keep the size of the image, {padding!r} makes {described.y_shape} "
+            f"of {described.x_shape}"
         )
+    prepared = Plan(described, weight, bias)
     if out is None:
         y = new_output(x.shape, prepared.dtype)
     else:

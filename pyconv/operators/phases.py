@@ -9,17 +9,13 @@ which stand sh/gcd(sh, dh) apart: a correlation of x with these taps, turned rou
 """
 
 import math
-import sys
 from collections import defaultdict
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
-from .._api import plan
-from .._arguments import clip_bounds
-from .._config import workspace_bound
-from .._kernels import UnsupportedError, copy_array
+from .._kernels import LAYOUTS, Plan, UnsupportedError, copy_array
 from .composed import ComposedPlan, aligned_bytes, carve, memory_for
 
 FEW_FILTERS = 32  # per group: then phases share one convolution, which fills its tiles better
@@ -82,41 +78,24 @@ class TransposedPlan(ComposedPlan):
     multiplications : int
     """
 
-    def __init__(
-        self,
-        x_shape,
-        image,
-        weight,
-        bias,
-        stride,
-        before,
-        dilation,
-        groups,
-        layout,
-        activation,
-        limits,
-        argument="x",
-    ):
-        """`image` is the size of the result, `before` its padding above and left; all have been checked."""
+    def __init__(self, forward, x_shape, weight, bias=None, argument="x"):
+        """`forward` describes the conv2d whose gradient this is: of images such as the result."""
+        nchw, stride, groups = forward.layout == LAYOUTS["NCHW"], forward.stride, forward.groups
         ic, ocg, kh, kw = weight.shape
-        oc = ocg * groups
+        image = forward.x_shape[-2:] if nchw else forward.x_shape[-3:-1]
+        size = x_shape[-2:] if nchw else x_shape[-3:-1]
         self._settle(
             _argument=argument,
-            _nchw=layout == "NCHW",
+            _nchw=nchw,
             _groups=groups,
             _ocg=ocg,
             _stride=stride,
-            dtype=weight.dtype.newbyteorder("="),
-            input_shape=tuple(x_shape),
+            dtype=forward.dtype,
+            input_shape=x_shape,
+            output_shape=forward.x_shape,
         )
-        size = x_shape[-2:] if self._nchw else x_shape[-3:-1]
-        self._settle(output_shape=(*x_shape[:-3], *self._in_layout(oc, *image)))
-        if math.prod(max(size, 1) for size in self.output_shape) * self.dtype.itemsize > sys.maxsize:
-            raise ValueError(
-                f"the sizes overflow: x {self.input_shape}, weight {weight.shape}, stride {stride}, "
-                f"dilation {dilation} make {self.output_shape}"
-            )
-        axes = [phases(*a) for a in zip(size, image, (kh, kw), stride, dilation, before, strict=True)]
+        before = forward.padding[::2]
+        axes = [phases(*a) for a in zip(size, image, (kh, kw), stride, forward.dilation, before, strict=True)]
         shared = defaultdict(list)
         for rows, columns in product(*axes):
             share = ocg <= FEW_FILTERS
@@ -126,7 +105,7 @@ class TransposedPlan(ComposedPlan):
             p.before >= 0 and p.after >= 0 for parts in shared.values() for p in parts[0]
         )
 
-        budget = workspace_bound(limits["max_workspace"])
+        budget = forward.max_workspace
         results = [self._result_bytes(parts, size) for parts in shared.values()]
         result = 0 if direct else max(results, default=0)
         if budget is not None:
@@ -145,21 +124,22 @@ class TransposedPlan(ComposedPlan):
             with memory_for(sum(kernel.nbytes for kernel in kernels), "the weights of a phase"):
                 kernel = np.stack(kernels, 1)
             several = bias if bias is None else np.stack([bias.reshape(groups, ocg)] * len(parts), 1).ravel()
-            prepared = plan(
-                self.input_shape,
-                kernel.reshape(groups * len(parts) * ocg, *kernel.shape[3:]),
-                several,
-                padding=self._padding(parts),
+            kernel = kernel.reshape(groups * len(parts) * ocg, *kernel.shape[3:])
+            rows, columns = self._padding(parts)
+            described = forward.derive(
+                x_shape=x_shape,
+                weight_shape=kernel.shape,
+                stride=(1, 1),
+                padding=(*rows, *columns),
                 dilation=tuple(axis.dilation for axis in parts[0]),
-                groups=groups,
-                layout=layout,
-                activation=activation,
-                **{**limits, "max_workspace": budget},
+                max_workspace=budget,
+                x=argument,
             )
+            prepared = Plan(described, kernel, several)
             jobs.append(Job(prepared, tuple(parts)))
         self._settle(
             _direct=direct,
-            _constant=self._untouched(axes, image, bias, activation),
+            _constant=self._untouched(axes, image, bias, forward.bounds),
             _jobs=tuple(jobs),
             workspace_bytes=result + max((job.plan.workspace_bytes for job in jobs), default=0),
             packed_bytes=sum(job.plan.packed_bytes for job in jobs),
@@ -185,17 +165,16 @@ class TransposedPlan(ComposedPlan):
         channels = self._groups * len(parts) * self._ocg
         return aligned_bytes((*self.input_shape[:-3], channels, *outputs), self.dtype)
 
-    def _untouched(self, axes, image, bias, activation):
+    def _untouched(self, axes, image, bias, bounds):
         """What outputs without any tap hold, shaped for the result, or None where there are none."""
         if len(axes[0]) * len(axes[1]) == math.prod(map(min, self._stride, image)):
             return None
-        lo, hi = clip_bounds(activation)
         oc = self._groups * self._ocg
         constant = np.zeros(oc, self.dtype) if bias is None else bias
         if constant.size == 0:
             return None
         with np.errstate(all="ignore"):  # bounds beyond float16 become infinities, as in a convolution
-            return np.clip(constant, lo, hi).astype(self.dtype).reshape(self._in_layout(oc, 1, 1))
+            return np.clip(constant, *bounds).astype(self.dtype).reshape(self._in_layout(oc, 1, 1))
 
     def __call__(self, x, out=None, workspace=None):
         """

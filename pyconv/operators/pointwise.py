@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """pointwise_conv2d: a matrix for the channels of each pixel."""
 
-from .._api import conv2d
-from .._kernels import as_array
+from .._kernels import Plan, as_array, as_optional
+from .._problem import problem
 
 
-def as_matrices(weight, name):
-    """Weights ``(filters, channels / groups)``, with or without an image of 1x1 behind, as filters of 1x1."""
-    weight = as_array(weight, name)
+def filters_shape(weight, name):
+    """Of 1x1 filters, given as ``(filters, channels / groups)`` or with the 1x1 behind."""
     if weight.ndim == 2:
-        return weight[:, :, None, None]
+        return (*weight.shape, 1, 1)
     if weight.ndim != 4 or weight.shape[2:] != (1, 1):
         raise ValueError(
             f"{name} must have shape (filters, channels / groups) or (filters, channels / groups, 1, 1), "
             f"has shape {weight.shape}"
         )
-    return weight
+    return weight.shape
 
 
 def pointwise_conv2d(
@@ -68,10 +67,12 @@ def pointwise_conv2d(
     --------
     plan : prepares it for many calls, with a weight of shape ``(K, C / groups, 1, 1)``.
     """
-    return conv2d(
-        x,
-        as_matrices(weight, "weight"),
-        bias,
+    x, weight = as_array(x, "x"), as_array(weight, "weight")
+    bias, residual = as_optional(bias, "bias"), as_optional(residual, "residual")
+    described = problem(
+        x.shape,
+        x.dtype,
+        filters_shape(weight, "weight"),
         stride=stride,
         padding=padding,
         dilation=dilation,
@@ -79,11 +80,11 @@ def pointwise_conv2d(
         layout=layout,
         padding_mode=padding_mode,
         activation=activation,
-        residual=residual,
         algorithm=algorithm,
         max_workspace=max_workspace,
         accuracy=accuracy,
         threads=threads,
-        out=out,
-        workspace=workspace,
     )
+    # A view of memory that conversions may free comes after them all.
+    weight = weight.reshape(described.weight_shape)
+    return Plan(described, weight, bias, True, workspace is None)(x, out, workspace, residual)

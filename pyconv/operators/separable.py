@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """separable_conv2d: depthwise, then pointwise, fused where blocks of rows stay in the cache."""
 
-from .._api import integers, plan
-from .._arguments import checked_shape, parse_word
-from .._config import workspace_bound
-from .._kernels import DTYPES, LAYOUTS, FusedPair, UnsupportedError, as_array, check_operand, result_shape
+from .._arguments import checked_shape, clip_bounds
+from .._kernels import FusedPair, Plan, UnsupportedError, as_array, as_optional, check_operand
+from .._problem import problem
 from .composed import WidenedPlan, aligned_bytes, carve, held_bytes, widened
 from .depthwise import each_channel
-from .pointwise import as_matrices
+from .pointwise import filters_shape
+
+NAMES = "depthwise_weight", "pointwise_weight"
 
 
 class SeparablePlan(WidenedPlan):
@@ -32,26 +33,19 @@ class SeparablePlan(WidenedPlan):
     multiplications : int
     """
 
-    def __init__(self, x_shape, weights, biases, depthwise, pointwise, max_workspace, limits):
-        """`depthwise` and `pointwise` are keywords of `plan` for the two, `limits` for both."""
-        dtype = weights[0].dtype.newbyteorder("=")
-        names = ("depthwise_weight", "pointwise_weight")
-        kernels, matrix = map(widened, weights, names)
+    def __init__(self, depthwise, pointwise, weights, biases):
+        """`depthwise` and `pointwise` describe the two."""
+        dtype, budget = depthwise.dtype, depthwise.max_workspace
+        kernels, matrix = map(widened, weights, NAMES)
         inner = kernels.dtype.newbyteorder("=")
         biases = tuple(map(widened, biases, ("depthwise_bias", "bias")))
-        arguments = integers(
-            x_shape, kernels.shape, **depthwise, algorithm="auto", max_workspace=max_workspace, **limits
-        )
-        between = result_shape(x_shape, inner, kernels.shape, *arguments)
-        budget = workspace_bound(max_workspace)
-        channel = len(x_shape) - (3 if limits["layout"] == "NCHW" else 1)
-        output = (*between[:channel], matrix.shape[0], *between[channel + 1 :])
-        copies, middle = self._copies(x_shape, output, dtype), aligned_bytes(between, inner)
+        copies = self._copies(depthwise.x_shape, pointwise.y_shape, dtype)
+        middle = aligned_bytes(depthwise.y_shape, inner)
         room = None if budget is None else budget - copies
 
         def prepare(most):
-            first = plan(x_shape, kernels, biases[0], **depthwise, max_workspace=most, **limits)
-            second = plan(between, matrix, biases[1], **pointwise, max_workspace=most, **limits)
+            first = Plan(depthwise.derive(dtype=inner, max_workspace=most), kernels, biases[0])
+            second = Plan(pointwise.derive(dtype=inner, max_workspace=most), matrix, biases[1])
             return first, second, FusedPair(first, second)
 
         def fitting(first, second, pair):
@@ -72,8 +66,8 @@ class SeparablePlan(WidenedPlan):
                 found = fitting(*parts)
             if found is None:
                 raise UnsupportedError(
-                    f"a separable convolution of x {x_shape} needs {copies + middle} bytes of workspace "
-                    f"between its parts, max_workspace allows {budget}"
+                    f"a separable convolution of x {depthwise.x_shape} needs {copies + middle} bytes of "
+                    f"workspace between its parts, max_workspace allows {budget}"
                 )
         first, second, pair = parts
         fused, workspace, packed = found
@@ -85,7 +79,7 @@ class SeparablePlan(WidenedPlan):
             _threads=max(first.threads, second.threads),
             _operands=tuple(
                 (name, weight)
-                for name, weight, part in zip(names, weights, parts, strict=False)
+                for name, weight, part in zip(NAMES, weights, parts, strict=False)
                 if part.packed_bytes == 0
             ),
             fused=fused,
@@ -177,50 +171,48 @@ def plan_separable_conv2d(
     TypeError, ValueError, UnsupportedError, MemoryError
         As in `separable_conv2d`.
     """
-    nchw = parse_word(layout, LAYOUTS, "layout") == LAYOUTS["NCHW"]
     x_shape = checked_shape(x_shape, "x_shape")
-    if len(x_shape) < 3:
-        raise ValueError(f"x must have at least 3 dimensions (channels, rows, columns), has shape {x_shape}")
-    matrix = as_matrices(pointwise_weight, "pointwise_weight")
-    kernels = as_array(depthwise_weight, "depthwise_weight")
-    if bias is not None:
-        bias = as_array(bias, "bias")
-    if depthwise_bias is not None:
-        depthwise_bias = as_array(depthwise_bias, "depthwise_bias")
-    each, groups = each_channel(kernels, "depthwise_weight", x_shape[-3 if nchw else -1])
-    if matrix.shape[1] != kernels.shape[0]:
+    kernels, matrix = as_array(depthwise_weight, NAMES[0]), as_array(pointwise_weight, NAMES[1])
+    bias, depthwise_bias = as_optional(bias, "bias"), as_optional(depthwise_bias, "depthwise_bias")
+    shape = filters_shape(matrix, NAMES[1])
+    each, groups = each_channel(kernels, NAMES[0], x_shape, layout)
+    if shape[1] != kernels.shape[0]:
         raise ValueError(
-            f"pointwise_weight reads {matrix.shape[1]} channels, depthwise_weight makes {kernels.shape[0]}"
+            f"pointwise_weight reads {shape[1]} channels, depthwise_weight makes {kernels.shape[0]}"
         )
-    if matrix.dtype.num != kernels.dtype.num:
-        raise TypeError(
-            f"pointwise_weight is {matrix.dtype}, depthwise_weight is {kernels.dtype}: dtypes must match"
-        )
-    if kernels.dtype.name not in DTYPES:
-        raise TypeError(f"depthwise_weight must be float32, float64 or float16, is {kernels.dtype}")
-    number = kernels.dtype.num
-    if depthwise_bias is not None:
-        check_operand(depthwise_bias, "depthwise_bias", number, kernels.shape[:1], "depthwise_weight")
-    if bias is not None:
-        check_operand(bias, "bias", number, matrix.shape[:1], "pointwise_weight")
-    depthwise = {
-        "stride": stride,
-        "padding": padding,
-        "dilation": dilation,
-        "groups": groups,
-        "padding_mode": padding_mode,
-        "activation": depthwise_activation,
-    }
-    limits = {"layout": layout, "accuracy": accuracy, "threads": threads}
-    return SeparablePlan(
+    depthwise = problem(
         x_shape,
-        (each, matrix),
-        (depthwise_bias, bias),
-        depthwise,
-        {"activation": activation},
-        max_workspace,
-        limits,
+        kernels.dtype,
+        each.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        padding_mode=padding_mode,
+        activation=depthwise_activation,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+        dtype_of=NAMES[0],
     )
+    number = kernels.dtype.num
+    check_operand(matrix, NAMES[1], number, matrix.shape, NAMES[0])
+    if depthwise_bias is not None:
+        check_operand(depthwise_bias, "depthwise_bias", number, kernels.shape[:1], NAMES[0])
+    if bias is not None:
+        check_operand(bias, "bias", number, matrix.shape[:1], NAMES[1])
+    pointwise = depthwise.derive(
+        x_shape=depthwise.y_shape,
+        weight_shape=shape,
+        stride=(1, 1),
+        padding=(0, 0, 0, 0),
+        dilation=(1, 1),
+        groups=1,
+        bounds=clip_bounds(activation),
+    )
+    weights = each, matrix.reshape(shape)
+    return SeparablePlan(depthwise, pointwise, weights, (depthwise_bias, bias))
 
 
 def separable_conv2d(

@@ -1,72 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """conv_transpose2d: its arguments, checked, into a plan."""
 
-from .._arguments import checked_shape, integer, pair, parse_word, sides
-from .._kernels import LAYOUTS, as_array, check_operand
+from .._arguments import CHANNEL_AXES, checked_shape, integer, pair, parse_word, sides
+from .._kernels import as_array, as_optional, check_dimensions, check_operand
+from .._problem import problem
 from .phases import TransposedPlan
-
-
-def image_sizes(shape, name, layout):
-    """The shape of images, their channels and (rows, columns)."""
-    shape = checked_shape(shape, name)
-    if len(shape) < 3:
-        raise ValueError(f"{name} must have at least 3 sizes (channels, rows, columns), is {shape}")
-    return shape, *((shape[-3], shape[-2:]) if layout == "NCHW" else (shape[-1], shape[-3:-1]))
-
-
-def checked_geometry(weight, channels, stride, dilation, groups, whose):
-    """stride, dilation and groups; `channels` are those that meet the filters of weight."""
-    if weight.ndim != 4 or min(weight.shape[2:]) < 1:
-        raise ValueError(
-            "weight must have 4 dimensions (filters, channels / groups, rows, columns), at least one row and "
-            f"column, has shape {weight.shape}"
-        )
-    stride, dilation, groups = pair(stride, "stride"), pair(dilation, "dilation"), integer(groups, "groups")
-    if min(stride) < 1:
-        raise ValueError(f"stride must be positive, is {stride}")
-    if min(dilation) < 1:
-        raise ValueError(f"dilation must be positive (1 means none), is {dilation}")
-    if groups < 1:
-        raise ValueError(f"groups must be positive, is {groups}")
-    if weight.shape[0] != channels:
-        raise ValueError(f"weight has {weight.shape[0]} filters, {whose} has {channels} channels")
-    if channels % groups:
-        raise ValueError(f"{channels} channels of {whose} do not divide by groups={groups}")
-    return stride, dilation, groups
-
-
-def _result_size(size, kernel, stride, padding, output_padding, dilation):
-    """(rows, columns) of the result, and what is cut off above and left of it."""
-    extra = pair(output_padding, "output_padding")
-    for added, s, d in zip(extra, stride, dilation, strict=True):
-        if not 0 <= added < max(s, d):
-            raise ValueError(
-                "output_padding must be less than stride or dilation, and not negative: "
-                f"is {extra} for stride {stride}, dilation {dilation}"
-            )
-    enlarged = tuple(i * s for i, s in zip(size, stride, strict=True))
-    top, bottom, left, right = sides(padding, enlarged, kernel, stride, dilation)
-    if min(top, bottom, left, right) < 0:
-        raise ValueError(f"padding must not be negative, is (({top}, {bottom}), ({left}, {right}))")
-    if isinstance(padding, str) and padding in ("same", "same_lower"):
-        if any(extra):
-            raise ValueError(
-                f"padding {padding!r} settles the size of the output: output_padding {extra} is too much"
-            )
-        result = enlarged
-    else:
-        result = tuple(
-            (i - 1) * s + d * (k - 1) + 1 + e - p
-            for i, s, d, k, e, p in zip(
-                size, stride, dilation, kernel, extra, (top + bottom, left + right), strict=True
-            )
-        )
-    if min(result) < 1:
-        raise ValueError(
-            f"no output is left: x of {size[0]}x{size[1]}, kernel {kernel}, stride {stride}, dilation "
-            f"{dilation}, padding (({top}, {bottom}), ({left}, {right})) make {result[0]}x{result[1]}"
-        )
-    return result, (top, left)
 
 
 def plan_conv_transpose2d(
@@ -108,24 +46,64 @@ def plan_conv_transpose2d(
     TypeError, ValueError, UnsupportedError, MemoryError
         As in `conv_transpose2d`.
     """
-    parse_word(layout, LAYOUTS, "layout")
+    axis = parse_word(layout, CHANNEL_AXES, "layout")
     weight = as_array(weight, "weight")
-    if bias is not None:
-        bias = as_array(bias, "bias")
-    x_shape, channels, size = image_sizes(x_shape, "x", layout)
-    stride, dilation, groups = checked_geometry(weight, channels, stride, dilation, groups, "x")
-    image, before = _result_size(size, weight.shape[2:], stride, padding, output_padding, dilation)
-    if bias is not None:
-        check_operand(bias, "bias", weight.dtype.num, (weight.shape[1] * groups,), "weight")
-    limits = {
-        "algorithm": algorithm,
-        "max_workspace": max_workspace,
-        "accuracy": accuracy,
-        "threads": threads,
-    }
-    return TransposedPlan(
-        x_shape, image, weight, bias, stride, before, dilation, groups, layout, activation, limits
+    bias = as_optional(bias, "bias")
+    x_shape = checked_shape(x_shape, "x_shape")
+    check_dimensions(x_shape, weight.shape)
+    filters, channels, *kernel = weight.shape
+    if filters != x_shape[axis]:
+        raise ValueError(f"weight has {filters} filters, x has {x_shape[axis]} channels")
+    stride, dilation, groups = pair(stride, "stride"), pair(dilation, "dilation"), integer(groups, "groups")
+    extra = pair(output_padding, "output_padding")
+    for added, s, d in zip(extra, stride, dilation, strict=True):
+        if not 0 <= added < max(s, d, 1):
+            raise ValueError(
+                "output_padding must be less than stride or dilation, and not negative: "
+                f"is {extra} for stride {stride}, dilation {dilation}"
+            )
+    size = x_shape[-2:] if axis == -3 else x_shape[-3:-1]
+    enlarged = tuple(i * s for i, s in zip(size, stride, strict=True))
+    top, bottom, left, right = sides(padding, enlarged, kernel, stride, dilation)
+    reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
+    if isinstance(padding, str) and padding in ("same", "same_lower"):
+        if any(extra):
+            raise ValueError(
+                f"padding {padding!r} settles the size of the output: output_padding {extra} is too much"
+            )
+        image = enlarged
+    else:
+        terms = zip(size, stride, reach, extra, (top + bottom, left + right), strict=True)
+        image = tuple((i - 1) * s + r + e - p for i, s, r, e, p in terms)
+    # The conv2d of the result; where none is left, of the least image, and what else is wrong is said first.
+    fits = min(*size, *image) > 0
+    some = image if fits else tuple(max(r, 1) for r in reach)
+    result = channels * max(groups, 1)
+    forward = problem(
+        (*x_shape[:-3], result, *some) if axis == -3 else (*x_shape[:-3], *some, result),
+        weight.dtype,
+        weight.shape,
+        stride=stride,
+        padding=((top, bottom), (left, right)),
+        dilation=dilation,
+        groups=groups,
+        layout=layout,
+        activation=activation,
+        algorithm=algorithm,
+        max_workspace=max_workspace,
+        accuracy=accuracy,
+        threads=threads,
+        x="the result",
+        dtype_of="weight",
     )
+    if not fits:
+        raise ValueError(
+            f"no output is left: x of {size[0]}x{size[1]}, kernel {tuple(kernel)}, stride {stride}, dilation "
+            f"{dilation}, padding (({top}, {bottom}), ({left}, {right})) make {image[0]}x{image[1]}"
+        )
+    if bias is not None:
+        check_operand(bias, "bias", weight.dtype.num, (channels * groups,), "weight")
+    return TransposedPlan(forward, x_shape, weight, bias)
 
 
 def conv_transpose2d(
