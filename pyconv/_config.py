@@ -27,9 +27,9 @@ def accuracy_code(value):
 
 
 @contextlib.contextmanager
-def config(**changes):
+def config(*, threads=..., max_workspace=..., accuracy=...):
     """
-    Set defaults for the calls inside a ``with`` block.
+    Set defaults for the calls inside a ``with`` block: those given, ``...`` leaves one as it is.
 
     Parameters
     ----------
@@ -50,15 +50,14 @@ def config(**changes):
     >>> with pyconv.config(threads=1, max_workspace="1MB"):
     ...     pass
     """
-    unknown = changes.keys() - settings.get().keys()
-    if unknown:
-        raise TypeError(f"config() has no setting {', '.join(sorted(unknown))}")
-    if changes.get("threads") is not None:
-        changes["threads"] = parse_threads(changes["threads"])
-    if changes.get("max_workspace") is not None:
-        changes["max_workspace"] = parse_bytes(changes["max_workspace"])
-    if "accuracy" in changes:
-        parse_word(changes["accuracy"], ACCURACIES, "accuracy")
+    changes = {}
+    if threads is not ...:
+        changes["threads"] = None if threads is None else parse_threads(threads)
+    if max_workspace is not ...:
+        changes["max_workspace"] = None if max_workspace is None else parse_bytes(max_workspace)
+    if accuracy is not ...:
+        parse_word(accuracy, ACCURACIES, "accuracy")
+        changes["accuracy"] = accuracy
     token = settings.set(settings.get() | changes)
     try:
         yield
