@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """conv_transpose2d and conv2d_backward_input: against the definition in float64, and PyTorch."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from helpers import ULP, Guarded, integers, normal, reference
@@ -221,6 +223,29 @@ def test_memory_is_bounded():
     with pytest.raises(pyconv.UnsupportedError, match=r"needs 23040 bytes .* for one phase, .* allows 1000"):
         pyconv.conv_transpose2d(x, w, stride=2, padding=1, max_workspace=1000)
     assert pyconv.plan_conv_transpose2d(x.shape, w, max_workspace=0).workspace_bytes == 0
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("stride, bound", [(1, 0), (1, 120_000), (2, 30_000), (2, 200_000)])
+def test_kept_weights_are_counted(stride, bound, turned):
+    """Without room for weights turned round, a plan keeps none, and follows the caller's array."""
+    x, memory = integers((1, 16, 12, 12)), integers(30_000, seed=1)
+    w = memory[:10240].reshape(4, 4, 40, 16).T if turned else memory[:10240].reshape(16, 40, 4, 4)
+    keywords = {"stride": stride, "padding": 1, "accuracy": "strict"}
+    pyconv.plan_conv_transpose2d(x.shape, w, max_workspace=bound, **keywords)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    plan = pyconv.plan_conv_transpose2d(x.shape, w, max_workspace=bound, **keywords)
+    kept = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert kept < plan.packed_bytes + 15_000 and plan.packed_bytes + plan.workspace_bytes <= bound
+    np.testing.assert_array_equal(plan(x), pyconv.conv_transpose2d(x, w, **keywords))
+    w *= 2
+    y, now = plan(x), w if plan.packed_bytes == 0 else w / 2
+    np.testing.assert_array_equal(y, pyconv.conv_transpose2d(x, now, **keywords))
+    if plan.packed_bytes == 0:
+        with pytest.raises(ValueError, match="out overlaps weight in memory"):
+            plan(x, memory[: y.size].reshape(y.shape))
 
 
 def test_refuses():

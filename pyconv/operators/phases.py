@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._kernels import LAYOUTS, Plan, UnsupportedError, copy_array
+from .._kernels import LAYOUTS, Plan, Problem, UnsupportedError, copy_array
 from .composed import ComposedPlan, aligned_bytes, carve, memory_for
 
 FEW_FILTERS = 32  # per group: then phases share one convolution, which fills its tiles better
@@ -55,7 +55,9 @@ def phases(size, outputs, kernel, stride, dilation, padding):
 class Job(NamedTuple):
     """One convolution and the phases (rows, columns) whose filters it holds, in this order in each group."""
 
-    plan: object
+    problem: Problem
+    plan: Plan | None  # None: of weights that there is no room to keep, made at each call
+    bias: np.ndarray | None
     parts: tuple
 
 
@@ -74,14 +76,15 @@ class TransposedPlan(ComposedPlan):
     workspace_bytes : int
         Exact size of the workspace of a call, in bytes.
     packed_bytes : int
-        Bytes of packed weights.
+        Bytes of weights that the plan keeps. Where `max_workspace` has no room for them, each call picks them
+        from the caller's array anew.
     multiplications : int
     """
 
     def __init__(self, forward, x_shape, weight, bias=None, argument="x"):
         """`forward` describes the conv2d whose gradient this is: of images such as the result."""
         nchw, stride, groups = forward.layout == LAYOUTS["NCHW"], forward.stride, forward.groups
-        ic, ocg, kh, kw = weight.shape
+        _, ocg, kh, kw = weight.shape
         image = forward.x_shape[-2:] if nchw else forward.x_shape[-3:-1]
         size = x_shape[-2:] if nchw else x_shape[-3:-1]
         self._settle(
@@ -115,16 +118,10 @@ class TransposedPlan(ComposedPlan):
                     f"{result} bytes of workspace for one phase, max_workspace allows {budget}"
                 )
             budget = (budget - result) // max(len(shared), 1)
-        # filters[g * ocg + o][c] = weight[g * icg + c][o]
-        with memory_for(weight.nbytes, "a contiguous copy of weight"):
-            filters = weight.reshape(groups, ic // groups, ocg, kh, kw).swapaxes(1, 2)
-        jobs = []
+        jobs, threads, workspace, packed, multiplications = [], 1, 0, 0, 0
         for parts in shared.values():
-            kernels = [filters[..., rows.taps, columns.taps] for rows, columns in parts]
-            with memory_for(sum(kernel.nbytes for kernel in kernels), "the weights of a phase"):
-                kernel = np.stack(kernels, 1)
+            kernel = self._kernel(weight, parts)
             several = bias if bias is None else np.stack([bias.reshape(groups, ocg)] * len(parts), 1).ravel()
-            kernel = kernel.reshape(groups * len(parts) * ocg, *kernel.shape[3:])
             rows, columns = self._padding(parts)
             described = forward.derive(
                 x_shape=x_shape,
@@ -135,16 +132,40 @@ class TransposedPlan(ComposedPlan):
                 max_workspace=budget,
                 x=argument,
             )
+            # A plan without packed weights reads the kernel, which is kept for it.
             prepared = Plan(described, kernel, several)
-            jobs.append(Job(prepared, tuple(parts)))
+            held = prepared.packed_bytes or kernel.nbytes
+            keeps = budget is None or prepared.workspace_bytes + held <= budget
+            jobs.append(Job(described, prepared if keeps else None, several, tuple(parts)))
+            threads = max(threads, prepared.threads)
+            workspace = max(workspace, prepared.workspace_bytes)
+            packed += held if keeps else 0
+            multiplications += prepared.multiplications
+        picks = any(job.plan is None for job in jobs)
         self._settle(
             _direct=direct,
             _constant=self._untouched(axes, image, bias, forward.bounds),
             _jobs=tuple(jobs),
-            workspace_bytes=result + max((job.plan.workspace_bytes for job in jobs), default=0),
-            packed_bytes=sum(job.plan.packed_bytes for job in jobs),
-            multiplications=sum(job.plan.multiplications for job in jobs),
+            _threads=threads,
+            _operands=(("weight", weight),) if picks else (),
+            _weight=weight if picks else None,
+            workspace_bytes=result + workspace,
+            packed_bytes=packed,
+            multiplications=multiplications,
         )
+
+    def _kernel(self, weight, parts):
+        """
+        The filters of phases that share a convolution: for each group, each phase, each output channel.
+
+        kernel[g, i, o, c] = weight[g * icg + c, o], at the taps of phase i
+        """
+        groups, channels = self._groups, weight.shape[0] // self._groups
+        filters = weight.reshape(groups, channels, self._ocg, *weight.shape[2:]).swapaxes(1, 2)
+        kernels = [filters[..., rows.taps, columns.taps] for rows, columns in parts]
+        with memory_for(sum(kernel.nbytes for kernel in kernels), "the weights of a phase"):
+            kernel = np.stack(kernels, 1)
+        return kernel.reshape(groups * len(parts) * self._ocg, *kernel.shape[3:])
 
     def _in_layout(self, channels, rows, columns):
         return (channels, rows, columns) if self._nchw else (rows, columns, channels)
@@ -205,32 +226,33 @@ class TransposedPlan(ComposedPlan):
         if self._constant is not None:
             out[...] = self._constant
         for job in self._jobs:
+            prepared = job.plan or Plan(job.problem, self._kernel(self._weight, job.parts), job.bias)
             if self._direct:
-                job.plan(x, out, workspace)
+                prepared(x, out, workspace)
                 continue
-            result, rest = carve(workspace, job.plan.output_shape, self.dtype)
-            job.plan(x, result, rest)
-            self._spread(job, result, out)
+            result, rest = carve(workspace, prepared.output_shape, self.dtype)
+            prepared(x, result, rest)
+            self._spread(job.parts, result, out)
 
-    def _spread(self, job, result, out):
+    def _spread(self, parts, result, out):
         """Puts the phases of one convolution where they belong in the output."""
-        batch, parts = math.prod(self.input_shape[:-3]), len(job.parts)
+        batch, count = math.prod(self.input_shape[:-3]), len(parts)
         sh, sw = self._stride
         if self._nchw:
-            result = result.reshape(batch, self._groups, parts, self._ocg, *result.shape[-2:])
+            result = result.reshape(batch, self._groups, count, self._ocg, *result.shape[-2:])
             out = out.reshape(batch, self._groups, self._ocg, *out.shape[-2:])
         else:
-            result = result.reshape(batch, *result.shape[-3:-1], self._groups, parts, self._ocg)
+            result = result.reshape(batch, *result.shape[-3:-1], self._groups, count, self._ocg)
             out = out.reshape(batch, *out.shape[-3:-1], self._groups, self._ocg)
-        (above, _), (left, _) = self._padding(job.parts)
-        for i, (rows, columns) in enumerate(job.parts):
+        (above, _), (left, _) = self._padding(parts)
+        for i, (rows, columns) in enumerate(parts):
             h = slice(above - rows.before, above - rows.before + rows.count)
             w = slice(left - columns.before, left - columns.before + columns.count)
             if self._nchw:
                 part, target = result[:, :, i, :, h, w], out[..., rows.first :: sh, columns.first :: sw]
             else:
                 part, target = result[:, h, w, :, i], out[:, rows.first :: sh, columns.first :: sw]
-            copy_array(part, target, job.plan.threads)
+            copy_array(part, target, self._threads)
 
     def __repr__(self):
         return f"<pyconv.TransposedPlan {self.dtype} {self.input_shape} -> {self.output_shape}>"
