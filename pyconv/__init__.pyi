@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# An array of a dtype that is served makes a result of it; of what is converted first the dtype is not known.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, overload
+from typing import Any, Generic, Literal, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -11,31 +12,38 @@ from . import ndimage as ndimage
 from . import signal as signal
 
 __version__: str
+__all__: list[str]
 
+_F = TypeVar("_F", np.float16, np.float32, np.float64)
 _Pair = int | Sequence[int]
-_Padding = int | Sequence[int] | Sequence[Sequence[int]] | Literal["valid", "same", "same_lower", "full"]
+_PaddingWord = Literal["valid", "same", "same_lower", "full"]
+_Padding = int | Sequence[int] | Sequence[Sequence[int]] | _PaddingWord
 _Layout = Literal["NCHW", "NHWC"]
 _PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 _Activation = None | Literal["relu", "relu6"] | tuple[Literal["clip"], float, float]
 _Accuracy = Literal["strict", "standard", "fast"]
 
+# fmt: off
 class UnsupportedError(ValueError): ...
 
-class Plan:
+class _Plan(Generic[_F]):
     @property
     def input_shape(self) -> tuple[int, ...]: ...
     @property
     def output_shape(self) -> tuple[int, ...]: ...
     @property
-    def dtype(self) -> np.dtype[Any]: ...
-    @property
-    def algorithm(self) -> str: ...
+    def dtype(self) -> np.dtype[_F]: ...
     @property
     def workspace_bytes(self) -> int: ...
     @property
     def packed_bytes(self) -> int: ...
     @property
     def multiplications(self) -> int: ...
+    def new_workspace(self) -> NDArray[np.uint8]: ...
+
+class Plan(_Plan[_F]):
+    @property
+    def algorithm(self) -> str: ...
     @property
     def threads(self) -> int: ...
     @property
@@ -43,135 +51,92 @@ class Plan:
     @property
     def address(self) -> int: ...
     def __call__(
-        self,
-        x: ArrayLike,
-        out: NDArray[Any] | None = None,
-        workspace: Any = None,
+        self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None,
         residual: ArrayLike | None = None,
-    ) -> NDArray[Any]: ...
-    def new_workspace(self) -> NDArray[np.uint8]: ...
+    ) -> NDArray[_F]: ...
 
+@overload
 def conv2d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    *,
-    stride: _Pair = 1,
-    padding: _Padding = 0,
-    dilation: _Pair = 1,
-    groups: int = 1,
-    layout: _Layout = "NCHW",
-    padding_mode: _PaddingMode = "zeros",
-    activation: _Activation = None,
-    residual: ArrayLike | None = None,
-    algorithm: str = "auto",
-    max_workspace: int | str | None = None,
-    accuracy: _Accuracy | None = None,
-    threads: int | None = None,
-    out: NDArray[Any] | None = None,
-    workspace: Any = None,
+    x: NDArray[_F], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[_F]: ...
+@overload
+def conv2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
 ) -> NDArray[Any]: ...
+@overload
 def plan(
-    x_shape: Sequence[int],
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    *,
-    stride: _Pair = 1,
-    padding: _Padding = 0,
-    dilation: _Pair = 1,
-    groups: int = 1,
-    layout: _Layout = "NCHW",
-    padding_mode: _PaddingMode = "zeros",
-    activation: _Activation = None,
-    algorithm: str = "auto",
-    max_workspace: int | str | None = None,
-    accuracy: _Accuracy | None = None,
-    threads: int | None = None,
-) -> Plan: ...
+    x_shape: Sequence[int], weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+) -> Plan[_F]: ...
+@overload
+def plan(
+    x_shape: Sequence[int], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+) -> Plan[Any]: ...
 
-class TransposedPlan:
-    @property
-    def input_shape(self) -> tuple[int, ...]: ...
-    @property
-    def output_shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-    @property
-    def workspace_bytes(self) -> int: ...
-    @property
-    def packed_bytes(self) -> int: ...
-    @property
-    def multiplications(self) -> int: ...
+class TransposedPlan(_Plan[_F]):
     def __call__(
-        self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None
-    ) -> NDArray[Any]: ...
-    def new_workspace(self) -> NDArray[np.uint8]: ...
+        self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None,
+    ) -> NDArray[_F]: ...
 
-class SeparablePlan:
-    @property
-    def input_shape(self) -> tuple[int, ...]: ...
-    @property
-    def output_shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-    @property
-    def fused(self) -> bool: ...
-    @property
-    def workspace_bytes(self) -> int: ...
-    @property
-    def packed_bytes(self) -> int: ...
-    @property
-    def multiplications(self) -> int: ...
-    def __call__(
-        self,
-        x: ArrayLike,
-        out: NDArray[Any] | None = None,
-        workspace: Any = None,
-        residual: ArrayLike | None = None,
-    ) -> NDArray[Any]: ...
-    def new_workspace(self) -> NDArray[np.uint8]: ...
-
-def separable_conv2d(
-    x: ArrayLike,
-    depthwise_weight: ArrayLike,
-    pointwise_weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    *,
-    depthwise_bias: ArrayLike | None = None,
-    depthwise_activation: _Activation = None,
-    stride: _Pair = 1,
-    padding: _Padding = 0,
-    dilation: _Pair = 1,
-    layout: _Layout = "NCHW",
-    padding_mode: _PaddingMode = "zeros",
-    activation: _Activation = None,
-    residual: ArrayLike | None = None,
-    max_workspace: int | str | None = None,
-    accuracy: _Accuracy | None = None,
-    threads: int | None = None,
-    out: NDArray[Any] | None = None,
-    workspace: Any = None,
+@overload
+def plan_conv_transpose2d(
+    x_shape: Sequence[int], weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
+    layout: _Layout = "NCHW", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+) -> TransposedPlan[_F]: ...
+@overload
+def plan_conv_transpose2d(
+    x_shape: Sequence[int], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
+    layout: _Layout = "NCHW", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+) -> TransposedPlan[Any]: ...
+@overload
+def conv_transpose2d(
+    x: NDArray[_F], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
+    layout: _Layout = "NCHW", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[_F]: ...
+@overload
+def conv_transpose2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
+    layout: _Layout = "NCHW", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None,
 ) -> NDArray[Any]: ...
-def plan_separable_conv2d(
-    x_shape: Sequence[int],
-    depthwise_weight: ArrayLike,
-    pointwise_weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    *,
-    depthwise_bias: ArrayLike | None = None,
-    depthwise_activation: _Activation = None,
-    stride: _Pair = 1,
-    padding: _Padding = 0,
-    dilation: _Pair = 1,
-    layout: _Layout = "NCHW",
-    padding_mode: _PaddingMode = "zeros",
-    activation: _Activation = None,
-    max_workspace: int | str | None = None,
-    accuracy: _Accuracy | None = None,
-    threads: int | None = None,
-) -> SeparablePlan: ...
+@overload
+def conv2d_backward_input(
+    x_shape: Sequence[int], weight: NDArray[_F], dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
+    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[_F]: ...
+@overload
+def conv2d_backward_input(
+    x_shape: Sequence[int], weight: ArrayLike, dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
+    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[Any]: ...
 
-class WeightGradientPlan:
+class WeightGradientPlan(Generic[_F]):
     @property
     def x_shape(self) -> tuple[int, ...]: ...
     @property
@@ -179,226 +144,170 @@ class WeightGradientPlan:
     @property
     def output_shape(self) -> tuple[int, ...]: ...
     @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def dtype(self) -> np.dtype[_F]: ...
     @property
     def workspace_bytes(self) -> int: ...
     @property
     def multiplications(self) -> int: ...
     def __call__(
-        self, x: ArrayLike, dy: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None
-    ) -> NDArray[Any]: ...
+        self, x: ArrayLike, dy: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None,
+    ) -> NDArray[_F]: ...
     def new_workspace(self) -> NDArray[np.uint8]: ...
 
-def conv2d_backward_weight(
-    x: ArrayLike,
-    weight_shape: Sequence[int],
-    dy: ArrayLike,
-    *,
-    stride: _Pair = 1,
-    padding: _Padding = 0,
-    dilation: _Pair = 1,
-    groups: int = 1,
-    layout: _Layout = "NCHW",
-    max_workspace: int | str | None = None,
-    threads: int | None = None,
-    out: NDArray[Any] | None = None,
-    workspace: Any = None,
-) -> NDArray[Any]: ...
+@overload
 def plan_conv2d_backward_weight(
-    x_shape: Sequence[int],
-    weight_shape: Sequence[int],
-    *,
-    dtype: DTypeLike = "float32",
-    stride: _Pair = 1,
-    padding: _Padding = 0,
-    dilation: _Pair = 1,
-    groups: int = 1,
-    layout: _Layout = "NCHW",
-    max_workspace: int | str | None = None,
-    threads: int | None = None,
-) -> WeightGradientPlan: ...
-def conv_transpose2d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    *,
-    stride: _Pair = 1,
-    padding: _Padding = 0,
-    output_padding: _Pair = 0,
-    dilation: _Pair = 1,
-    groups: int = 1,
-    layout: _Layout = "NCHW",
-    activation: _Activation = None,
-    algorithm: str = "auto",
-    max_workspace: int | str | None = None,
-    accuracy: _Accuracy | None = None,
-    threads: int | None = None,
-    out: NDArray[Any] | None = None,
-    workspace: Any = None,
+    x_shape: Sequence[int], weight_shape: Sequence[int], *, dtype: Literal["float32"] = "float32",
+    stride: _Pair = 1, padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    max_workspace: int | str | None = None, threads: int | None = None,
+) -> WeightGradientPlan[np.float32]: ...
+@overload
+def plan_conv2d_backward_weight(
+    x_shape: Sequence[int], weight_shape: Sequence[int], *, dtype: type[_F] | np.dtype[_F], stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    max_workspace: int | str | None = None, threads: int | None = None,
+) -> WeightGradientPlan[_F]: ...
+@overload
+def plan_conv2d_backward_weight(
+    x_shape: Sequence[int], weight_shape: Sequence[int], *, dtype: DTypeLike, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    max_workspace: int | str | None = None, threads: int | None = None,
+) -> WeightGradientPlan[Any]: ...
+@overload
+def conv2d_backward_weight(
+    x: NDArray[_F], weight_shape: Sequence[int], dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
+    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", max_workspace: int | str | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[_F]: ...
+@overload
+def conv2d_backward_weight(
+    x: ArrayLike, weight_shape: Sequence[int], dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
+    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", max_workspace: int | str | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
 ) -> NDArray[Any]: ...
-def plan_conv_transpose2d(
-    x_shape: Sequence[int],
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    *,
-    stride: _Pair = 1,
-    padding: _Padding = 0,
-    output_padding: _Pair = 0,
-    dilation: _Pair = 1,
-    groups: int = 1,
-    layout: _Layout = "NCHW",
-    activation: _Activation = None,
-    algorithm: str = "auto",
-    max_workspace: int | str | None = None,
-    accuracy: _Accuracy | None = None,
-    threads: int | None = None,
-) -> TransposedPlan: ...
-def conv2d_backward_input(
-    x_shape: Sequence[int],
-    weight: ArrayLike,
-    dy: ArrayLike,
-    *,
-    stride: _Pair = 1,
-    padding: _Padding = 0,
-    dilation: _Pair = 1,
-    groups: int = 1,
-    layout: _Layout = "NCHW",
-    algorithm: str = "auto",
-    max_workspace: int | str | None = None,
-    accuracy: _Accuracy | None = None,
-    threads: int | None = None,
-    out: NDArray[Any] | None = None,
-    workspace: Any = None,
-) -> NDArray[Any]: ...
+
+@overload
 def conv1d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    *,
-    stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] | Literal["valid", "same", "same_lower", "full"] = 0,
-    dilation: int | Sequence[int] = 1,
-    groups: int = 1,
-    layout: Literal["NCL", "NLC"] = "NCL",
-    padding_mode: _PaddingMode = "zeros",
-    activation: _Activation = None,
-    residual: ArrayLike | None = None,
-    algorithm: str = "auto",
-    max_workspace: int | str | None = None,
-    accuracy: _Accuracy | None = None,
-    threads: int | None = None,
-    out: NDArray[Any] | None = None,
-    workspace: Any = None,
+    x: NDArray[_F], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | _PaddingWord = 0, dilation: int | Sequence[int] = 1, groups: int = 1,
+    layout: Literal["NCL", "NLC"] = "NCL", padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None, residual: ArrayLike | None = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[_F]: ...
+@overload
+def conv1d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | _PaddingWord = 0, dilation: int | Sequence[int] = 1, groups: int = 1,
+    layout: Literal["NCL", "NLC"] = "NCL", padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None, residual: ArrayLike | None = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None,
 ) -> NDArray[Any]: ...
+@overload
 def depthwise_conv2d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    *,
-    stride: _Pair = 1,
-    padding: _Padding = 0,
-    dilation: _Pair = 1,
-    layout: _Layout = "NCHW",
-    padding_mode: _PaddingMode = "zeros",
-    activation: _Activation = None,
-    residual: ArrayLike | None = None,
-    algorithm: str = "auto",
-    max_workspace: int | str | None = None,
-    accuracy: _Accuracy | None = None,
-    threads: int | None = None,
-    out: NDArray[Any] | None = None,
-    workspace: Any = None,
+    x: NDArray[_F], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[_F]: ...
+@overload
+def depthwise_conv2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
 ) -> NDArray[Any]: ...
+@overload
 def pointwise_conv2d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    *,
-    stride: _Pair = 1,
-    padding: _Padding = 0,
-    dilation: _Pair = 1,
-    groups: int = 1,
-    layout: _Layout = "NCHW",
-    padding_mode: _PaddingMode = "zeros",
-    activation: _Activation = None,
-    residual: ArrayLike | None = None,
-    algorithm: str = "auto",
-    max_workspace: int | str | None = None,
-    accuracy: _Accuracy | None = None,
-    threads: int | None = None,
-    out: NDArray[Any] | None = None,
-    workspace: Any = None,
+    x: NDArray[_F], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[_F]: ...
+@overload
+def pointwise_conv2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
 ) -> NDArray[Any]: ...
+@overload
 def partial_conv2d(
-    x: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike | None = None,
-    *,
-    padding: _Padding = "same",
-    dilation: _Pair = 1,
-    groups: int = 1,
-    layout: _Layout = "NCHW",
-    padding_mode: _PaddingMode = "zeros",
-    activation: _Activation = None,
-    algorithm: str = "auto",
-    max_workspace: int | str | None = None,
-    accuracy: _Accuracy | None = None,
-    threads: int | None = None,
-    out: NDArray[Any] | None = None,
+    x: NDArray[_F], weight: ArrayLike, bias: ArrayLike | None = None, *, padding: _Padding = "same",
+    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None, algorithm: str = "auto", max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None, threads: int | None = None, out: NDArray[Any] | None = None,
+) -> NDArray[_F]: ...
+@overload
+def partial_conv2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, padding: _Padding = "same",
+    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None, algorithm: str = "auto", max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None, threads: int | None = None, out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 
-class Report:
-    title: str
-    rows: list[dict[str, Any]]
+class SeparablePlan(_Plan[_F]):
+    @property
+    def fused(self) -> bool: ...
+    def __call__(
+        self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None,
+        residual: ArrayLike | None = None,
+    ) -> NDArray[_F]: ...
 
-def explain(
-    x_shape: Sequence[int],
-    weight_shape: Sequence[int],
-    *,
-    dtype: DTypeLike = "float32",
-    stride: _Pair = 1,
-    padding: _Padding = 0,
-    dilation: _Pair = 1,
-    groups: int = 1,
-    layout: _Layout = "NCHW",
-    padding_mode: _PaddingMode = "zeros",
-    max_workspace: int | str | None = None,
-    accuracy: _Accuracy | None = None,
-    threads: int | None = None,
-    measure: bool = False,
-) -> Report: ...
+@overload
+def plan_separable_conv2d(
+    x_shape: Sequence[int], depthwise_weight: NDArray[_F], pointwise_weight: ArrayLike,
+    bias: ArrayLike | None = None, *, depthwise_bias: ArrayLike | None = None,
+    depthwise_activation: _Activation = None, stride: _Pair = 1, padding: _Padding = 0, dilation: _Pair = 1,
+    layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros", activation: _Activation = None,
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+) -> SeparablePlan[_F]: ...
+@overload
+def plan_separable_conv2d(
+    x_shape: Sequence[int], depthwise_weight: ArrayLike, pointwise_weight: ArrayLike,
+    bias: ArrayLike | None = None, *, depthwise_bias: ArrayLike | None = None,
+    depthwise_activation: _Activation = None, stride: _Pair = 1, padding: _Padding = 0, dilation: _Pair = 1,
+    layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros", activation: _Activation = None,
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+) -> SeparablePlan[Any]: ...
+@overload
+def separable_conv2d(
+    x: NDArray[_F], depthwise_weight: ArrayLike, pointwise_weight: ArrayLike, bias: ArrayLike | None = None,
+    *, depthwise_bias: ArrayLike | None = None, depthwise_activation: _Activation = None, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[_F]: ...
+@overload
+def separable_conv2d(
+    x: ArrayLike, depthwise_weight: ArrayLike, pointwise_weight: ArrayLike, bias: ArrayLike | None = None, *,
+    depthwise_bias: ArrayLike | None = None, depthwise_activation: _Activation = None, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[Any]: ...
 
-class FactorizedPlan:
+class FactorizedPlan(_Plan[_F]):
     @property
-    def vertical(self) -> Plan: ...
+    def vertical(self) -> Plan[Any]: ...
     @property
-    def horizontal(self) -> Plan: ...
-    @property
-    def input_shape(self) -> tuple[int, ...]: ...
-    @property
-    def output_shape(self) -> tuple[int, ...]: ...
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
-    @property
-    def workspace_bytes(self) -> int: ...
-    @property
-    def packed_bytes(self) -> int: ...
-    @property
-    def multiplications(self) -> int: ...
+    def horizontal(self) -> Plan[Any]: ...
     @property
     def original_multiplications(self) -> int: ...
     def __call__(
-        self,
-        x: ArrayLike,
-        out: NDArray[Any] | None = None,
-        workspace: Any = None,
+        self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None,
         residual: ArrayLike | None = None,
-    ) -> NDArray[Any]: ...
-    def new_workspace(self) -> NDArray[np.uint8]: ...
+    ) -> NDArray[_F]: ...
 
-class Factorization:
-    vertical: NDArray[Any]
-    horizontal: NDArray[Any]
+class Factorization(Generic[_F]):
+    vertical: NDArray[_F]
+    horizontal: NDArray[_F]
     groups: int
     horizontal_groups: int
     rank: int
@@ -408,27 +317,33 @@ class Factorization:
     original_parameters: int
     def weight(self) -> NDArray[np.float64]: ...
     def plan(
-        self,
-        x_shape: Sequence[int],
-        bias: ArrayLike | None = None,
-        *,
-        stride: _Pair = 1,
-        padding: _Padding = 0,
-        dilation: _Pair = 1,
-        layout: _Layout = "NCHW",
-        padding_mode: _PaddingMode = "zeros",
-        activation: _Activation = None,
-        max_workspace: int | str | None = None,
-        accuracy: _Accuracy | None = None,
-        threads: int | None = None,
-    ) -> FactorizedPlan: ...
+        self, x_shape: Sequence[int], bias: ArrayLike | None = None, *, stride: _Pair = 1,
+        padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
+        padding_mode: _PaddingMode = "zeros", activation: _Activation = None,
+        max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    ) -> FactorizedPlan[_F]: ...
 
-def factorize(weight: ArrayLike, rank: int | None = None, *, groups: int = 1) -> Factorization: ...
+@overload
+def factorize(weight: NDArray[_F], rank: int | None = None, *, groups: int = 1) -> Factorization[_F]: ...
+@overload
+def factorize(weight: ArrayLike, rank: int | None = None, *, groups: int = 1) -> Factorization[Any]: ...
+
+class Report:
+    title: str
+    rows: list[dict[str, Any]]
+    def __init__(self, title: str, rows: list[dict[str, Any]]) -> None: ...
+
+def explain(
+    x_shape: Sequence[int], weight_shape: Sequence[int], *, dtype: DTypeLike = "float32", stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None, threads: int | None = None, measure: bool = False,
+) -> Report: ...
+def config(
+    *, threads: int | None = ..., max_workspace: int | str | None = ..., accuracy: _Accuracy = ...,
+) -> AbstractContextManager[None]: ...
 def algorithms() -> list[str]: ...
 def c_functions() -> dict[str, int]: ...
-def config(
-    *, threads: int | None = ..., max_workspace: int | str | None = ..., accuracy: _Accuracy = ...
-) -> AbstractContextManager[None]: ...
 @overload
 def show_config(mode: Literal["stdout"] = "stdout") -> None: ...
 @overload

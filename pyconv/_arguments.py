@@ -4,6 +4,8 @@
 import math
 import operator
 import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -19,11 +21,14 @@ UNITS = {
     "ti": 2**40,
 }
 INF = math.inf
+Code = TypeVar("Code")
+Pair = tuple[int, int]
+Sides = tuple[int, int, int, int]
 CHANNEL_AXES = {"NCHW": -3, "NHWC": -1}
 ACTIVATIONS = {None: (-INF, INF), "relu": (0.0, INF), "relu6": (0.0, 6.0)}
 
 
-def parse_bytes(value):
+def parse_bytes(value: Any) -> int:
     """Bytes as an int: ``1000``, ``"64MB"``, ``"1.5 GiB"``."""
     if isinstance(value, str):
         match = re.fullmatch(r"\s*(\d+)(?:\.(\d+))?\s*([kmgt]?i?)b?\s*", value.lower())
@@ -32,7 +37,7 @@ def parse_bytes(value):
                 f"max_workspace must be bytes or a text such as '64MB' or '1.5GiB', is {value!r}"
             )
         whole, fraction, unit = match.groups(default="")
-        return int(whole + fraction) * UNITS[unit] // 10 ** len(fraction)
+        return int(whole + fraction) * UNITS[unit] // int(10 ** len(fraction))
     try:
         size = operator.index(value)
     except TypeError:
@@ -42,7 +47,7 @@ def parse_bytes(value):
     return size
 
 
-def parse_threads(value):
+def parse_threads(value: Any) -> int:
     try:
         threads = operator.index(value)
     except TypeError:
@@ -52,7 +57,7 @@ def parse_threads(value):
     return threads
 
 
-def parse_word(value, words, name):
+def parse_word(value: Any, words: Mapping[Any, Code], name: str) -> Code:
     """The code of a word in one of the enumerations."""
     try:
         return words[value]
@@ -62,14 +67,14 @@ def parse_word(value, words, name):
         raise ValueError(f"{name} must be one of {', '.join(map(repr, words))}, is {value!r}") from None
 
 
-def integer(value, name):
+def integer(value: Any, name: str) -> int:
     try:
         return operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be made of ints, is {value!r}") from None
 
 
-def pair(value, name):
+def pair(value: Any, name: str) -> Pair:
     """``2`` or ``(2, 1)`` as (rows, columns)."""
     if type(value) is int:
         return value, value
@@ -83,7 +88,7 @@ def pair(value, name):
     return value, value
 
 
-def _same(size, kernel, stride, dilation, at_end):
+def _same(size: int, kernel: int, stride: int, dilation: int, at_end: bool) -> Pair:
     """Padding (before, after) that gives ceil(size / stride) outputs; `at_end` says where an odd one goes."""
     outputs = -(-size // max(stride, 1))
     total = max((outputs - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
@@ -91,7 +96,7 @@ def _same(size, kernel, stride, dilation, at_end):
     return (small, total - small) if at_end else (total - small, small)
 
 
-def sides(value, image, kernel, stride, dilation):
+def sides(value: Any, image: Sequence[int], kernel: Sequence[int], stride: Pair, dilation: Pair) -> Sides:
     """Every form of padding as (top, bottom, left, right)."""
     if type(value) is int:
         return value, value, value, value
@@ -122,7 +127,7 @@ def sides(value, image, kernel, stride, dilation):
     return value, value, value, value
 
 
-def clip_bounds(value):
+def clip_bounds(value: Any) -> tuple[float, float]:
     """An activation as the interval (lo, hi) it clips to."""
     if isinstance(value, (tuple, list)):
         if len(value) != 3 or value[0] != "clip":
@@ -147,7 +152,7 @@ def clip_bounds(value):
         ) from None
 
 
-def checked_shape(value, name):
+def checked_shape(value: Iterable[Any], name: str) -> tuple[int, ...]:
     """A tuple of sizes."""
     try:
         shape = tuple(operator.index(size) for size in value)

@@ -15,6 +15,7 @@ from pyconv.core.weights cimport weight_bytes
 
 import os
 import threading
+from types import GenericAlias
 
 import numpy as np
 
@@ -119,6 +120,8 @@ cdef class Plan:
     cdef int typenum
     cdef int ndim
     cdef cnp.npy_intp dims[32]  # of the output
+
+    __class_getitem__ = classmethod(GenericAlias)   # Plan[numpy.float32], for annotations
 
     def __cinit__(self, Problem problem not None, object weight, object bias=None, bint single=False, bint borrow=False):
         """For one call only if `single`; it may read the weights in place then, to `borrow` them."""

@@ -9,6 +9,7 @@ stride 1, padding ``"same"``. `pyconv.explain` has the exact bytes and times of 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from ._arguments import integer
 
@@ -140,7 +141,7 @@ class Layer:
     dilation: int | tuple[int, int] = 1
     groups: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         (kh, kw), (sh, sw), (dh, dw) = _pair(self.kernel), _pair(self.stride), _pair(self.dilation)
         _positive(kh=kh, kw=kw, sh=sh, sw=sw, dh=dh, dw=dw, cin=self.cin, cout=self.cout, groups=self.groups)
         if self.cin % self.groups or self.cout % self.groups:
@@ -168,7 +169,7 @@ class Stack(Cost):
         return 2 * self.multiplications
 
 
-def stack(layers: Iterable[Layer | tuple], h: int = 1, w: int = 1) -> Stack:
+def stack(layers: Iterable[Layer | tuple[Any, ...]], h: int = 1, w: int = 1) -> Stack:
     """
     What a stack of convolutions costs, and how far it sees.
 
@@ -217,7 +218,7 @@ def stack(layers: Iterable[Layer | tuple], h: int = 1, w: int = 1) -> Stack:
         pixels = size[0] * size[1]
         weights = kernel[0] * kernel[1] * layer.cin * layer.cout // layer.groups
         total += Cost(pixels * weights, read + pixels * layer.cout + weights, weights)
-    return Stack(total.multiplications, total.memory_accesses, total.parameters, tuple(field))
+    return Stack(total.multiplications, total.memory_accesses, total.parameters, (field[0], field[1]))
 
 
 def replacements(k: int, channels: int, h: int = 1, w: int = 1) -> dict[str, Stack]:
@@ -261,7 +262,7 @@ def replacements(k: int, channels: int, h: int = 1, w: int = 1) -> dict[str, Sta
     if channels < 4 or channels % 4:
         raise ValueError(f"channels must be a multiple of 4, is {channels}")
     few = channels // 4
-    stacks = {
+    stacks: dict[str, list[tuple[Any, ...]]] = {
         f"one {k}x{k}": [(k, channels, channels)],
         f"{(k - 1) // 2} of 3x3": [(3, channels, channels)] * ((k - 1) // 2),
         f"{k}x1 and 1x{k}": [((k, 1), channels, channels), ((1, k), channels, channels)],
@@ -422,11 +423,11 @@ def buffers(
     }
 
 
-def _pair(value):
+def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
     return value if isinstance(value, tuple) else (value, value)
 
 
-def _positive(**sizes):
+def _positive(**sizes: int) -> None:
     for name, value in sizes.items():
         if integer(value, name) < 1:
             raise ValueError(f"{name} must be positive, is {value}")

@@ -100,6 +100,8 @@ cdef class WeightGradientPlan:
     cdef readonly tuple output_shape
     cdef readonly cnp.dtype dtype
 
+    __class_getitem__ = classmethod(GenericAlias)
+
     def __cinit__(self, Problem problem not None):
         cdef const pyconv_conv2d_t *d = &problem.d
         cdef problem_t p

@@ -3,6 +3,7 @@
 
 import math
 from contextlib import contextmanager
+from types import GenericAlias
 
 import numpy as np
 
@@ -67,6 +68,8 @@ class ComposedPlan:
         Bytes of packed weights.
     multiplications : int
     """
+
+    __class_getitem__ = classmethod(GenericAlias)  # SeparablePlan[numpy.float32], for annotations
 
     _argument = "x"  # what the caller's function calls it
     _operands = ()  # names and arrays, besides those of a call, that out and workspace may not overlap

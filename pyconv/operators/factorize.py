@@ -2,6 +2,7 @@
 """Filters of R rows and S columns as R x 1 filters followed by 1 x S ones, by singular values."""
 
 import math
+from types import GenericAlias
 
 import numpy as np
 
@@ -28,6 +29,8 @@ class Factorization:
     parameters, original_parameters : int
         Weights of both, and of the filters they replace.
     """
+
+    __class_getitem__ = classmethod(GenericAlias)  # Factorization[numpy.float32], for annotations
 
     def __init__(self, vertical, horizontal, groups, horizontal_groups, rank, original):
         self.vertical, self.horizontal = vertical, horizontal
