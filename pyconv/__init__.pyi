@@ -12,7 +12,6 @@ from . import ndimage as ndimage
 from . import signal as signal
 
 __version__: str
-__all__: list[str]
 
 _F = TypeVar("_F", np.float16, np.float32, np.float64)
 _Pair = int | Sequence[int]
@@ -24,6 +23,15 @@ _Activation = None | Literal["relu", "relu6"] | tuple[Literal["clip"], float, fl
 _Accuracy = Literal["strict", "standard", "fast"]
 
 # fmt: off
+__all__ = [
+    "Factorization", "FactorizedPlan", "Plan", "Report", "SeparablePlan", "TransposedPlan",
+    "UnsupportedError", "WeightGradientPlan", "algorithms", "c_functions", "config", "conv1d", "conv2d",
+    "conv2d_backward_input", "conv2d_backward_weight", "conv_transpose2d", "cost", "depthwise_conv2d",
+    "explain", "factorize", "get_include", "partial_conv2d", "plan", "plan_conv2d_backward_weight",
+    "plan_conv_transpose2d", "plan_separable_conv2d", "pointwise_conv2d", "separable_conv2d",
+    "show_config",
+]
+
 class UnsupportedError(ValueError): ...
 
 class _Plan(Generic[_F]):

@@ -16,10 +16,10 @@ FUNCTIONS = {
     name: getattr(pyconv, name) for name in pyconv.__all__ if inspect.isfunction(getattr(pyconv, name))
 }
 METHODS = {
-    f"{cls.__name__}.{name}": getattr(cls, name)
-    for cls in (pyconv.TransposedPlan, pyconv.SeparablePlan, pyconv.FactorizedPlan, pyconv.Factorization)
-    for name in ("__call__", "plan")
-    if name in vars(cls)
+    "TransposedPlan.__call__": pyconv.TransposedPlan.__call__,
+    "SeparablePlan.__call__": pyconv.SeparablePlan.__call__,
+    "FactorizedPlan.__call__": pyconv.FactorizedPlan.__call__,
+    "Factorization.plan": pyconv.Factorization.plan,
 }
 CALLS = FUNCTIONS | METHODS
 
@@ -40,9 +40,6 @@ def test_functions_are_found():
         "conv1d",
         "separable_conv2d",
     } <= FUNCTIONS.keys()
-    assert METHODS.keys() == {
-        "TransposedPlan.__call__", "SeparablePlan.__call__", "FactorizedPlan.__call__", "Factorization.plan",
-    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", CALLS)

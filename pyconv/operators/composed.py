@@ -69,10 +69,13 @@ class ComposedPlan:
     multiplications : int
     """
 
-    __class_getitem__ = classmethod(GenericAlias)  # SeparablePlan[numpy.float32], for annotations
-
     _argument = "x"  # what the caller's function calls it
     _operands = ()  # names and arrays, besides those of a call, that out and workspace may not overlap
+
+    @classmethod
+    def __class_getitem__(cls, dtype):
+        """``SeparablePlan[numpy.float32]``, for annotations."""
+        return GenericAlias(cls, dtype)
 
     def _settle(self, **attributes):
         """The only way to set them: threads share plans."""
@@ -124,6 +127,33 @@ class ComposedPlan:
 
 class WidenedPlan(ComposedPlan):
     """A composed plan whose parts compute float16 in float32: nothing between them overflows."""
+
+    def __call__(self, x, out=None, workspace=None, residual=None):
+        """
+        Convolve x.
+
+        Parameters
+        ----------
+        x : array_like
+            Of `input_shape` and `dtype`.
+        out : ndarray, optional
+            Array of `output_shape` and `dtype` that overlaps no operand; of any strides, as in `pyconv.Plan`.
+        workspace : buffer, optional
+            Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
+        residual : array_like, optional
+            Of `output_shape`, added before the activation.
+
+        Returns
+        -------
+        ndarray
+            `out`, or a new array of `output_shape`.
+
+        Raises
+        ------
+        TypeError, ValueError, MemoryError
+            As in `pyconv.Plan`.
+        """
+        return self._call(x, out, workspace, residual)
 
     @staticmethod
     def _copies(x_shape, y_shape, dtype):

@@ -30,8 +30,6 @@ class Factorization:
         Weights of both, and of the filters they replace.
     """
 
-    __class_getitem__ = classmethod(GenericAlias)  # Factorization[numpy.float32], for annotations
-
     def __init__(self, vertical, horizontal, groups, horizontal_groups, rank, original):
         self.vertical, self.horizontal = vertical, horizontal
         self.groups, self.horizontal_groups, self.rank = groups, horizontal_groups, rank
@@ -40,6 +38,11 @@ class Factorization:
         exact = original.astype(np.float64)
         size = np.linalg.norm(exact)
         self.error = float(np.linalg.norm(self.weight() - exact) / size) if size else 0.0
+
+    @classmethod
+    def __class_getitem__(cls, dtype):
+        """``Factorization[numpy.float32]``, for annotations."""
+        return GenericAlias(cls, dtype)
 
     def weight(self):
         """The filters that the two convolutions make together: float64, of the original's shape."""
@@ -183,33 +186,6 @@ class FactorizedPlan(WidenedPlan):
             multiplications=sum(each.multiplications for each in both),
             original_multiplications=math.prod(whole.y_shape) * math.prod(factors.shape[1:]),
         )
-
-    def __call__(self, x, out=None, workspace=None, residual=None):
-        """
-        Convolve x twice.
-
-        Parameters
-        ----------
-        x : array_like
-            Of `input_shape` and `dtype`.
-        out : ndarray, optional
-            Array of `output_shape` and `dtype` that overlaps no operand; of any strides, as in `pyconv.Plan`.
-        workspace : buffer, optional
-            Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
-        residual : array_like, optional
-            Of `output_shape`, added before the activation.
-
-        Returns
-        -------
-        ndarray
-            `out`, or a new array of `output_shape`.
-
-        Raises
-        ------
-        TypeError, ValueError, MemoryError
-            As in `pyconv.Plan`.
-        """
-        return self._call(x, out, workspace, residual)
 
     def _compute(self, x, residual, out, workspace):
         between, rest = carve(workspace, self.vertical.output_shape, self._inner)

@@ -22,10 +22,10 @@ FEW_FILTERS = 32  # per group: then phases share one convolution, which fills it
 
 
 class Phase(NamedTuple):
-    """Outputs first, first + stride, ... of one axis, `count` of them, as a convolution of stride 1."""
+    """Outputs first, first + stride, ... of one axis, `outputs` of them, as a convolution of stride 1."""
 
     first: int
-    count: int
+    outputs: int
     taps: slice  # of the kernel, turned round
     length: int  # taps
     dilation: int
@@ -246,8 +246,8 @@ class TransposedPlan(ComposedPlan):
             out = out.reshape(batch, *out.shape[-3:-1], self._groups, self._ocg)
         (above, _), (left, _) = self._padding(parts)
         for i, (rows, columns) in enumerate(parts):
-            h = slice(above - rows.before, above - rows.before + rows.count)
-            w = slice(left - columns.before, left - columns.before + columns.count)
+            h = slice(above - rows.before, above - rows.before + rows.outputs)
+            w = slice(left - columns.before, left - columns.before + columns.outputs)
             if self._nchw:
                 part, target = result[:, :, i, :, h, w], out[..., rows.first :: sh, columns.first :: sw]
             else:

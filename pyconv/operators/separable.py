@@ -91,33 +91,6 @@ class SeparablePlan(WidenedPlan):
             multiplications=first.multiplications + second.multiplications,
         )
 
-    def __call__(self, x, out=None, workspace=None, residual=None):
-        """
-        Convolve x.
-
-        Parameters
-        ----------
-        x : array_like
-            Of `input_shape` and `dtype`.
-        out : ndarray, optional
-            Array of `output_shape` and `dtype` that overlaps no operand; of any strides, as in `pyconv.Plan`.
-        workspace : buffer, optional
-            Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
-        residual : array_like, optional
-            Of `output_shape`, added before the activation.
-
-        Returns
-        -------
-        ndarray
-            `out`, or a new array of `output_shape`.
-
-        Raises
-        ------
-        TypeError, ValueError, MemoryError
-            As in `pyconv.Plan`.
-        """
-        return self._call(x, out, workspace, residual)
-
     def _compute(self, x, residual, out, workspace):
         if self.fused:
             self._pair.run(x, residual, out, workspace)
