@@ -5,6 +5,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+__all__ = ["convolve", "convolve2d", "correlate", "correlate2d", "fftconvolve", "oaconvolve"]
+
 _Array = np.ndarray[Any, np.dtype[Any]]
 _Mode = Literal["full", "valid", "same"]
 _Method = Literal["auto", "direct", "fft"]

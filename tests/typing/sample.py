@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What type checkers make of pyconv: mypy reads this, nothing runs it."""
 
-from typing import Any, assert_type
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import assert_type
 
 import pyconv
 from pyconv import cost
