@@ -7,6 +7,26 @@ from .._problem import problem
 from .phases import TransposedPlan
 
 
+def _image(size, kernel, stride, padding, extra, dilation):
+    """(rows, columns) of the result, which may be less than 1, and (top, bottom, left, right) cut off it."""
+    for added, s, d in zip(extra, stride, dilation, strict=True):
+        if not 0 <= added < max(s, d, 1):
+            raise ValueError(
+                "output_padding must be less than stride or dilation, and not negative: "
+                f"is {extra} for stride {stride}, dilation {dilation}"
+            )
+    enlarged = tuple(i * s for i, s in zip(size, stride, strict=True))
+    cut = sides(padding, enlarged, kernel, stride, dilation)
+    if isinstance(padding, str) and padding in ("same", "same_lower"):
+        if any(extra):
+            raise ValueError(
+                f"padding {padding!r} settles the size of the output: output_padding {extra} is too much"
+            )
+        return enlarged, cut
+    axes = zip(size, kernel, stride, dilation, extra, (sum(cut[:2]), sum(cut[2:])), strict=True)
+    return tuple((i - 1) * s + d * (k - 1) + 1 + e - p for i, k, s, d, e, p in axes), cut
+
+
 def plan_conv_transpose2d(
     x_shape,
     weight,
@@ -55,36 +75,18 @@ def plan_conv_transpose2d(
     if filters != x_shape[axis]:
         raise ValueError(f"weight has {filters} filters, x has {x_shape[axis]} channels")
     stride, dilation, groups = pair(stride, "stride"), pair(dilation, "dilation"), integer(groups, "groups")
-    extra = pair(output_padding, "output_padding")
-    for added, s, d in zip(extra, stride, dilation, strict=True):
-        if not 0 <= added < max(s, d, 1):
-            raise ValueError(
-                "output_padding must be less than stride or dilation, and not negative: "
-                f"is {extra} for stride {stride}, dilation {dilation}"
-            )
     size = x_shape[-2:] if axis == -3 else x_shape[-3:-1]
-    enlarged = tuple(i * s for i, s in zip(size, stride, strict=True))
-    top, bottom, left, right = sides(padding, enlarged, kernel, stride, dilation)
-    reach = tuple(d * (k - 1) + 1 for d, k in zip(dilation, kernel, strict=True))
-    if isinstance(padding, str) and padding in ("same", "same_lower"):
-        if any(extra):
-            raise ValueError(
-                f"padding {padding!r} settles the size of the output: output_padding {extra} is too much"
-            )
-        image = enlarged
-    else:
-        terms = zip(size, stride, reach, extra, (top + bottom, left + right), strict=True)
-        image = tuple((i - 1) * s + r + e - p for i, s, r, e, p in terms)
+    image, cut = _image(size, kernel, stride, padding, pair(output_padding, "output_padding"), dilation)
     # The conv2d of the result; where none is left, of the least image, and what else is wrong is said first.
     fits = min(*size, *image) > 0
-    some = image if fits else tuple(max(r, 1) for r in reach)
+    some = image if fits else tuple(max(d * (k - 1) + 1, 1) for d, k in zip(dilation, kernel, strict=True))
     result = channels * max(groups, 1)
     forward = problem(
         (*x_shape[:-3], result, *some) if axis == -3 else (*x_shape[:-3], *some, result),
         weight.dtype,
         weight.shape,
         stride=stride,
-        padding=((top, bottom), (left, right)),
+        padding=(cut[:2], cut[2:]),
         dilation=dilation,
         groups=groups,
         layout=layout,
@@ -99,7 +101,7 @@ def plan_conv_transpose2d(
     if not fits:
         raise ValueError(
             f"no output is left: x of {size[0]}x{size[1]}, kernel {tuple(kernel)}, stride {stride}, dilation "
-            f"{dilation}, padding (({top}, {bottom}), ({left}, {right})) make {image[0]}x{image[1]}"
+            f"{dilation}, padding ({cut[:2]}, {cut[2:]}) make {image[0]}x{image[1]}"
         )
     if bias is not None:
         check_operand(bias, "bias", weight.dtype.num, (channels * groups,), "weight")
