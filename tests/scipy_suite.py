@@ -60,6 +60,7 @@ class Replacement:
 def main(module, everything):
     if everything:
         passes.SMALL = passes.SMALL_LINE = 0
+        importlib.import_module("pyconv.signal").LARGEST_SHARE = 1
     plugin = Replacement(module)
     root = pathlib.Path(scipy.__file__).parent
     options = f"-q --no-header -p no:cacheprovider -W ignore --tb=short --rootdir {root} -o addopts=".split()

@@ -28,6 +28,7 @@ def small_arrays(monkeypatch):
     monkeypatch.setattr(passes, "SMALL", 0)
     monkeypatch.setattr(passes, "SMALL_LINE", 0)
     monkeypatch.setattr(bands, "BAND", 2000)
+    monkeypatch.setattr(signal, "LARGEST_SHARE", 1)
 
 
 @pytest.fixture
@@ -245,6 +246,17 @@ def test_small_arrays_are_scipys(served, monkeypatch):
     for name in signal.__all__:
         assert_same(name, normal((9, 8)), normal((3, 3), seed=1))
     assert served == []
+
+
+def test_large_kernels_are_scipys(served, monkeypatch):
+    monkeypatch.setattr(signal, "LARGEST_SHARE", 0.25)
+    a = normal((40, 60))
+    for shape, here in (((10, 60), True), ((11, 15), True), ((11, 16), False), ((40, 60), False)):
+        served.clear()
+        assert_same("fftconvolve", a, normal(shape, seed=1))
+        assert served == [True] * here
+    assert_same("fftconvolve", a[:1], normal((1, 50), seed=1))
+    assert served == [True]
 
 
 def test_config_is_obeyed(monkeypatch):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What stands beyond an image, in SciPy's words."""
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -22,8 +23,12 @@ class Border(NamedTuple):
     value: float = 0.0
 
 
+@functools.lru_cache(maxsize=256)
 def sources(mode, size, first, last):
-    """Which of `size` pixels stands at each position ``first <= i < last``, for modes but "constant"."""
+    """Which of `size` pixels stands at each position ``first <= i < last``, for modes but "constant".
+
+    Kept, since the same few are asked for by every band; not to be changed.
+    """
     i = np.arange(first, last)
     if mode == "nearest":
         return i.clip(0, size - 1)

@@ -13,10 +13,6 @@ import numpy as np
 
 SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 EXACT = {SINGLE: 2.0**24, DOUBLE: 2.0**52}  # integers up to these are exact, and in double all bounds, too
-SHORT = ("uint8", "int8", "uint16", "int16", "bool")  # exact in float32
-LONG = ("uint32", "int32", "uint64", "int64")
-INPUTS = {*SHORT, *LONG, "float32", "float64"}
-OUTPUTS = INPUTS - {"bool"}
 FRACTION = 2.0**24  # integer results are computed of weights that are multiples of 1 / FRACTION
 REGISTER = 2.0**31  # SciPy converts doubles beyond an int32 to short integers in no way of their own
 
@@ -35,12 +31,27 @@ class Numbers(NamedTuple):
     wraps: tuple
 
 
+def is_input(dtype):
+    """Whether arrays of this type are filtered here, in any order of bytes."""
+    return dtype.kind in "bui" or (dtype.kind == "f" and dtype.itemsize in (4, 8))
+
+
+def is_output(dtype):
+    """Whether arrays of this type are filled here."""
+    return dtype.isnative and dtype.kind != "b" and is_input(dtype)
+
+
+def is_short(dtype):
+    """Whether these are integers that float32 holds exactly, all of them."""
+    return dtype.kind in "bui" and dtype.itemsize <= 2
+
+
 def in_single(*values):
     """Whether float32 holds numbers like these: none overflows, and none loses bits at the lower end."""
-    low, high = 2.0**-100, 2.0**100
     for value in values:
         size = np.abs(value)
-        if not np.all((size == 0) | ((size > low) & (size < high))):
+        size[size == 0] = 1
+        if size.min() < 2.0**-100 or size.max() > 2.0**100:
             return False
     return True
 
@@ -70,12 +81,9 @@ def rounded(weights, dtype):
 
 def floating(x_dtype, y_dtype, steps, cval):
     """Numbers of a float result."""
-    single = y_dtype == SINGLE and (x_dtype == SINGLE or x_dtype.name in SHORT)
-    single = (
-        single
-        and in_single(*(step.weights for step in steps))
-        and (in_single(cval) or not math.isfinite(cval))
-    )
+    single = y_dtype == SINGLE and ((x_dtype.kind, x_dtype.itemsize) == ("f", 4) or is_short(x_dtype))
+    single = single and (cval == 0 or not math.isfinite(cval) or 2.0**-100 < abs(cval) < 2.0**100)
+    single = single and in_single(*(step.weights for step in steps))
     return Numbers(SINGLE if single else DOUBLE, (None,) * len(steps))
 
 
@@ -129,7 +137,7 @@ def whole(x, y_dtype, steps, cval, saturates):
         wraps = _wraps(*limits, y_dtype, steps, units, EXACT[dtype], cval, saturates)
         return None if wraps is None else Numbers(dtype, wraps)
 
-    found = attempt(SINGLE, _limits(x.dtype)) if x.dtype.name in SHORT else None
+    found = attempt(SINGLE, _limits(x.dtype)) if is_short(x.dtype) else None
     if found is None:
         limits = int(x.min()), int(x.max())
         found = attempt(SINGLE, limits) or attempt(DOUBLE, limits)

@@ -10,11 +10,11 @@ import numpy as np
 from .bands import Stage, filter_image
 from .borders import MODES, Border
 from .kernels import factors, join
-from .numbers import INPUTS, OUTPUTS, Linear, numbers, storing
+from .numbers import Linear, is_input, is_output, numbers, storing
 
 # Below so many multiplications SciPy's own loops take less time than the calls made here.
-SMALL = 60_000
-SMALL_LINE = 600_000  # NumPy's convolution of two lines
+SMALL = 100_000
+SMALL_LINE = 1_000_000  # NumPy's convolution of two lines
 
 
 class Pass(NamedTuple):
@@ -32,7 +32,7 @@ def plain(value):
         if not isinstance(value, (list, tuple)):
             return None
         value = np.asarray(value)
-    return value if value.dtype.name in INPUTS and value.ndim and value.size else None
+    return value if is_input(value.dtype) and value.ndim and value.size else None
 
 
 def plain_weights(value):
@@ -87,15 +87,15 @@ def border(size, origin, mode, cval):
 def output_for(output, x):
     """SciPy's output: the array to return and to fill, or None where SciPy is asked."""
     if output is None:
-        return np.empty(x.shape, x.dtype.name) if x.dtype.name in OUTPUTS else None
+        return np.empty(x.shape, x.dtype.newbyteorder("=")) if x.dtype.kind != "b" else None
     if isinstance(output, (type, np.dtype, str)):
         try:
             dtype = np.dtype(output)
         except TypeError:
             return None
-        return np.empty(x.shape, dtype) if dtype.isnative and dtype.name in OUTPUTS else None
+        return np.empty(x.shape, dtype) if is_output(dtype) else None
     served = type(output) is np.ndarray and output.shape == x.shape and output.flags.writeable
-    return output if served and output.dtype.isnative and output.dtype.name in OUTPUTS else None
+    return output if served and is_output(output.dtype) else None
 
 
 def image(array, axes):
