@@ -10,8 +10,9 @@ from scipy.ndimage import gaussian_filter1d
 # with AVX-512, between 7 x 7 and 9 x 9.
 JOINT = 3.5
 
-# The time of SciPy's running sums doesn't depend on the length of the box: they win beyond this one.
-LONGEST_BOX = 100
+# The time of SciPy's running sums doesn't depend on the length of the box: on 1080 x 1920 pixels, 31 x 31
+# takes 0.4 (float32) to 0.9 (bytes) of it here, 61 x 61 0.9 to 1.3.
+LONGEST_BOX = 31
 
 
 @functools.lru_cache(maxsize=64)
