@@ -71,16 +71,14 @@ PYCONV_TARGET_END
 #define PYCONV_OWN PYCONV_OPERATIONS
 #endif
 #define PYCONV_ENTRY(T, isa, op, result, parameters) .op = pyconv_##T##_##op##__##isa,
-#define PYCONV_TABLE_OF(T, isa)                                                                              \
-    {.lanes = pyconv_##T##_lanes__##isa,                                                                     \
-     .mr = pyconv_##T##_mr__##isa,                                                                           \
-     .nr = pyconv_##T##_nr__##isa,                                                                           \
-     PYCONV_OWN(PYCONV_ENTRY, T, isa)}
+#define PYCONV_OPS(T, isa)                                                                                   \
+    .T = {.lanes = pyconv_##T##_lanes__##isa,                                                                \
+          .mr = pyconv_##T##_mr__##isa,                                                                      \
+          .nr = pyconv_##T##_nr__##isa,                                                                      \
+          PYCONV_OWN(PYCONV_ENTRY, T, isa)},
 #define PYCONV_TABLE(isa_)                                                                                   \
-    const pyconv_kernels_t pyconv_own__##isa_ = {.isa = #isa_,                                               \
-                                                 .level = PYCONV_ISA_##isa_,                                 \
-                                                 .f32 = PYCONV_TABLE_OF(f32, isa_),                          \
-                                                 .f64 = PYCONV_TABLE_OF(f64, isa_)}
+    const pyconv_kernels_t pyconv_own__##isa_ = {                                                            \
+        .isa = #isa_, .level = PYCONV_ISA_##isa_, PYCONV_TYPES(PYCONV_OPS, isa_)}
 #define PYCONV_TABLE_(isa) PYCONV_TABLE(isa)
 PYCONV_TABLE_(PYCONV_ISA);
 

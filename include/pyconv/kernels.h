@@ -103,11 +103,11 @@ typedef struct pyconv_ops {
     PYCONV_OPERATIONS(PYCONV_FIELD, , )
 } pyconv_ops;
 
-#define PYCONV_OPS_OF(T) pyconv_ops T;
+#define PYCONV_OPS_OF(T, none) pyconv_ops T;
 typedef struct pyconv_kernels_t {
     const char *isa;
     int level;
-    PYCONV_TYPES(PYCONV_OPS_OF)
+    PYCONV_TYPES(PYCONV_OPS_OF, )
 } pyconv_kernels_t;
 
 /* What an instruction set has of its own, compiled in core/simd/: NULL, or 0, where that of the lesser ones serves. */

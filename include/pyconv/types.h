@@ -7,7 +7,8 @@
 
 typedef float pyconv_f32;
 typedef double pyconv_f64;
-#define PYCONV_TYPES(X) X(f32) X(f64)
+/* X(type, what) for each */
+#define PYCONV_TYPES(X, what) X(f32, what) X(f64, what)
 
 /* Products that one accumulator sums at most: rounding errors grow with the length of the longest chain of additions. The
  * sums of longer ones are added up in memory. */

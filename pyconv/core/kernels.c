@@ -15,8 +15,8 @@ static void overwrite(pyconv_ops *table, const pyconv_ops *own) {
 static void add(pyconv_kernels_t *table, const pyconv_kernels_t *own) {
     table->isa = own->isa;
     table->level = own->level;
-#define OVERWRITE_TYPE(T) overwrite(&table->T, &own->T);
-    PYCONV_TYPES(OVERWRITE_TYPE)
+#define OVERWRITE_TYPE(T, none) overwrite(&table->T, &own->T);
+    PYCONV_TYPES(OVERWRITE_TYPE, )
     for (int level = own->level; level < PYCONV_ISA_COUNT; level++)
         tables[level] = *table;
 }

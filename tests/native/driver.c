@@ -28,6 +28,9 @@
         bench_##t##_##op(&kernels->t, (bench_label){isa, #t, #op});                                          \
     }
 
+#define CHECK_TYPE(t, isa) PYCONV_OPERATIONS(CHECK_OPERATION, t, isa)
+#define BENCH_TYPE(t, isa) PYCONV_OPERATIONS(BENCH_OPERATION, t, isa)
+
 #define T f32
 #include "check.tmpl.h"
 #undef T
@@ -37,13 +40,11 @@
 
 static void check(const pyconv_kernels_t *kernels) {
     printf("%s: %d lanes\n", kernels->isa, kernels->f32.lanes);
-    PYCONV_OPERATIONS(CHECK_OPERATION, f32, kernels->isa)
-    PYCONV_OPERATIONS(CHECK_OPERATION, f64, kernels->isa)
+    PYCONV_TYPES(CHECK_TYPE, kernels->isa)
 }
 
 static void bench(const pyconv_kernels_t *kernels, const char *pattern) {
-    PYCONV_OPERATIONS(BENCH_OPERATION, f32, kernels->isa)
-    PYCONV_OPERATIONS(BENCH_OPERATION, f64, kernels->isa)
+    PYCONV_TYPES(BENCH_TYPE, kernels->isa)
 }
 
 int main(int argc, char **argv) {
