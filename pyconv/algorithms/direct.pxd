@@ -8,12 +8,11 @@ compared with.
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
 from pyconv.core.accuracy cimport CHAIN
 from pyconv.core.half cimport element, half, load, store
-from pyconv.core.tasks cimport poll
+from pyconv.core.tasks cimport run_tasks
 from pyconv.core.problem cimport direct_multiplications
 from pyconv.core.forms cimport add_form, begin_row
 from pyconv.core.rows cimport padded_source
@@ -77,29 +76,19 @@ cdef inline void _direct_row(const task_t *t, const element *weight, int64_t row
         store(<element *>t.y + at + q * p.yw, finished[double](v, p.lo, p.hi))
 
 
-cdef inline int _direct(task_t *t, const element *weight) noexcept nogil:
-    cdef const problem_t *p = t.p
-    cdef int64_t rows = p.n * p.oc * p.oh
-    cdef double flops = 2.0 * max(p.k, 1) * p.ow
-    cdef int64_t block = max(<int64_t>(1e8 / flops), t.threads)
-    cdef int64_t first = 0
-    cdef int64_t last, r
-    while first < rows:
-        last = min(first + block, rows)
-        for r in prange(first, last, num_threads=t.threads, schedule="static"):
-            _direct_row(t, weight, r)
-        if poll(t, flops * (last - first) * 16):
-            return PYCONV_STATUS_INTERRUPTED
-        first = last
-    return PYCONV_STATUS_OK
+cdef inline void _row_step(const task_t *t, const void *_cut, int64_t number, char *_buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _direct_row(t, <const float *>t.weight, number)
+    elif t.p.dtype == PYCONV_F64:
+        _direct_row(t, <const double *>t.weight, number)
+    else:
+        _direct_row(t, <const half *>t.weight, number)
 
 
 cdef inline int direct_run(task_t *t) noexcept nogil:
-    if t.p.dtype == PYCONV_F32:
-        return _direct(t, <const float *>t.weight)
-    if t.p.dtype == PYCONV_F64:
-        return _direct(t, <const double *>t.weight)
-    return _direct(t, <const half *>t.weight)
+    """A sum of the plain loop takes as long as 16 of vectors."""
+    cdef const problem_t *p = t.p
+    return run_tasks(t, _row_step, NULL, p.n * p.oc * p.oh, 32.0 * max(p.k, 1) * p.ow, 0)
 
 
 cdef inline void direct_row(algorithm_t *a) except *:

@@ -10,13 +10,12 @@ filters of several groups (engines/depthwise/spread.pxd).
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
 from pyconv.engines.depthwise.planes cimport (
-    clear_slack, cut_plane, passing_seconds, piece, pieces_t, split_planes,
+    clear_slack, cut_plane, passing_seconds, piece, pieces_t, share_filters, split_planes,
 )
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.tasks cimport run_some
 from pyconv.core.forms cimport add_form, begin_row
 from pyconv.core.kernels cimport band_t, ceil_div, epilogue_t, split_start
 from pyconv.engines.gemm.panels cimport pack_weights, packed_weights
@@ -104,19 +103,19 @@ cdef inline void _panel(const task_t *t, const band_t *b, int64_t m, const real 
     p.ops.direct(b, m, p.k, band, offsets, weight, <real *>t.y + at, p.yc, &e)
 
 
-cdef inline void _group_piece(const task_t *t, const pieces_t *s, int64_t parts, int64_t number, real *band) noexcept nogil:
+cdef inline void _group_piece(const task_t *t, const pieces_t *s, int64_t number, real *band) noexcept nogil:
     """Task `number` of n * g * pieces * parts: a part of the filters of a group on a piece of an image."""
     cdef const problem_t *p = t.p
     cdef int64_t pieces = s.down * s.across
-    cdef int64_t part = number % parts
-    cdef int64_t g = number // (parts * pieces) % p.g
-    cdef int64_t image = number // (parts * pieces * p.g)
+    cdef int64_t part = number % s.parts
+    cdef int64_t g = number // (s.parts * pieces) % p.g
+    cdef int64_t image = number // (s.parts * pieces * p.g)
     cdef int64_t panels = ceil_div(p.ocg, tile_rows(p))
     cdef int64_t row, col, i, first, m
-    cdef band_t b = piece(p, s, number // parts % pieces, &row, &col)
+    cdef band_t b = piece(p, s, number // s.parts % pieces, &row, &col)
     split_planes(p, &b, p.icg, <const real *>t.x + image * p.xn + g * p.icg * p.xc, row, col, band, s.plane)
     clear_slack(&b, band + (p.icg - 1) * s.plane)
-    for i in range(split_start(panels, parts, part), split_start(panels, parts, part + 1)):
+    for i in range(split_start(panels, s.parts, part), split_start(panels, s.parts, part + 1)):
         first = split_start(p.ocg, panels, i)
         m = split_start(p.ocg, panels, i + 1) - first
         first += g * p.ocg
@@ -124,38 +123,20 @@ cdef inline void _group_piece(const task_t *t, const pieces_t *s, int64_t parts,
                image * p.yn + first * p.yc + row * p.yh + col)
 
 
-cdef inline int _direct_nchw(task_t *t, const real *tag) noexcept nogil:
-    """tag is NULL and names the type."""
-    cdef const problem_t *p = t.p
-    cdef const pieces_t *s = <const pieces_t *>t.cut
-    cdef int64_t tasks = p.n * p.g * s.down * s.across
-    # Parts of the filters copy the same band anew, so they are for images too small to give every thread a piece.
-    cdef int64_t parts = 1 if tasks >= 2 * t.threads or t.threads == 1 else min(2 * t.threads, ceil_div(p.ocg, tile_rows(p)))
-    cdef double flops = 2.0 * p.n * p.yn * p.k / (tasks * parts)
-    cdef int64_t chunk = tasks_between_polls(t, flops)
-    cdef char *bands = t.workspace + _offset_bytes(p)
-    cdef int64_t first = 0
-    cdef int64_t last, i
-    tasks *= parts
-    _tap_offsets(p, s, <ptrdiff_t *>t.workspace)
-    while first < tasks:
-        last = min(first + chunk, tasks)
-        if t.threads == 1:        # a parallel region of one thread takes 0.4 us
-            for i in range(first, last):
-                _group_piece(t, s, parts, i, <real *>bands)
-        else:
-            for i in prange(first, last, num_threads=t.threads, schedule="static"):
-                _group_piece(t, s, parts, i, <real *>(bands + threadid() * s.bytes))
-        if poll(t, flops * (last - first)):
-            return PYCONV_STATUS_INTERRUPTED
-        first = last
-    return PYCONV_STATUS_OK
+cdef inline void _piece_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _group_piece(t, <const pieces_t *>cut, number, <float *>buffer)
+    else:
+        _group_piece(t, <const pieces_t *>cut, number, <double *>buffer)
 
 
 cdef inline int direct_simd_run(task_t *t) noexcept nogil:
-    if t.p.dtype == PYCONV_F32:
-        return _direct_nchw(t, <const float *>NULL)
-    return _direct_nchw(t, <const double *>NULL)
+    cdef const problem_t *p = t.p
+    cdef pieces_t s = (<const pieces_t *>t.cut)[0]
+    cdef int64_t tasks = share_filters(t, &s, ceil_div(p.ocg, tile_rows(p)))
+    _tap_offsets(p, &s, <ptrdiff_t *>t.workspace)
+    return run_some(t, _piece_step, &s, 0, tasks, 2.0 * p.n * p.yn * p.k / tasks, t.threads, t.workspace + _offset_bytes(p),
+                    s.bytes)
 
 
 cdef inline void direct_simd_row(algorithm_t *a) except *:

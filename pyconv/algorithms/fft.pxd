@@ -13,14 +13,13 @@ at most FILTERS filters, y [block][filters][tiles][2][V]. So the product over ch
 
 from libc.math cimport log2
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
 from pyconv.engines.fft.lines cimport *
 from pyconv.engines.fft.cut cimport *
 from pyconv.engines.fft.large cimport multiply, run_large
 from pyconv.core.forms cimport add_form, begin_row
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.tasks cimport run_tasks
 from pyconv.core.rates cimport stream_seconds
 from pyconv.core.kernels cimport ceil_div, split_start
 from pyconv.core.sizes cimport plus
@@ -154,52 +153,46 @@ cdef inline void _job(const task_t *t, const tiles_t *s, const job_t *job, char 
                 store_columns(t, s, job.first + i, o + c, job.image * p.yn + (o + c) * p.yc, 0, s.fw, tile, im, pitch)
 
 
-cdef inline void _numbered_job(const task_t *t, const tiles_t *s, int64_t runs, int64_t parts, int64_t number, char *workspace,
-                               const real *packed) noexcept nogil:
+# How tiles and filters are shared.
+ctypedef struct jobs_t:
+    const tiles_t *s
+    int64_t runs              # of neighbouring tiles of an image
+    int64_t parts             # of the filters of a group
+
+
+cdef inline void _job_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
     """Job `number` of n * g * runs of tiles * parts of the filters."""
+    cdef const jobs_t *j = <const jobs_t *>cut
     cdef const problem_t *p = t.p
     cdef int64_t blocks = ceil_div(p.ocg, FILTERS)
-    cdef int64_t run = number // parts % runs
+    cdef int64_t run = number // j.parts % j.runs
     cdef job_t job
-    job.g = number // (parts * runs) % p.g
-    job.image = number // (parts * runs * p.g)
-    job.first = split_start(s.tiles, runs, run)
-    job.tiles = split_start(s.tiles, runs, run + 1) - job.first
-    job.block0 = split_start(blocks, parts, number % parts)
-    job.block1 = split_start(blocks, parts, number % parts + 1)
-    _job(t, s, &job, workspace, packed)
-
-
-cdef inline int _fft(task_t *t, const real *packed) noexcept nogil:
-    cdef const problem_t *p = t.p
-    cdef const tiles_t *s = <const tiles_t *>t.cut
-    cdef size_t size = thread_bytes(p, s)
-    cdef int64_t runs = ceil_div(s.tiles, s.together)
-    cdef int64_t jobs = p.n * p.g * runs
-    # Parts of the filters transform the same channels anew, so they are for images too small to give every thread a job.
-    cdef int64_t parts = 1 if jobs >= t.threads else min(t.threads, ceil_div(p.ocg, FILTERS))
-    # Had the cycles that a job takes been spent on 16 multiply-adds each.
-    cdef double flops = 32.0 * s.cycles * s.together / s.tiles
-    cdef int64_t chunk = tasks_between_polls(t, flops)
-    cdef int64_t first = 0
-    cdef int64_t last, i
-    if s.large:
-        return run_large(t, s, packed)
-    jobs *= parts
-    while first < jobs:
-        last = min(first + chunk, jobs)
-        for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            _numbered_job(t, s, runs, parts, i, t.workspace + threadid() * size, packed)
-        if poll(t, flops * (last - first)):
-            return PYCONV_STATUS_INTERRUPTED
-        first = last
-    return PYCONV_STATUS_OK
+    job.g = number // (j.parts * j.runs) % p.g
+    job.image = number // (j.parts * j.runs * p.g)
+    job.first = split_start(j.s.tiles, j.runs, run)
+    job.tiles = split_start(j.s.tiles, j.runs, run + 1) - job.first
+    job.block0 = split_start(blocks, j.parts, number % j.parts)
+    job.block1 = split_start(blocks, j.parts, number % j.parts + 1)
+    if p.dtype == PYCONV_F32:
+        _job(t, j.s, &job, buffer, <const float *>t.weight)
+    else:
+        _job(t, j.s, &job, buffer, <const double *>t.weight)
 
 
 cdef inline int fft_run(task_t *t) noexcept nogil:
-    if t.p.dtype == PYCONV_F32:
-        return _fft(t, <const float *>t.weight)
-    return _fft(t, <const double *>t.weight)
+    cdef const problem_t *p = t.p
+    cdef const tiles_t *s = <const tiles_t *>t.cut
+    cdef jobs_t j
+    cdef int64_t jobs
+    if s.large:
+        return run_large(t, s)
+    j.s = s
+    j.runs = ceil_div(s.tiles, s.together)
+    jobs = p.n * p.g * j.runs
+    # Parts of the filters transform the same channels anew, so they are for images too small to give every thread a job.
+    j.parts = 1 if jobs >= t.threads else min(t.threads, ceil_div(p.ocg, FILTERS))
+    # Had the cycles that a job takes been spent on 16 multiply-adds each.
+    return run_tasks(t, _job_step, &j, jobs * j.parts, 32.0 * s.cycles * s.together / s.tiles, thread_bytes(p, s))
 
 
 cdef inline void fft_row(algorithm_t *a) except *:

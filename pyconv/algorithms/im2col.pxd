@@ -8,11 +8,10 @@ A 1x1 kernel with stride 1 on NCHW is a GEMM on the image itself.
 
 from libc.stdint cimport int64_t
 from libc.string cimport memset
-from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
 from pyconv.core.blas cimport blas_reason
-from pyconv.core.tasks cimport MOVED, poll, tasks_between_polls
+from pyconv.core.tasks cimport MOVED, run_some
 from pyconv.core.problem cimport direct_traffic
 from pyconv.core.product cimport product, product_seconds
 from pyconv.core.forms cimport add_form, begin_row
@@ -85,22 +84,19 @@ cdef inline void lower_row(const problem_t *p, const real *x, int64_t k, real *d
             memset(dst + r * p.ow, 0, p.ow * sizeof(real))
 
 
-cdef inline bint lower_columns(task_t *t, const real *x, real *col) noexcept nogil:
-    """col of one image and group; whether the caller wants to stop."""
+cdef inline void _row_step(const task_t *t, const void *x, int64_t number, char *_buffer) noexcept nogil:
+    cdef int64_t at = number * t.p.oh * t.p.ow
+    if t.p.dtype == PYCONV_F32:
+        lower_row(t.p, <const float *>x, number, <float *>t.workspace + at)
+    else:
+        lower_row(t.p, <const double *>x, number, <double *>t.workspace + at)
+
+
+cdef inline bint lower_columns(task_t *t, const void *x) noexcept nogil:
+    """col of one image and group into the workspace; whether the caller wants to stop."""
     cdef const problem_t *p = t.p
-    cdef int64_t pixels = p.oh * p.ow
-    cdef int threads = paying_threads(t.threads, 0, <double>p.k * pixels)
-    cdef int64_t chunk = tasks_between_polls(t, <double>MOVED * pixels)
-    cdef int64_t first = 0
-    cdef int64_t last, r
-    while first < p.k:
-        last = min(first + chunk, p.k)
-        for r in prange(first, last, num_threads=threads, schedule="static"):
-            lower_row(p, x, r, col + r * pixels)
-        if poll(t, <double>MOVED * pixels * (last - first)):
-            return True
-        first = last
-    return False
+    cdef double pixels = <double>p.oh * p.ow
+    return run_some(t, _row_step, x, 0, p.k, MOVED * pixels, paying_threads(t.threads, 0, p.k * pixels), NULL, 0)
 
 
 cdef inline int _im2col(task_t *t, const real *weight) noexcept nogil:
@@ -119,7 +115,7 @@ cdef inline int _im2col(task_t *t, const real *weight) noexcept nogil:
             y = <real *>t.y + image * p.yn + g * p.ocg * p.yc
             w = weight + g * p.ocg * p.k
             col = <const real *>t.workspace if lowered else x
-            if lowered and lower_columns(t, x, <real *>t.workspace):
+            if lowered and lower_columns(t, x):
                 return PYCONV_STATUS_INTERRUPTED
             if p.layout == PYCONV_NCHW:
                 stopped = product(t, False, False, p.ocg, pixels, p.k, w, p.k, col, pixels, y, pixels)

@@ -8,12 +8,11 @@ A 1x1 kernel with stride 1 on NHWC copies nothing and takes the whole batch in o
 
 from libc.stdint cimport int64_t
 from libc.string cimport memset
-from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
 from pyconv.algorithms.im2col cimport is_pointwise, patches_traffic
 from pyconv.core.blas cimport blas_reason
-from pyconv.core.tasks cimport MOVED, poll, tasks_between_polls
+from pyconv.core.tasks cimport MOVED, run_some
 from pyconv.core.product cimport product, product_seconds
 from pyconv.core.forms cimport add_form, begin_row
 from pyconv.core.rows cimport gather_taps, moving_seconds
@@ -87,22 +86,19 @@ cdef inline void _lower_pixel(const problem_t *p, const real *x, int64_t pixel, 
             memset(dst + i * taps, 0, taps * sizeof(real))
 
 
-cdef inline bint _lower_rows(task_t *t, const real *x, real *rows) noexcept nogil:
-    """One image and group; whether the caller wants to stop."""
+cdef inline void _pixel_step(const task_t *t, const void *x, int64_t number, char *_buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _lower_pixel(t.p, <const float *>x, number, <float *>t.workspace + number * t.p.k)
+    else:
+        _lower_pixel(t.p, <const double *>x, number, <double *>t.workspace + number * t.p.k)
+
+
+cdef inline bint _lower_rows(task_t *t, const void *x) noexcept nogil:
+    """One image and group into the workspace; whether the caller wants to stop."""
     cdef const problem_t *p = t.p
     cdef int64_t pixels = p.oh * p.ow
     cdef int threads = paying_threads(t.threads, 0, <double>p.k * pixels)
-    cdef int64_t chunk = tasks_between_polls(t, <double>MOVED * p.k)
-    cdef int64_t first = 0
-    cdef int64_t last, r
-    while first < pixels:
-        last = min(first + chunk, pixels)
-        for r in prange(first, last, num_threads=threads, schedule="static"):
-            _lower_pixel(p, x, r, rows + r * p.k)
-        if poll(t, <double>MOVED * p.k * (last - first)):
-            return True
-        first = last
-    return False
+    return run_some(t, _pixel_step, x, 0, pixels, <double>MOVED * p.k, threads, NULL, 0)
 
 
 cdef inline int _whole_batch(task_t *t, const real *weight) noexcept nogil:
@@ -133,7 +129,7 @@ cdef inline int _im2row(task_t *t, const real *weight) noexcept nogil:
             x = <const real *>t.x + image * p.xn + g * p.icg * p.xc
             y = <real *>t.y + image * p.yn + g * p.ocg * p.yc
             w = weight + g * p.ocg * p.k
-            if _lower_rows(t, x, rows):
+            if _lower_rows(t, x):
                 return PYCONV_STATUS_INTERRUPTED
             if p.layout == PYCONV_NHWC:
                 stopped = product(t, False, True, pixels, p.ocg, p.k, rows, p.k, w, p.k, y, p.oc)

@@ -32,9 +32,7 @@ cdef inline double windows_seconds(const problem_t *p, const cut_t *cut, int thr
 
 
 cdef inline int windows_run(task_t *t) noexcept nogil:
-    if t.p.dtype == PYCONV_F32:
-        return run_bands(t, <const bands_t *>t.cut, 0, t.p.g, <const float *>NULL)
-    return run_bands(t, <const bands_t *>t.cut, 0, t.p.g, <const double *>NULL)
+    return run_bands(t, <const bands_t *>t.cut, 0, t.p.g)
 
 
 cdef inline bint panels_serve(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
@@ -64,9 +62,7 @@ cdef inline double panels_seconds(const problem_t *p, const cut_t *cut, int thre
 
 cdef inline int panels_run(task_t *t) noexcept nogil:
     """Of patches that are packed or read in place, as the cut says."""
-    if t.p.dtype == PYCONV_F32:
-        return run_blocks(t, <const blocks_t *>t.cut, <const float *>NULL)
-    return run_blocks(t, <const blocks_t *>t.cut, <const double *>NULL)
+    return run_blocks(t, <const blocks_t *>t.cut)
 
 
 cdef inline void add_gemm_forms(algorithm_t *a,

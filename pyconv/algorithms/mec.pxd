@@ -23,7 +23,7 @@ from cython.parallel cimport prange
 from pyconv.core.types cimport *
 from pyconv.core.blas cimport blas_reason
 from pyconv.engines.channels_last cimport turn_rows
-from pyconv.core.tasks cimport MOVED, poll, tasks_between_polls
+from pyconv.core.tasks cimport MOVED, run_some, step_t
 from pyconv.core.problem cimport direct_traffic
 from pyconv.core.product cimport product, product_seconds
 from pyconv.core.forms cimport add_form, begin_row, whole_weights
@@ -162,43 +162,53 @@ cdef inline void _lower_nchw(const problem_t *p, const real *x, int64_t row, rea
                 dst += p.ow
 
 
-cdef inline bint _lower(task_t *t, bint core, const real *x, real *L) noexcept nogil:
-    """L of one group; whether the caller wants to stop."""
-    cdef const problem_t *p = t.p
-    cdef bint turned = core and p.layout == PYCONV_NCHW and p.sw == 1
-    cdef bint columns = not turned and (core or p.layout == PYCONV_NHWC)
-    cdef int64_t rows = p.n * p.ow if columns else p.n * p.ih if turned else p.ih
-    cdef double moved = <double>_lowered(p) / rows
-    cdef int threads = paying_threads(t.threads, 0, moved * rows)
-    cdef int64_t chunk = tasks_between_polls(t, MOVED * moved)
-    cdef int64_t first = 0
-    cdef int64_t last, r
-    while first < rows:
-        last = min(first + chunk, rows)
-        for r in prange(first, last, num_threads=threads, schedule="static"):
-            if columns:
-                _lower_nhwc(p, x, r, L)
-            elif turned:
-                _lower_turned(p, x, r, L)
-            else:
-                _lower_nchw(p, x, r, L)
-        if poll(t, MOVED * moved * (last - first)):
-            return True
-        first = last
-    return False
+cdef inline void _lower_part(const problem_t *p, const real *x, int64_t number, real *L) noexcept nogil:
+    if p.layout == PYCONV_NHWC:
+        _lower_nhwc(p, x, number, L)
+    else:
+        _lower_nchw(p, x, number, L)
 
 
-cdef inline int _mec_on_core(task_t *t, const real *tag) noexcept nogil:
+cdef inline void _lower_step(const task_t *t, const void *x, int64_t number, char *_buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _lower_part(t.p, <const float *>x, number, <float *>t.workspace)
+    else:
+        _lower_part(t.p, <const double *>x, number, <double *>t.workspace)
+
+
+cdef inline bint _turns(const problem_t *p) noexcept nogil:
+    """Whether L of the SIMD kernels is filled by rows of planes."""
+    return p.layout == PYCONV_NCHW and p.sw == 1
+
+
+cdef inline void _lower_part_on_core(const problem_t *p, const real *x, int64_t number, real *L) noexcept nogil:
+    if _turns(p):
+        _lower_turned(p, x, number, L)
+    else:
+        _lower_nhwc(p, x, number, L)
+
+
+cdef inline void _lower_step_on_core(const task_t *t, const void *x, int64_t number, char *_buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _lower_part_on_core(t.p, <const float *>x, number, <float *>t.workspace)
+    else:
+        _lower_part_on_core(t.p, <const double *>x, number, <double *>t.workspace)
+
+
+cdef inline bint _lower(task_t *t, step_t step, int64_t parts, const void *x) noexcept nogil:
+    """L of one group into the workspace; whether the caller wants to stop."""
+    cdef double moved = _lowered(t.p)
+    return run_some(t, step, x, 0, parts, MOVED * moved / parts, paying_threads(t.threads, 0, moved), NULL, 0)
+
+
+cdef inline int mec_on_core_run(task_t *t) noexcept nogil:
     cdef const problem_t *p = t.p
-    cdef real *L = <real *>t.workspace
+    cdef int64_t parts = p.n * (p.ih if _turns(p) else p.ow)
     cdef int64_t g
-    cdef int status
     for g in range(p.g):
-        if _lower(t, True, <const real *>t.x + g * p.icg * p.xc, L):
+        if (_lower(t, _lower_step_on_core, parts, <const char *>t.x + g * p.icg * p.xc * <int64_t>p.itemsize)
+                or run_bands(t, <const bands_t *>t.cut, g, 1) != PYCONV_STATUS_OK):
             return PYCONV_STATUS_INTERRUPTED
-        status = run_bands(t, <const bands_t *>t.cut, g, 1, tag)
-        if status != PYCONV_STATUS_OK:
-            return status
     return PYCONV_STATUS_OK
 
 
@@ -272,7 +282,7 @@ cdef inline int _mec(task_t *t, const real *weight) noexcept nogil:
     cdef int64_t g, r
     for g in range(p.g):
         w = weight + g * p.ocg * p.k
-        if _lower(t, False, <const real *>t.x + g * p.icg * p.xc, L):
+        if _lower(t, _lower_step, p.n * p.ow if p.layout == PYCONV_NHWC else p.ih, <const real *>t.x + g * p.icg * p.xc):
             return PYCONV_STATUS_INTERRUPTED
         stopped = _solution_a(t, L, w, g) if a else _solution_b(t, L, w, g)
         if stopped:
@@ -290,12 +300,6 @@ cdef inline int mec_run(task_t *t) noexcept nogil:
     if t.p.dtype == PYCONV_F32:
         return _mec(t, <const float *>t.weight)
     return _mec(t, <const double *>t.weight)
-
-
-cdef inline int mec_on_core_run(task_t *t) noexcept nogil:
-    if t.p.dtype == PYCONV_F32:
-        return _mec_on_core(t, <const float *>NULL)
-    return _mec_on_core(t, <const double *>NULL)
 
 
 cdef inline void mec_row(algorithm_t *a) except *:

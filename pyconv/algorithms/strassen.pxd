@@ -91,7 +91,7 @@ cdef inline int _strassen_run(task_t *t, const real *weight) noexcept nogil:
             y = <real *>t.y + image * p.yn + g * p.ocg * p.yc
             w = weight + g * p.ocg * p.k
             col = <const real *>t.workspace if lowered else x
-            if lowered and lower_columns(t, x, <real *>t.workspace):
+            if lowered and lower_columns(t, x):
                 return PYCONV_STATUS_INTERRUPTED
             if p.layout == PYCONV_NCHW:
                 stopped = strassen(t, depth, False, False, p.ocg, pixels, p.k, w, p.k, col, pixels, y, pixels, work)

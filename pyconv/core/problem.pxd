@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
 from pyconv.core.rates cimport rates_in_use
-from pyconv.core.kernels cimport kernels_in_use
+from pyconv.core.kernels cimport kernels_in_use, patches_t
 from pyconv.core.sizes cimport TOO_LARGE, times
 
 # Any one size, and with it every sum of two or three of them, stays far from the end of int64.
@@ -134,6 +134,16 @@ cdef inline problem_t padded_problem(const problem_t *p) noexcept nogil:
     q.padding_mode = PYCONV_ZEROS
     set_strides(&q)
     return q
+
+
+cdef inline patches_t patches_of(const problem_t *p) noexcept nogil:
+    """The windows of one image and group, as the kernels see them."""
+    cdef patches_t s
+    s.c, s.ih, s.iw = p.icg, p.ih, p.iw
+    s.kh, s.kw, s.sh, s.sw, s.dh, s.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
+    s.ph, s.pw, s.oh, s.ow = p.ph0, p.pw0, p.oh, p.ow
+    s.xs_c, s.xs_h, s.xs_w = p.xc, p.xh, p.xw
+    return s
 
 
 cdef inline double direct_traffic(const problem_t *p) noexcept nogil:

@@ -6,11 +6,10 @@ A product by BLAS, cut into pieces: threads share them, and between pieces a cal
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
 from pyconv.core.blas cimport blas_enter, blas_leave, blas_shared, gemm
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.tasks cimport poll, share_tasks, tasks_between_polls
 from pyconv.core.rates cimport gemm_seconds, rates_t
 from pyconv.core.kernels cimport ceil_div, split_start
 from pyconv.core.threads cimport paying_threads
@@ -62,36 +61,55 @@ cdef inline double product_seconds(const rates_t *r, double m, double n, double 
     return r.fork + gemm_seconds(r, m if n > m else m / sharing, n / sharing if n > m else n, k, itemsize)
 
 
-cdef inline void _piece(const product_t *s, int64_t number, int64_t depth, const real *a, const real *b, real beta,
-                        real *c) noexcept nogil:
+# The pieces of one depth.
+ctypedef struct layer_t:
+    product_t s
+    int64_t depth
+    const void *a
+    const void *b
+    double beta
+    void *c
+
+
+cdef inline void _piece(const layer_t *u, int64_t number, const real *a, const real *b, real *c) noexcept nogil:
+    cdef const product_t *s = &u.s
     cdef int64_t i = split_start(s.m, s.rows, number // s.columns)
     cdef int64_t j = split_start(s.n, s.columns, number % s.columns)
-    cdef int64_t l = split_start(s.k, s.depths, depth)
-    gemm(s.ta, s.tb, split_start(s.m, s.rows, number // s.columns + 1) - i,
-         split_start(s.n, s.columns, number % s.columns + 1) - j, split_start(s.k, s.depths, depth + 1) - l,
-         a + (l * s.lda + i if s.ta else i * s.lda + l), s.lda, b + (j * s.ldb + l if s.tb else l * s.ldb + j), s.ldb,
-         beta if depth == 0 else 1, c + i * s.ldc + j, s.ldc)
+    cdef int64_t l = split_start(s.k, s.depths, u.depth)
+    gemm[real](s.ta, s.tb, split_start(s.m, s.rows, number // s.columns + 1) - i,
+               split_start(s.n, s.columns, number % s.columns + 1) - j, split_start(s.k, s.depths, u.depth + 1) - l,
+               a + (l * s.lda + i if s.ta else i * s.lda + l), s.lda, b + (j * s.ldb + l if s.tb else l * s.ldb + j), s.ldb,
+               <real>u.beta if u.depth == 0 else 1, c + i * s.ldc + j, s.ldc)
 
 
-cdef inline bint _multiply(task_t *t, bint ta, bint tb, int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
-                           const real *b, int64_t ldb, real beta, real *c, int64_t ldc) noexcept nogil:
+cdef inline void _piece_step(const task_t *t, const void *cut, int64_t number, char *_buffer) noexcept nogil:
+    cdef const layer_t *u = <const layer_t *>cut
+    if t.p.dtype == PYCONV_F32:
+        _piece(u, number, <const float *>u.a, <const float *>u.b, <float *>u.c)
+    else:
+        _piece(u, number, <const double *>u.a, <const double *>u.b, <double *>u.c)
+
+
+cdef inline bint _multiply(task_t *t, bint ta, bint tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                           const void *b, int64_t ldb, double beta, void *c, int64_t ldc) noexcept nogil:
+    """The loop of core/tasks.pxd, inside BLAS while a chunk of it runs."""
+    cdef layer_t u
+    cdef int64_t pieces, chunk, first, last
+    cdef double flops
+    cdef int threads
     # Cut for the threads that were planned, whatever their number today: the same sums each time.
-    cdef product_t s = cut_product(ta, tb, m, n, k, lda, ldb, ldc, t.slots)
-    cdef double flops = 2.0 * m * n * k / (s.rows * s.columns * s.depths)
-    cdef int threads = min(s.threads, t.threads)
-    cdef int64_t chunk = tasks_between_polls(t, flops)
-    cdef int64_t depth, first, last, i
-    for depth in range(s.depths):
+    u.s = cut_product(ta, tb, m, n, k, lda, ldb, ldc, t.slots)
+    u.a, u.b, u.beta, u.c = a, b, beta, c
+    pieces = u.s.rows * u.s.columns
+    flops = 2.0 * m * n * k / (pieces * u.s.depths)
+    threads = min(u.s.threads, t.threads)
+    chunk = tasks_between_polls(flops, t.threads)
+    for u.depth in range(u.s.depths):
         first = 0
-        while first < s.rows * s.columns:
-            last = min(first + chunk, s.rows * s.columns)
+        while first < pieces:
+            last = min(first + chunk, pieces)
             blas_enter()
-            if threads == 1:
-                for i in range(first, last):
-                    _piece(&s, i, depth, a, b, beta, c)
-            else:
-                for i in prange(first, last, num_threads=threads, schedule="static"):
-                    _piece(&s, i, depth, a, b, beta, c)
+            share_tasks(t, _piece_step, &u, first, last, threads, NULL, 0)
             blas_leave()
             if poll(t, flops * (last - first)):
                 return True
@@ -99,13 +117,13 @@ cdef inline bint _multiply(task_t *t, bint ta, bint tb, int64_t m, int64_t n, in
     return False
 
 
-cdef inline bint product(task_t *t, bint ta, bint tb, int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
-                         const real *b, int64_t ldb, real *c, int64_t ldc) noexcept nogil:
-    """C = op(A) op(B), what C held does not matter; whether the caller wants to stop."""
-    return _multiply[real](t, ta, tb, m, n, k, a, lda, b, ldb, 0, c, ldc)
+cdef inline bint product(task_t *t, bint ta, bint tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                         const void *b, int64_t ldb, void *c, int64_t ldc) noexcept nogil:
+    """C = op(A) op(B), what C held does not matter; of the problem's type. Whether the caller wants to stop."""
+    return _multiply(t, ta, tb, m, n, k, a, lda, b, ldb, 0, c, ldc)
 
 
-cdef inline bint product_add(task_t *t, bint ta, bint tb, int64_t m, int64_t n, int64_t k, const real *a, int64_t lda,
-                             const real *b, int64_t ldb, real *c, int64_t ldc) noexcept nogil:
+cdef inline bint product_add(task_t *t, bint ta, bint tb, int64_t m, int64_t n, int64_t k, const void *a, int64_t lda,
+                             const void *b, int64_t ldb, void *c, int64_t ldc) noexcept nogil:
     """C += op(A) op(B); whether the caller wants to stop."""
-    return _multiply[real](t, ta, tb, m, n, k, a, lda, b, ldb, 1, c, ldc)
+    return _multiply(t, ta, tb, m, n, k, a, lda, b, ldb, 1, c, ldc)

@@ -8,11 +8,10 @@ y[r][q] += z[h][q*sw - pw0 + j*dw] for tap (i, j), h = r*sh - ph0 + i*dh: output
 
 from libc.stdint cimport int64_t
 from libc.string cimport memset
-from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
 from pyconv.core.accuracy cimport CHAIN
-from pyconv.core.tasks cimport MOVED, poll, tasks_between_polls
+from pyconv.core.tasks cimport MOVED, run_some
 from pyconv.core.problem cimport direct_traffic
 from pyconv.core.product cimport product
 from pyconv.core.forms cimport add_form
@@ -115,27 +114,36 @@ cdef inline void _shift_row(const problem_t *p, const real *z, int64_t tap, int6
                 add_shifted(p, j, z + (i * p.kw + j) * tap + h * p.iw * pixel, pixel, filter, y)
 
 
-cdef inline bint _shift_group(task_t *t, const real *z, int64_t tap, int64_t pixel, int64_t filter, real *y) noexcept nogil:
+# The sums of one image and group: z, its steps, and where y begins.
+ctypedef struct shifts_t:
+    int64_t tap, pixel, filter
+    int64_t at
+
+
+cdef inline void _shift(const task_t *t, const shifts_t *s, int64_t row, const real *z) noexcept nogil:
+    """Row `row` of ocg*oh in NCHW, of oh in NHWC."""
+    cdef const problem_t *p = t.p
+    cdef real *y = <real *>t.y + s.at
+    if p.layout == PYCONV_NCHW:
+        _shift_row(p, z + row // p.oh * s.filter, s.tap, s.pixel, s.filter, row % p.oh, y + row * p.ow)
+    else:
+        _shift_row(p, z, s.tap, s.pixel, s.filter, row, y + row * p.yh)
+
+
+cdef inline void _shift_step(const task_t *t, const void *cut, int64_t number, char *_buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _shift(t, <const shifts_t *>cut, number, <const float *>t.workspace)
+    else:
+        _shift(t, <const shifts_t *>cut, number, <const double *>t.workspace)
+
+
+cdef inline bint _shift_group(task_t *t, int64_t tap, int64_t pixel, int64_t filter, int64_t at) noexcept nogil:
     """All output rows of one image and group; whether the caller wants to stop."""
     cdef const problem_t *p = t.p
+    cdef shifts_t s = shifts_t(tap, pixel, filter, at)
     cdef int64_t rows = p.ocg * p.oh if p.layout == PYCONV_NCHW else p.oh
     cdef double moved = <double>p.kh * p.kw * p.ocg * p.oh * p.ow
-    cdef int threads = paying_threads(t.threads, 0, moved)
-    cdef int64_t chunk = tasks_between_polls(t, MOVED * moved / rows)
-    cdef int64_t first = 0
-    cdef int64_t last, row
-    while first < rows:
-        last = min(first + chunk, rows)
-        if p.layout == PYCONV_NCHW:
-            for row in prange(first, last, num_threads=threads, schedule="static"):
-                _shift_row(p, z + row // p.oh * filter, tap, pixel, filter, row % p.oh, y + row * p.ow)
-        else:
-            for row in prange(first, last, num_threads=threads, schedule="static"):
-                _shift_row(p, z, tap, pixel, filter, row, y + row * p.yh)
-        if poll(t, MOVED * moved / rows * (last - first)):
-            return True
-        first = last
-    return False
+    return run_some(t, _shift_step, &s, 0, rows, MOVED * moved / rows, paying_threads(t.threads, 0, moved), NULL, 0)
 
 
 cdef inline int _kn2(task_t *t, bint by_pixels, const real *weight) noexcept nogil:
@@ -148,20 +156,20 @@ cdef inline int _kn2(task_t *t, bint by_pixels, const real *weight) noexcept nog
     cdef int64_t image, g
     cdef const real *x
     cdef const real *w
-    cdef real *y
     cdef real *z = <real *>t.workspace
+    cdef int64_t at
     cdef bint stopped
     for image in range(p.n):
         for g in range(p.g):
             x = <const real *>t.x + image * p.xn + g * p.icg * p.xc
             w = weight + g * p.ocg * p.k
-            y = <real *>t.y + image * p.yn + g * p.ocg * p.yc
+            at = image * p.yn + g * p.ocg * p.yc
             if by_pixels:
                 stopped = (product(t, nchw, True, pixels, kernels, p.icg, x, ldx, w, p.icg, z, kernels)
-                           or _shift_group(t, z, p.ocg, kernels, 1, y))
+                           or _shift_group(t, p.ocg, kernels, 1, at))
             else:
                 stopped = (product(t, False, not nchw, kernels, pixels, p.icg, w, p.icg, x, ldx, z, pixels)
-                           or _shift_group(t, z, p.ocg * pixels, 1, pixels, y))
+                           or _shift_group(t, p.ocg * pixels, 1, pixels, at))
             if stopped:
                 return PYCONV_STATUS_INTERRUPTED
         finish_image(t, image, <const real *>t.bias)

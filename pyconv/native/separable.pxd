@@ -11,14 +11,14 @@ plans of the two convolutions packed.
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
 from pyconv.algorithms.pointwise cimport one_matrix_serves
 from pyconv.core.plan cimport nothing, plan_t
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.problem cimport patches_of
+from pyconv.core.tasks cimport run_tasks
 from pyconv.core.kernels cimport cache_bytes, ceil_div, patches_t, split_start
-from pyconv.engines.depthwise.nhwc cimport channel_block, patches_of, pixel_rows, pixels_serve
+from pyconv.engines.depthwise.nhwc cimport channel_block, pixel_rows, pixels_serve
 from pyconv.engines.gemm.panels cimport _patches_task
 from pyconv.engines.gemm.panels_cut cimport blocks_t, cut_blocks
 from pyconv.core.sizes cimport aligned, times
@@ -64,9 +64,17 @@ cdef inline size_t separable_workspace(const separable_t *s) noexcept nogil:
     return times(s.mid, s.threads)
 
 
-cdef inline void _rows_task(const separable_t *s, const task_t *first, const task_t *second, const patches_t *shape,
-                            int64_t number, real *mid) noexcept nogil:
+# The pair of runs.
+ctypedef struct pair_t:
+    const separable_t *s
+    const task_t *second
+    patches_t shape           # what the first reads
+
+
+cdef inline void _rows_task(const task_t *first, const pair_t *both, int64_t number, real *mid) noexcept nogil:
     """Task number -> image and part of its rows."""
+    cdef const separable_t *s = both.s
+    cdef const task_t *second = both.second
     cdef const problem_t *p = first.p
     cdef const problem_t *q = second.p
     cdef int64_t image = number // s.row_parts
@@ -75,34 +83,25 @@ cdef inline void _rows_task(const separable_t *s, const task_t *first, const tas
     cdef int64_t block = channel_block(p)
     cdef int64_t c = 0
     while c < p.oc:
-        pixel_rows(first, shape, image, row, rows, c, min(block, p.oc - c), mid + c)
+        pixel_rows(first, &both.shape, image, row, rows, c, min(block, p.oc - c), mid + c)
         c += block
-    _patches_task(second, &s.blocks, shape, <const real *>mid, image * q.yn + row * q.yh, 0, 0, rows * p.ow, 0, q.oc, mid)
+    _patches_task(second, &s.blocks, &both.shape, <const real *>mid, image * q.yn + row * q.yh, 0, 0, rows * p.ow, 0, q.oc,
+                  mid)
 
 
-cdef inline int _separable(const separable_t *s, task_t *first, task_t *second, const real *tag) noexcept nogil:
-    """tag is NULL and names the type."""
-    cdef const problem_t *p = first.p
-    cdef patches_t shape = patches_of(p)
-    cdef int64_t count = p.n * s.row_parts
-    cdef double flops = 2.0 * p.n * (p.yn * p.k + second.p.yn * second.p.k) / count
-    cdef int64_t chunk = tasks_between_polls(first, flops)
-    cdef int64_t at = 0
-    cdef int64_t last, i
-    while at < count:
-        last = min(at + chunk, count)
-        for i in prange(at, last, num_threads=first.threads, schedule="static"):
-            _rows_task[real](s, first, second, &shape, i, <real *>(first.workspace + threadid() * s.mid))
-        if poll(first, flops * (last - at)):
-            return PYCONV_STATUS_INTERRUPTED
-        at = last
-    return PYCONV_STATUS_OK
+cdef inline void _rows_step(const task_t *first, const void *pair, int64_t number, char *buffer) noexcept nogil:
+    if first.p.dtype == PYCONV_F32:
+        _rows_task(first, <const pair_t *>pair, number, <float *>buffer)
+    else:
+        _rows_task(first, <const pair_t *>pair, number, <double *>buffer)
 
 
 cdef inline int separable_run(const separable_t *s, const void *x, const void *residual, void *y, void *workspace,
                               bint (*interrupted)() noexcept nogil) noexcept nogil:
     """x as the first problem describes, y and residual (or NULL) as the second; n > 0."""
     cdef task_t first, second
+    cdef pair_t both
+    cdef int64_t count
     first.p, second.p = &s.first.problem, &s.second.problem
     first.weight, second.weight = s.first.weight, s.second.weight
     first.bias, second.bias = s.first.bias, s.second.bias
@@ -114,6 +113,7 @@ cdef inline int separable_run(const separable_t *s, const void *x, const void *r
     first.work = 0
     first.slots = s.threads
     first.threads = run_threads(s.threads, s.first.follow_openmp)
-    if first.p.dtype == PYCONV_F32:
-        return _separable(s, &first, &second, <const float *>NULL)
-    return _separable(s, &first, &second, <const double *>NULL)
+    both = pair_t(s, &second, patches_of(first.p))
+    count = first.p.n * s.row_parts
+    return run_tasks(&first, _rows_step, &both, count,
+                     2.0 * first.p.n * (first.p.yn * first.p.k + second.p.yn * second.p.k) / count, s.mid)

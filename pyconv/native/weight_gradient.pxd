@@ -13,7 +13,7 @@ long: in the same order for every number of threads.
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
-from cython.parallel cimport prange, threadid
+from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport copy_rectangle, turn_rows
@@ -21,7 +21,7 @@ from pyconv.core.half cimport half, narrow, widen
 from pyconv.native.depthwise_gradient cimport add_rows
 from pyconv.native.weight_gradient_cut cimport MOST_PIXELS, gradient_t, span
 from pyconv.core.plan cimport nothing
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.tasks cimport poll, run_some
 from pyconv.core.kernels cimport ACCUMULATE, ceil_div, split_start
 from pyconv.core.threads cimport run_threads
 
@@ -184,6 +184,16 @@ cdef inline void _bundle(const gradient_t *s, const real *x, const real *dy, int
             _join(s, number, s.p.k * channels, partial, sums)
 
 
+# What is read and written: sums is dw, or what becomes dw once it is turned; partial those of a batch.
+ctypedef struct arrays_t:
+    const gradient_t *s
+    const void *x
+    const void *dy
+    void *sums
+    void *partial
+    void *dw
+
+
 cdef inline void _one_group(const gradient_t *s, const real *x, const real *dy, real *sums, real *partial, real *dw,
                             int64_t number, char *buffer) noexcept nogil:
     """Group, or bundle, number so-and-so, from the images to its part of dw."""
@@ -205,23 +215,21 @@ cdef inline void _one_group(const gradient_t *s, const real *x, const real *dy, 
             turn_filters(p, 0, p.ocg, sums + at, dw + at)
 
 
-cdef inline int _groups(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, real *partial, real *dw,
-                        char *buffers) noexcept nogil:
+cdef inline void _group_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+    cdef const arrays_t *a = <const arrays_t *>cut
+    if t.p.dtype == PYCONV_F32:
+        _one_group(a.s, <const float *>a.x, <const float *>a.dy, <float *>a.sums, <float *>a.partial, <float *>a.dw, number,
+                   buffer)
+    else:
+        _one_group(a.s, <const double *>a.x, <const double *>a.dy, <double *>a.sums, <double *>a.partial, <double *>a.dw, number,
+                   buffer)
+
+
+cdef inline int _groups(task_t *t, const arrays_t *a, char *buffers) noexcept nogil:
     """Threads take whole groups."""
-    cdef const problem_t *p = &s.p
-    cdef int64_t count = ceil_div(p.g, max(s.bundle, 1))
-    cdef double flops = 2.0 * p.n * p.yn * p.k / count
-    cdef int64_t chunk = tasks_between_polls(t, flops)
-    cdef int64_t first = 0
-    cdef int64_t last, i
-    while first < count:
-        last = min(first + chunk, count)
-        for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            _one_group(s, x, dy, sums, partial, dw, i, buffers + threadid() * (s.band + s.outputs))
-        if poll(t, flops * (last - first)):
-            return PYCONV_STATUS_INTERRUPTED
-        first = last
-    return PYCONV_STATUS_OK
+    cdef const problem_t *p = t.p
+    cdef int64_t count = ceil_div(p.g, max(a.s.bundle, 1))
+    return run_some(t, _group_step, a, 0, count, 2.0 * p.n * p.yn * p.k / count, t.threads, buffers, a.s.band + a.s.outputs)
 
 
 cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, real *partial, real *dw,
@@ -261,13 +269,15 @@ cdef inline int _gradient(const gradient_t *s, task_t *t, const real *x, const r
     cdef char *workspace = t.workspace
     cdef real *sums = dw
     cdef real *partial
+    cdef arrays_t arrays
     if s.sums > 0:
         sums = <real *>workspace
         workspace += s.sums
     partial = <real *>workspace       # read if s.partial > 0
     workspace += s.partial
     if s.by_group:
-        return _groups(s, t, x, dy, sums, partial, dw, workspace)
+        arrays = arrays_t(s, x, dy, sums, partial, dw)
+        return _groups(t, &arrays, workspace)
     return _blocks(s, t, x, dy, sums, partial, dw, workspace)
 
 
@@ -278,6 +288,7 @@ cdef inline int gradient_run(const gradient_t *s, const void *x, const void *dy,
     cdef task_t t
     cdef int status
     cdef float *turned
+    t.p = p
     t.workspace = <char *>workspace if s.workspace > 0 else nothing
     t.interrupted = interrupted
     t.work = 0

@@ -5,7 +5,6 @@ rows. The OIHW weights are read as they are.
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
 from pyconv.engines.depthwise.planes cimport (
@@ -13,7 +12,7 @@ from pyconv.engines.depthwise.planes cimport (
 )
 from pyconv.core.forms cimport add_form
 from pyconv.core.sizes cimport times
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.tasks cimport run_tasks
 from pyconv.core.kernels cimport band_t, cache_bytes, ceil_div, epilogue_t, split_start
 from pyconv.core.tail cimport tail_flags
 
@@ -70,12 +69,23 @@ cdef inline void _filters(const task_t *t, const band_t *b, int64_t count, const
     p.ops.depthwise(b, count, band, band_c, <const real *>t.weight + o * p.k, <real *>t.y + at, p.yc, &e)
 
 
-cdef inline void _channels_piece(const task_t *t, const pieces_t *s, int64_t image, int64_t first, int64_t last,
-                                 int64_t number, real *band) noexcept nogil:
-    """One piece of the planes of channels first <= c < last: all their filters."""
+# Pieces of planes, and blocks of channels that share a task.
+ctypedef struct planes_t:
+    const pieces_t *s
+    int64_t blocks
+
+
+cdef inline void _channels_piece(const task_t *t, const planes_t *cut, int64_t number, real *band) noexcept nogil:
+    """Task number -> image, block of channels, piece of their planes: all their filters."""
     cdef const problem_t *p = t.p
+    cdef const pieces_t *s = cut.s
+    cdef int64_t pieces = s.down * s.across
+    cdef int64_t image = number // (pieces * cut.blocks)
+    cdef int64_t block = number // pieces % cut.blocks
+    cdef int64_t first = split_start(p.ic, cut.blocks, block)
+    cdef int64_t last = split_start(p.ic, cut.blocks, block + 1)
     cdef int64_t row, col, end, o
-    cdef band_t b = piece(p, s, number, &row, &col)
+    cdef band_t b = piece(p, s, number % pieces, &row, &col)
     while first < last:
         end = min(first + s.together, last)
         split_planes(p, &b, end - first, <const real *>t.x + image * p.xn + first * p.xc, row, col, band, s.plane)
@@ -94,34 +104,19 @@ cdef inline int64_t _task_channels(const problem_t *p, const pieces_t *s, int th
     return max(1, min(enough, p.n * p.ic // (4 * threads)))
 
 
-cdef inline int _planes(task_t *t, const real *tag) noexcept nogil:
-    """tag is NULL and names the type."""
-    cdef const problem_t *p = t.p
-    cdef const pieces_t *s = <const pieces_t *>t.cut
-    cdef int64_t pieces = s.down * s.across
-    cdef int64_t block = min(_task_channels(p, s, t.threads), p.ic)
-    cdef int64_t blocks = ceil_div(p.ic, block)
-    cdef int64_t count = p.n * blocks * pieces
-    cdef double flops = 2.0 * p.n * p.yn * p.k / count
-    cdef int64_t chunk = tasks_between_polls(t, flops)
-    cdef int64_t first = 0
-    cdef int64_t last, i
-    while first < count:
-        last = min(first + chunk, count)
-        for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            _channels_piece(t, s, i // (pieces * blocks), split_start(p.ic, blocks, i // pieces % blocks),
-                            split_start(p.ic, blocks, i // pieces % blocks + 1), i % pieces,
-                            <real *>(t.workspace + threadid() * s.bytes))
-        if poll(t, flops * (last - first)):
-            return PYCONV_STATUS_INTERRUPTED
-        first = last
-    return PYCONV_STATUS_OK
+cdef inline void _planes_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _channels_piece(t, <const planes_t *>cut, number, <float *>buffer)
+    else:
+        _channels_piece(t, <const planes_t *>cut, number, <double *>buffer)
 
 
 cdef inline int planes_run(task_t *t) noexcept nogil:
-    if t.p.dtype == PYCONV_F32:
-        return _planes(t, <const float *>NULL)
-    return _planes(t, <const double *>NULL)
+    cdef const problem_t *p = t.p
+    cdef const pieces_t *s = <const pieces_t *>t.cut
+    cdef planes_t cut = planes_t(s, ceil_div(p.ic, min(_task_channels(p, s, t.threads), p.ic)))
+    cdef int64_t count = p.n * cut.blocks * s.down * s.across
+    return run_tasks(t, _planes_step, &cut, count, 2.0 * p.n * p.yn * p.k / count, s.bytes)
 
 
 cdef inline void add_planes_form(algorithm_t *a) except *:

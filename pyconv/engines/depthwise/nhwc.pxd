@@ -5,11 +5,11 @@ image. Weights are packed [block of channels][kh][kw][channels].
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
 from pyconv.core.forms cimport add_form, whole_weights
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.problem cimport patches_of
+from pyconv.core.tasks cimport run_tasks
 from pyconv.core.kernels cimport ceil_div, epilogue_t, patches_t, split_start
 from pyconv.core.tail cimport tail_flags
 from pyconv.core.weights cimport pack_hwio
@@ -50,15 +50,6 @@ cdef inline double pixels_seconds(const problem_t *p, const cut_t *cut, int thre
                            threads)
 
 
-cdef inline patches_t patches_of(const problem_t *p) noexcept nogil:
-    cdef patches_t s
-    s.c, s.ih, s.iw = 1, p.ih, p.iw
-    s.kh, s.kw, s.sh, s.sw, s.dh, s.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
-    s.ph, s.pw, s.oh, s.ow = p.ph0, p.pw0, p.oh, p.ow
-    s.xs_c, s.xs_h, s.xs_w = p.xc, p.xh, p.xw
-    return s
-
-
 cdef inline void pixel_rows(const task_t *t, const patches_t *s, int64_t image, int64_t row, int64_t rows, int64_t c,
                             int64_t channels, real *y) noexcept nogil:
     """Channels c to c + channels of some output rows, of which y is the first."""
@@ -74,35 +65,40 @@ cdef inline void pixel_rows(const task_t *t, const patches_t *s, int64_t image, 
                          channels, y, p.yh, p.yw, &e)
 
 
-cdef inline int _pixels(task_t *t, const real *tag) noexcept nogil:
-    """tag is NULL and names the type. Tasks are strips of rows in blocks of channels."""
+# Strips of rows in blocks of channels.
+ctypedef struct pixels_t:
+    patches_t shape
+    int64_t block, blocks     # channels of one, how many
+    int64_t strips
+
+
+cdef inline void _pixels_task(const task_t *t, const pixels_t *s, int64_t number, real *y) noexcept nogil:
+    """Task number -> image, block of channels, strip."""
     cdef const problem_t *p = t.p
-    cdef patches_t shape = patches_of(p)
-    cdef int64_t block = channel_block(p)
-    cdef int64_t blocks = ceil_div(p.oc, block)
-    cdef int64_t strips = max(1, min(p.oh, max(p.oh * p.ow * block // 65536, ceil_div(4 * t.threads, p.n * blocks))))
-    cdef int64_t count = p.n * blocks * strips
-    cdef double flops = 2.0 * p.n * p.yn * p.k / count
-    cdef int64_t chunk = tasks_between_polls(t, flops)
-    cdef int64_t first = 0
-    cdef int64_t last, i, c, row
-    while first < count:
-        last = min(first + chunk, count)
-        for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            c = i // strips % blocks * block
-            row = split_start(p.oh, strips, i % strips)
-            pixel_rows(t, &shape, i // (strips * blocks), row, split_start(p.oh, strips, i % strips + 1) - row, c,
-                       min(block, p.oc - c), <real *>t.y + i // (strips * blocks) * p.yn + row * p.yh + c)
-        if poll(t, flops * (last - first)):
-            return PYCONV_STATUS_INTERRUPTED
-        first = last
-    return PYCONV_STATUS_OK
+    cdef int64_t image = number // (s.strips * s.blocks)
+    cdef int64_t c = number // s.strips % s.blocks * s.block
+    cdef int64_t row = split_start(p.oh, s.strips, number % s.strips)
+    pixel_rows(t, &s.shape, image, row, split_start(p.oh, s.strips, number % s.strips + 1) - row, c, min(s.block, p.oc - c),
+               y + image * p.yn + row * p.yh + c)
+
+
+cdef inline void _pixels_step(const task_t *t, const void *cut, int64_t number, char *_buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _pixels_task(t, <const pixels_t *>cut, number, <float *>t.y)
+    else:
+        _pixels_task(t, <const pixels_t *>cut, number, <double *>t.y)
 
 
 cdef inline int pixels_run(task_t *t) noexcept nogil:
-    if t.p.dtype == PYCONV_F32:
-        return _pixels(t, <const float *>NULL)
-    return _pixels(t, <const double *>NULL)
+    cdef const problem_t *p = t.p
+    cdef pixels_t s
+    cdef int64_t count
+    s.shape = patches_of(p)
+    s.block = channel_block(p)
+    s.blocks = ceil_div(p.oc, s.block)
+    s.strips = max(1, min(p.oh, max(p.oh * p.ow * s.block // 65536, ceil_div(4 * t.threads, p.n * s.blocks))))
+    count = p.n * s.blocks * s.strips
+    return run_tasks(t, _pixels_step, &s, count, 2.0 * p.n * p.yn * p.k / count, 0)
 
 
 cdef inline void add_pixels_form(algorithm_t *a) except *:

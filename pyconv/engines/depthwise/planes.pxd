@@ -20,6 +20,7 @@ ctypedef struct pieces_t:
     int64_t rows, cols        # outputs in the largest of them
     int64_t pitch, plane      # of its band: elements of a row and phase, of a channel
     int64_t together          # channels whose bands are filled before the first is read
+    int64_t parts             # of a group's filters, see share_filters()
     size_t bytes              # for all its channels, a multiple of 64
 
 
@@ -63,6 +64,16 @@ cdef inline band_t piece(const problem_t *p, const pieces_t *s, int64_t number, 
     b.ys_h = p.yh
     band_relate(&b)
     return b
+
+
+cdef inline int64_t share_filters(const task_t *t, pieces_t *s, int64_t panels) noexcept nogil:
+    """
+    Cuts a group's panels of filters into parts, and counts the tasks. Parts make the same band anew, so they are for images
+    too small to give every thread a piece.
+    """
+    cdef int64_t tasks = t.p.n * t.p.g * s.down * s.across
+    s.parts = 1 if tasks >= 2 * t.threads or t.threads == 1 else min(2 * t.threads, panels)
+    return tasks * s.parts
 
 
 cdef inline void clear_slack(const band_t *b, real *band) noexcept nogil:

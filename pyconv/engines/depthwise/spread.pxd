@@ -10,10 +10,10 @@ one of depthwise convolutions, and a task is a rectangle of outputs, whose sprea
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.problem cimport patches_of
+from pyconv.core.tasks cimport run_tasks
 from pyconv.core.forms cimport add_form, whole_weights
 from pyconv.core.kernels cimport band_rows, ceil_div, epilogue_t, patches_t, split_start, spread_t
 from pyconv.core.sizes cimport times
@@ -89,11 +89,9 @@ cdef inline void _rectangle(const task_t *t, const rectangles_t *s, int64_t numb
     cdef int64_t at = image * p.yn + row * p.yh + col * p.yw + o
     cdef const real *x = <const real *>t.x + image * p.xn + o // p.ocg * p.icg
     cdef int flags = tail_flags(t, False)
-    cdef patches_t a
-    a.c, a.kh, a.kw, a.sh, a.sw, a.dh, a.dw = p.icg, p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
+    cdef patches_t a = patches_of(p)
     if s.in_place:
-        a.ih, a.iw, a.oh, a.ow, a.ph, a.pw = p.ih, p.iw, p.oh, p.ow, p.ph0, p.pw0
-        a.xs_c, a.xs_h, a.xs_w = 0, p.xh, p.xw
+        a.xs_c = 0
     else:
         a.oh, a.ow, a.ph, a.pw = rows, split_start(p.ow, s.across, across + 1) - col, 0, 0
         a.ih, a.iw = band_rows(a.oh, p.kh, p.sh, p.dh), band_rows(a.ow, p.kw, p.sw, p.dw)
@@ -105,29 +103,18 @@ cdef inline void _rectangle(const task_t *t, const rectangles_t *s, int64_t numb
               <const real *>t.residual + at if t.residual != NULL else NULL, <real *>t.y + at)
 
 
-cdef inline int _spread(task_t *t, const real *tag) noexcept nogil:
-    """tag is NULL and names the type."""
-    cdef const problem_t *p = t.p
-    cdef const rectangles_t *s = <const rectangles_t *>t.cut
-    cdef int64_t count = p.n * s.down * s.across * s.blocks
-    cdef double flops = 2.0 * p.n * p.yn * p.k / count
-    cdef int64_t chunk = tasks_between_polls(t, flops)
-    cdef int64_t first = 0
-    cdef int64_t last, i
-    while first < count:
-        last = min(first + chunk, count)
-        for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            _rectangle[real](t, s, i, <real *>(t.workspace + threadid() * s.bytes))
-        if poll(t, flops * (last - first)):
-            return PYCONV_STATUS_INTERRUPTED
-        first = last
-    return PYCONV_STATUS_OK
+cdef inline void _rectangle_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _rectangle(t, <const rectangles_t *>cut, number, <float *>buffer)
+    else:
+        _rectangle(t, <const rectangles_t *>cut, number, <double *>buffer)
 
 
 cdef inline int spread_run(task_t *t) noexcept nogil:
-    if t.p.dtype == PYCONV_F32:
-        return _spread(t, <const float *>NULL)
-    return _spread(t, <const double *>NULL)
+    cdef const problem_t *p = t.p
+    cdef const rectangles_t *s = <const rectangles_t *>t.cut
+    cdef int64_t count = p.n * s.down * s.across * s.blocks
+    return run_tasks(t, _rectangle_step, s, count, 2.0 * p.n * p.yn * p.k / count, s.bytes)
 
 
 cdef inline void add_spread_form(algorithm_t *a) except *:

@@ -8,12 +8,12 @@ One filter per channel. Weights are packed [block of channels][kh][kw][channels]
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport turn_rows
 from pyconv.core.forms cimport add_form, whole_weights
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.problem cimport patches_of
+from pyconv.core.tasks cimport run_tasks
 from pyconv.core.kernels cimport ceil_div, epilogue_t, patches_t, split_start
 from pyconv.core.sizes cimport plus, times
 from pyconv.core.tail cimport tail_flags
@@ -91,23 +91,22 @@ cdef inline void _turned_rows(const task_t *t, const patches_t *s, int64_t rows,
                          BLOCK, &e)
 
 
-cdef inline void _strip(const task_t *t, const strips_t *s, int64_t image, int64_t number, int64_t c, char *buffer,
-                        const real *tag) noexcept nogil:
-    """Strip `number` of channels c .. + BLOCK."""
+cdef inline void _strip(const task_t *t, const strips_t *s, int64_t number, real *x) noexcept nogil:
+    """Task number -> image, BLOCK channels, strip; x has the turned inputs."""
     cdef const problem_t *p = t.p
+    cdef int64_t blocks = ceil_div(p.oc, BLOCK)
+    cdef int64_t image = number // (blocks * s.count)
+    cdef int64_t c = number // s.count % blocks * BLOCK
     cdef int64_t channels = min(BLOCK, p.oc - c)
-    cdef int64_t row = split_start(p.oh, s.count, number)
-    cdef int64_t rows = split_start(p.oh, s.count, number + 1) - row
+    cdef int64_t row = split_start(p.oh, s.count, number % s.count)
+    cdef int64_t rows = split_start(p.oh, s.count, number % s.count + 1) - row
     cdef int64_t start = row * p.sh - p.ph0
     cdef int64_t first = min(max(start, 0), p.ih)
     cdef int64_t last = min(max(start + (rows - 1) * p.sh + (p.kh - 1) * p.dh + 1, first), p.ih)
     cdef int64_t at = image * p.yn + c * p.yc + row * p.yh
-    cdef real *x = <real *>buffer
-    cdef real *y = <real *>(buffer + s.x_bytes)
-    cdef patches_t shape
-    shape.c, shape.ih, shape.iw = 1, last - first, p.iw
-    shape.kh, shape.kw, shape.sh, shape.sw, shape.dh, shape.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
-    shape.ph, shape.pw, shape.oh, shape.ow = first - start, p.pw0, rows, p.ow
+    cdef real *y = <real *>(<char *>x + s.x_bytes)
+    cdef patches_t shape = patches_of(p)
+    shape.ih, shape.ph, shape.oh = last - first, first - start, rows
     shape.xs_c, shape.xs_h, shape.xs_w = 1, p.iw * BLOCK, BLOCK
     turn_rows(p, channels, (last - first) * p.iw, <const real *>t.x + image * p.xn + c * p.xc + first * p.xh, p.xc, x, BLOCK)
     if t.residual != NULL:
@@ -116,31 +115,18 @@ cdef inline void _strip(const task_t *t, const strips_t *s, int64_t image, int64
     turn_rows(p, rows * p.ow, channels, <const real *>y, BLOCK, <real *>t.y + at, p.yc)
 
 
-cdef inline int _turned(task_t *t, const real *tag) noexcept nogil:
-    """tag is NULL and names the type."""
-    cdef const problem_t *p = t.p
-    cdef const strips_t *s = <const strips_t *>t.cut
-    cdef int64_t blocks = ceil_div(p.oc, BLOCK)
-    cdef int64_t count = p.n * blocks * s.count
-    cdef double flops = 2.0 * p.n * p.yn * p.k / count
-    cdef int64_t chunk = tasks_between_polls(t, flops)
-    cdef int64_t first = 0
-    cdef int64_t last, i
-    while first < count:
-        last = min(first + chunk, count)
-        for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            _strip(t, s, i // (blocks * s.count), i % s.count, i // s.count % blocks * BLOCK,
-                   t.workspace + threadid() * s.bytes, tag)
-        if poll(t, flops * (last - first)):
-            return PYCONV_STATUS_INTERRUPTED
-        first = last
-    return PYCONV_STATUS_OK
+cdef inline void _strip_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _strip(t, <const strips_t *>cut, number, <float *>buffer)
+    else:
+        _strip(t, <const strips_t *>cut, number, <double *>buffer)
 
 
 cdef inline int turned_run(task_t *t) noexcept nogil:
-    if t.p.dtype == PYCONV_F32:
-        return _turned(t, <const float *>NULL)
-    return _turned(t, <const double *>NULL)
+    cdef const problem_t *p = t.p
+    cdef const strips_t *s = <const strips_t *>t.cut
+    cdef int64_t count = p.n * ceil_div(p.oc, BLOCK) * s.count
+    return run_tasks(t, _strip_step, s, count, 2.0 * p.n * p.yn * p.k / count, s.bytes)
 
 
 cdef inline void add_turned_form(algorithm_t *a) except *:

@@ -282,5 +282,5 @@ cdef inline size_t thread_bytes(const problem_t *p, const tiles_t *s) noexcept n
 
 
 cdef inline size_t workspace_bytes(const problem_t *p, const tiles_t *s, int threads) noexcept nogil:
-    """large_bytes, once or as often as there are threads, then thread_bytes of each."""
+    """large_bytes, shared by all threads or of each, and thread_bytes of each."""
     return plus(times(large_bytes(p, s), 1 if s.shared else threads), times(thread_bytes(p, s), threads))

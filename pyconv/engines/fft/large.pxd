@@ -11,12 +11,11 @@ Each thread goes over tiles of its own, or, where there are too few or one takes
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
 from pyconv.engines.fft.cut cimport *
 from pyconv.engines.fft.lines cimport *
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.tasks cimport run_some, run_tasks
 from pyconv.core.kernels cimport FFT_FROM_ROWS, FFT_TO_ROWS, ceil_div
 
 
@@ -30,11 +29,12 @@ ctypedef struct shared_t:
     const task_t *t
     const tiles_t *s
     int64_t tile
-    int64_t o, filters        # the first filter, how many
+    int64_t o, filters, end   # the first filter, how many; where the group's end
     int64_t at                # its first output of the image in y
     const void *x
     const void *spectra       # of the kernel, those filters
     void *tiles               # of channels, then of filters
+    int pass_                 # 0 channels, 1 products, 2 filters
 
 
 cdef inline void _channel_strip(const shared_t *job, int64_t number, const real *tables, real *workspace) noexcept nogil:
@@ -87,111 +87,94 @@ cdef inline void _filter_strip(const shared_t *job, int64_t number, const real *
     store_columns(job.t, s, job.tile, job.o + o, job.at + o * p.yc, column, cols, workspace, im, STRIP + GAP)
 
 
-cdef inline int64_t _tasks(const shared_t *job, int which) noexcept nogil:
-    """Of a pass: which = 0 channels, 1 products, 2 filters."""
-    if which == 1:
+cdef inline int64_t _tasks(const shared_t *job) noexcept nogil:
+    """Of the pass."""
+    if job.pass_ == 1:
         return job.s.fh // lanes(job.t.p)
-    return ceil_div(job.s.fw, STRIP) * (job.t.p.icg if which == 0 else job.filters)
+    return ceil_div(job.s.fw, STRIP) * (job.t.p.icg if job.pass_ == 0 else job.filters)
 
 
-cdef inline void _task(const shared_t *job, int which, int64_t number, const real *tables, char *workspace) noexcept nogil:
-    if which == 0:
-        _channel_strip(job, number, tables, <real *>workspace)
-    elif which == 1:
-        _products_of_rows(job, number, tables, <real *>workspace)
+cdef inline void _task(const shared_t *job, int64_t number, real *workspace) noexcept nogil:
+    cdef const real *tables = <const real *>job.t.weight
+    if job.pass_ == 0:
+        _channel_strip(job, number, tables, workspace)
+    elif job.pass_ == 1:
+        _products_of_rows(job, number, tables, workspace)
     else:
-        _filter_strip(job, number, tables, <real *>workspace)
+        _filter_strip(job, number, tables, workspace)
 
 
-cdef inline shared_t _tile(const task_t *t, const tiles_t *s, int64_t number, void *tiles, const real *packed) noexcept nogil:
-    """Tile `number` of n * g * tiles."""
+cdef inline void _task_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _task(<const shared_t *>cut, number, <float *>buffer)
+    else:
+        _task(<const shared_t *>cut, number, <double *>buffer)
+
+
+cdef inline shared_t _tile(const task_t *t, const tiles_t *s, int64_t number, void *tiles) noexcept nogil:
+    """Tile `number` of n * g * tiles, before its first pass."""
     cdef const problem_t *p = t.p
     cdef shared_t job
     cdef int64_t image = number // s.tiles // p.g
     cdef int64_t g = number // s.tiles % p.g
     job.t, job.s, job.tiles = t, s, tiles
     job.tile = number % s.tiles
-    job.x = <const real *>t.x + image * p.xn + g * p.icg * p.xc
+    job.x = <const char *>t.x + (image * p.xn + g * p.icg * p.xc) * <int64_t>p.itemsize
     job.o = g * p.ocg
     job.filters = 0
+    job.end = job.o + p.ocg
     job.at = image * p.yn + job.o * p.yc
-    job.spectra = packed + table_elements(p, s) + 2 * job.o * p.icg * s.fh * s.fw
+    job.spectra = <const char *>t.weight + (table_elements(p, s) + 2 * job.o * p.icg * s.fh * s.fw) * <int64_t>p.itemsize
+    job.pass_ = 0
     return job
 
 
-cdef inline void _next_filters(shared_t *job, int64_t end, const real *packed) noexcept nogil:
-    """The next block of at most FILTERS filters of a group that ends there."""
+cdef inline bint _next_pass(shared_t *job) noexcept nogil:
+    """The channels, then products and filters for each block of at most FILTERS filters; whether one was left."""
     cdef const problem_t *p = job.t.p
+    if job.pass_ == 1:
+        job.pass_ = 2
+        return True
     job.o += job.filters
     job.at += job.filters * p.yc
-    job.spectra = <const real *>job.spectra + 2 * job.filters * p.icg * job.s.fh * job.s.fw
-    job.filters = min(FILTERS, end - job.o)
+    job.spectra = <const char *>job.spectra + 2 * job.filters * p.icg * job.s.fh * job.s.fw * <int64_t>p.itemsize
+    job.filters = min(FILTERS, job.end - job.o)
+    job.pass_ = 1
+    return job.filters > 0
 
 
-cdef inline void _whole(const task_t *t, const tiles_t *s, int64_t number, const real *packed, char *tiles,
-                        char *workspace) noexcept nogil:
-    """One tile by one thread."""
-    cdef shared_t job = _tile(t, s, number, tiles, packed)
-    cdef int64_t end = job.o + t.p.ocg
+cdef inline void _whole_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+    """One tile by one thread: its tiles of channels and filters, then what a transform needs."""
+    cdef const tiles_t *s = <const tiles_t *>cut
+    cdef shared_t job = _tile(t, s, number, buffer)
     cdef int64_t i
-    cdef int which
-    for i in range(_tasks(&job, 0)):
-        _task(&job, 0, i, packed, workspace)
-    while job.o + job.filters < end:
-        _next_filters(&job, end, packed)
-        for which in range(1, 3):
-            for i in range(_tasks(&job, which)):
-                _task(&job, which, i, packed, workspace)
+    buffer += large_bytes(t.p, s)
+    while True:
+        for i in range(_tasks(&job)):
+            _task_step(t, &job, i, buffer)
+        if not _next_pass(&job):
+            return
 
 
-cdef inline bint _pass(task_t *t, const shared_t *job, int which, double flops, const real *tables, char *workspace,
-                       size_t size) noexcept nogil:
-    """Whether it was interrupted; `flops` are those of the whole pass."""
-    cdef int64_t tasks = _tasks(job, which)
-    cdef int64_t chunk = tasks_between_polls(t, flops / tasks)
-    cdef int64_t first = 0
-    cdef int64_t last, i
-    while first < tasks:
-        last = min(first + chunk, tasks)
-        for i in prange(first, last, num_threads=t.threads, schedule="static"):
-            _task(job, which, i, tables, workspace + threadid() * size)
-        if poll(t, flops * (last - first) / tasks):
-            return True
-        first = last
-    return False
-
-
-cdef inline int run_large(task_t *t, const tiles_t *s, const real *packed) noexcept nogil:
+cdef inline int run_large(task_t *t, const tiles_t *s) noexcept nogil:
     cdef const problem_t *p = t.p
     cdef size_t size = thread_bytes(p, s)
     cdef size_t tiles = large_bytes(p, s)
-    cdef char *workspace = t.workspace + tiles * (1 if s.shared else t.slots)
-    # Had the cycles that a tile takes been spent on 16 multiply-adds each.
+    # Had the cycles that a tile takes been spent on 16 multiply-adds each, a third of them in each kind of pass.
     cdef double flops = 32.0 * s.cycles / s.tiles
+    cdef double third
     cdef int64_t jobs = p.n * p.g * s.tiles
-    cdef int64_t chunk = tasks_between_polls(t, flops)
-    cdef int64_t blocks = ceil_div(p.ocg, FILTERS)
-    cdef int64_t first = 0
-    cdef int64_t last, i, end
+    cdef int64_t i, tasks
     cdef shared_t job
     if not s.shared:
-        while first < jobs:
-            last = min(first + chunk, jobs)
-            for i in prange(first, last, num_threads=t.threads, schedule="static"):
-                _whole(t, s, i, packed, t.workspace + threadid() * tiles, workspace + threadid() * size)
-            if poll(t, flops * (last - first)):
+        return run_tasks(t, _whole_step, s, jobs, flops, tiles + size)
+    for i in range(jobs):
+        job = _tile(t, s, i, t.workspace)
+        while True:
+            tasks = _tasks(&job)
+            third = flops / 3 / (1 if job.pass_ == 0 else ceil_div(p.ocg, FILTERS))
+            if run_some(t, _task_step, &job, 0, tasks, third / tasks, t.threads, t.workspace + tiles, size):
                 return PYCONV_STATUS_INTERRUPTED
-            first = last
-        return PYCONV_STATUS_OK
-    for first in range(jobs):
-        job = _tile(t, s, first, t.workspace, packed)
-        end = job.o + p.ocg
-        if _pass(t, &job, 0, flops / 3, packed, workspace, size):
-            return PYCONV_STATUS_INTERRUPTED
-        while job.o + job.filters < end:
-            _next_filters(&job, end, packed)
-            if _pass(t, &job, 1, flops / 3 / blocks, packed, workspace, size):
-                return PYCONV_STATUS_INTERRUPTED
-            if _pass(t, &job, 2, flops / 3 / blocks, packed, workspace, size):
-                return PYCONV_STATUS_INTERRUPTED
+            if not _next_pass(&job):
+                break
     return PYCONV_STATUS_OK

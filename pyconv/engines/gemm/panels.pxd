@@ -13,10 +13,10 @@ sums each output in the same order whatever the number of threads.
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.problem cimport patches_of
+from pyconv.core.tasks cimport run_tasks
 from pyconv.core.kernels cimport (
     ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, cache_bytes, ceil_div,
     epilogue_t, patches_t, split_start,
@@ -230,28 +230,23 @@ cdef inline void _one_task(const task_t *t, const blocks_t *b, const patches_t *
         _patches_task(t, b, shape, x, at, g, first, count, start, filters, buffer)
 
 
-cdef inline int run_blocks(task_t *t, const blocks_t *b, const real *tag) noexcept nogil:
-    """All tasks; tag is NULL and names the type."""
+# A cut, and the image as the kernels see it.
+ctypedef struct panels_t:
+    const blocks_t *b
+    patches_t shape
+
+
+cdef inline void _panel_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+    cdef const panels_t *s = <const panels_t *>cut
+    if t.p.dtype == PYCONV_F32:
+        _one_task(t, s.b, &s.shape, number, <float *>buffer)
+    else:
+        _one_task(t, s.b, &s.shape, number, <double *>buffer)
+
+
+cdef inline int run_blocks(task_t *t, const blocks_t *b) noexcept nogil:
+    """All tasks."""
     cdef const problem_t *p = t.p
-    cdef patches_t shape
+    cdef panels_t s = panels_t(b, patches_of(p))
     cdef int64_t tasks = b.images * p.g * b.pixel_parts * b.filter_parts
-    cdef double flops = 2.0 * p.n * p.yn * p.k / tasks
-    cdef int64_t chunk = tasks_between_polls(t, flops)
-    cdef int64_t first = 0
-    cdef int64_t last, i
-    shape.c, shape.ih, shape.iw = p.icg, p.ih, p.iw
-    shape.kh, shape.kw, shape.sh, shape.sw, shape.dh, shape.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
-    shape.ph, shape.pw, shape.oh, shape.ow = p.ph0, p.pw0, p.oh, p.ow
-    shape.xs_c, shape.xs_h, shape.xs_w = p.xc, p.xh, p.xw
-    while first < tasks:
-        last = min(first + chunk, tasks)
-        if t.threads == 1:
-            for i in range(first, last):
-                _one_task[real](t, b, &shape, i, <real *>t.workspace)
-        else:
-            for i in prange(first, last, num_threads=t.threads, schedule="static"):
-                _one_task[real](t, b, &shape, i, <real *>(t.workspace + threadid() * b.buffer))
-        if poll(t, flops * (last - first)):
-            return PYCONV_STATUS_INTERRUPTED
-        first = last
-    return PYCONV_STATUS_OK
+    return run_tasks(t, _panel_step, &s, tasks, 2.0 * p.n * p.yn * p.k / tasks, b.buffer)

@@ -15,11 +15,10 @@ are left out of the sums.
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport copy_rectangle
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.tasks cimport run_some
 from pyconv.core.rows cimport lowered_row, reach
 from pyconv.core.kernels cimport ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, ceil_div, split_start
 from pyconv.engines.gemm.windows_cut cimport BAND_RUNS, band_lines, bands_t, span, weights_stream
@@ -109,6 +108,12 @@ cdef inline void _block(const task_t *t, const bands_t *b, const ptrdiff_t *offs
                      flags, bias, <const real *>t.residual + where if t.residual != NULL else NULL)
 
 
+# A cut, and the place of each run of a window in the band.
+ctypedef struct windows_t:
+    const bands_t *b
+    ptrdiff_t[BAND_RUNS] offsets
+
+
 cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *offsets, int64_t task,
                             real *buffer) noexcept nogil:
     """
@@ -174,31 +179,27 @@ cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *
         filter += filters
 
 
-cdef inline int run_bands(task_t *t, const bands_t *b, int64_t first_group, int64_t groups, const real *tag) noexcept nogil:
-    """All tasks of some groups; tag is NULL and names the type."""
+cdef inline void _band_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+    cdef const windows_t *w = <const windows_t *>cut
+    if t.p.dtype == PYCONV_F32:
+        _band_task(t, w.b, w.offsets, number, <float *>buffer)
+    else:
+        _band_task(t, w.b, w.offsets, number, <double *>buffer)
+
+
+cdef inline int run_bands(task_t *t, const bands_t *b, int64_t first_group, int64_t groups) noexcept nogil:
+    """All tasks of some groups."""
     cdef const problem_t *p = t.p
-    cdef ptrdiff_t offsets[BAND_RUNS]
+    cdef windows_t w
     cdef int64_t tasks = p.n * b.filter_parts * b.apart * b.row_parts * b.column_parts      # of a group
-    cdef double flops = 2.0 * p.n * p.yn * p.k / (tasks * p.g)
-    cdef int64_t chunk = tasks_between_polls(t, flops)
     cdef int64_t first = first_group * tasks
-    cdef int64_t end = first + groups * tasks
-    cdef int64_t last, i
+    cdef int64_t i
+    w.b = b
     promised(b.runs <= BAND_RUNS)
     for i in range(b.runs):
         if b.runs == p.kh:
-            offsets[i] = i * b.pitch
+            w.offsets[i] = i * b.pitch
         else:
-            offsets[i] = i // p.kw * b.pitch + i % p.kw * p.dw * b.pixel
-    while first < end:
-        last = min(first + chunk, end)
-        if t.threads == 1:
-            for i in range(first, last):
-                _band_task[real](t, b, offsets, i, <real *>t.workspace)
-        else:
-            for i in prange(first, last, num_threads=t.threads, schedule="static"):
-                _band_task[real](t, b, offsets, i, <real *>(t.workspace + threadid() * b.buffer))
-        if poll(t, flops * (last - first)):
-            return PYCONV_STATUS_INTERRUPTED
-        first = last
-    return PYCONV_STATUS_OK
+            w.offsets[i] = i // p.kw * b.pitch + i % p.kw * p.dw * b.pixel
+    return run_some(t, _band_step, &w, first, first + groups * tasks, 2.0 * p.n * p.yn * p.k / (tasks * p.g), t.threads,
+                    t.workspace, b.buffer)

@@ -14,11 +14,10 @@ One, two, four or all units at a time: V and P stay in L2, or V is read less oft
 """
 
 from libc.stdint cimport int64_t
-from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport copy_lattice
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.core.tasks cimport run_tasks
 from pyconv.core.rates cimport stream_seconds
 from pyconv.core.kernels cimport ACCUMULATE, ceil_div, epilogue_t, split_start, wino_t
 from pyconv.engines.gemm.panels_cut cimport tile_columns
@@ -285,7 +284,7 @@ cdef inline void _transform_back(const task_t *t, const winograd_t *w, const til
             P += b.cols * w.nr
 
 
-cdef inline void _winograd_task(const task_t *t, const winograd_t *w, int64_t task, char *buffer, const real *tag) noexcept nogil:
+cdef inline void _winograd_task(const task_t *t, const winograd_t *w, int64_t task, real *buffer) noexcept nogil:
     """Task number -> group, part of the filters, block of tiles; blocks change fastest."""
     cdef const problem_t *p = t.p
     cdef int64_t blocks = w.image_parts * w.row_parts * w.col_parts
@@ -293,8 +292,8 @@ cdef inline void _winograd_task(const task_t *t, const winograd_t *w, int64_t ta
     cdef int64_t g = task // (blocks * w.filter_parts)
     cdef tiles_t b = _block(w, task % blocks)
     cdef int64_t tiles = b.images * b.rows * b.cols
-    cdef real *V = <real *>buffer
-    cdef real *P = <real *>(buffer + w.v_bytes)
+    cdef real *V = buffer
+    cdef real *P = <real *>(<char *>buffer + w.v_bytes)
     cdef int64_t points = w.view.points
     cdef int64_t slice = w.view.depth * w.nr
     cdef const real *weight = <const real *>t.weight + g * w.units * points * slice
@@ -303,7 +302,7 @@ cdef inline void _winograd_task(const task_t *t, const winograd_t *w, int64_t ta
     cdef int64_t point, last, i
     cdef const real *here
     cdef const real *after
-    _transform[real](t, w, &b, g, V, <real *>(buffer + w.v_bytes + w.p_bytes))
+    _transform[real](t, w, &b, g, V, <real *>(<char *>P + w.p_bytes))
     while unit < end:
         last = min(unit + w.run, end)
         for point in range(points):
@@ -318,30 +317,14 @@ cdef inline void _winograd_task(const task_t *t, const winograd_t *w, int64_t ta
         unit = last
 
 
-cdef inline int _winograd(task_t *t, const real *tag) noexcept nogil:
-    """All tasks; tag is NULL and names the type."""
-    cdef const problem_t *p = t.p
-    cdef const winograd_t *w = <const winograd_t *>t.cut
-    cdef int64_t tasks = w.image_parts * w.row_parts * w.col_parts * w.filter_parts * p.g
-    cdef double flops = 2 * winograd_multiplications(p, t.cut) / tasks
-    cdef int64_t chunk = tasks_between_polls(t, flops)
-    cdef int64_t first = 0
-    cdef int64_t last, i
-    while first < tasks:
-        last = min(first + chunk, tasks)
-        if t.threads == 1:
-            for i in range(first, last):
-                _winograd_task(t, w, i, t.workspace, tag)
-        else:
-            for i in prange(first, last, num_threads=t.threads, schedule="static"):
-                _winograd_task(t, w, i, t.workspace + threadid() * w.buffer, tag)
-        if poll(t, flops * (last - first)):
-            return PYCONV_STATUS_INTERRUPTED
-        first = last
-    return PYCONV_STATUS_OK
+cdef inline void _winograd_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _winograd_task(t, <const winograd_t *>cut, number, <float *>buffer)
+    else:
+        _winograd_task(t, <const winograd_t *>cut, number, <double *>buffer)
 
 
 cdef inline int winograd_run(task_t *t) noexcept nogil:
-    if t.p.dtype == PYCONV_F32:
-        return _winograd(t, <const float *>NULL)
-    return _winograd(t, <const double *>NULL)
+    cdef const winograd_t *w = <const winograd_t *>t.cut
+    cdef int64_t tasks = w.image_parts * w.row_parts * w.col_parts * w.filter_parts * t.p.g
+    return run_tasks(t, _winograd_step, w, tasks, 2 * winograd_multiplications(t.p, t.cut) / tasks, w.buffer)

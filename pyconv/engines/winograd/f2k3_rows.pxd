@@ -9,11 +9,10 @@ those, meet all filters in the cache; see ops/f2k3_rows.tmpl.h. A task is a grou
 
 from libc.stdint cimport int64_t
 from libc.string cimport memset
-from cython.parallel cimport prange, threadid
 
 from pyconv.core.types cimport *
-from pyconv.engines.depthwise.planes cimport WIDEST, passing_seconds, piece, pieces_t
-from pyconv.core.tasks cimport poll, tasks_between_polls
+from pyconv.engines.depthwise.planes cimport WIDEST, passing_seconds, piece, pieces_t, share_filters
+from pyconv.core.tasks cimport run_tasks
 from pyconv.core.kernels cimport BAND_SLACK, band_pitch, band_t, cache_bytes, ceil_div, epilogue_t, split_start
 from pyconv.engines.gemm.panels_cut cimport tile_rows
 from pyconv.core.sizes cimport aligned, times
@@ -152,22 +151,22 @@ cdef inline void _panel(const task_t *t, const band_t *b, int64_t m, const real 
     p.ops.f2k3_rows(b, m, 3 * p.icg, points, offsets, weight, <real *>t.y + at, p.yc, &e)
 
 
-cdef inline void _rows_task(const task_t *t, const pieces_t *s, int64_t parts, int64_t number, real *points) noexcept nogil:
+cdef inline void _rows_task(const task_t *t, const pieces_t *s, int64_t number, real *points) noexcept nogil:
     """Task `number` of n * g * pieces * parts: a part of the filters of a group on a piece of an image."""
     cdef const problem_t *p = t.p
     cdef int64_t pieces = s.down * s.across
-    cdef int64_t part = number % parts
-    cdef int64_t g = number // (parts * pieces) % p.g
-    cdef int64_t image = number // (parts * pieces * p.g)
+    cdef int64_t part = number % s.parts
+    cdef int64_t g = number // (s.parts * pieces) % p.g
+    cdef int64_t image = number // (s.parts * pieces * p.g)
     cdef int64_t panels = _panels(p)
     cdef int64_t row, col, i, first, m
     cdef ptrdiff_t offsets[3 * MOST]
-    cdef band_t b = piece(p, s, number // parts % pieces, &row, &col)
+    cdef band_t b = piece(p, s, number // s.parts % pieces, &row, &col)
     promised(p.icg <= MOST)
     for i in range(3 * p.icg):
         offsets[i] = i // 3 * s.plane + i % 3 * 4 * s.pitch
     _fill_points(p, s, <const real *>t.x + image * p.xn + g * p.icg * p.xc, row - p.ph0, col - p.pw0, b.rows + 2, points)
-    for i in range(split_start(panels, parts, part), split_start(panels, parts, part + 1)):
+    for i in range(split_start(panels, s.parts, part), split_start(panels, s.parts, part + 1)):
         first = split_start(p.ocg, panels, i)
         m = split_start(p.ocg, panels, i + 1) - first
         first += g * p.ocg
@@ -175,33 +174,14 @@ cdef inline void _rows_task(const task_t *t, const pieces_t *s, int64_t parts, i
                image * p.yn + first * p.yc + row * p.yh + col)
 
 
-cdef inline int _rows(task_t *t, const real *tag) noexcept nogil:
-    """tag is NULL and names the type."""
-    cdef const problem_t *p = t.p
-    cdef const pieces_t *s = <const pieces_t *>t.cut
-    cdef int64_t tasks = p.n * p.g * s.down * s.across
-    # Parts of the filters transform the same band anew, so they are for images too small to give every thread a piece.
-    cdef int64_t parts = 1 if tasks >= 2 * t.threads or t.threads == 1 else min(2 * t.threads, _panels(p))
-    cdef double flops = 2 * f2k3_rows_multiplications(p, t.cut) / (tasks * parts)
-    cdef int64_t chunk = tasks_between_polls(t, flops)
-    cdef int64_t first = 0
-    cdef int64_t last, i
-    tasks *= parts
-    while first < tasks:
-        last = min(first + chunk, tasks)
-        if t.threads == 1:
-            for i in range(first, last):
-                _rows_task(t, s, parts, i, <real *>t.workspace)
-        else:
-            for i in prange(first, last, num_threads=t.threads, schedule="static"):
-                _rows_task(t, s, parts, i, <real *>(t.workspace + threadid() * s.bytes))
-        if poll(t, flops * (last - first)):
-            return PYCONV_STATUS_INTERRUPTED
-        first = last
-    return PYCONV_STATUS_OK
+cdef inline void _rows_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+    if t.p.dtype == PYCONV_F32:
+        _rows_task(t, <const pieces_t *>cut, number, <float *>buffer)
+    else:
+        _rows_task(t, <const pieces_t *>cut, number, <double *>buffer)
 
 
 cdef inline int f2k3_rows_run(task_t *t) noexcept nogil:
-    if t.p.dtype == PYCONV_F32:
-        return _rows(t, <const float *>NULL)
-    return _rows(t, <const double *>NULL)
+    cdef pieces_t s = (<const pieces_t *>t.cut)[0]
+    cdef int64_t tasks = share_filters(t, &s, _panels(t.p))
+    return run_tasks(t, _rows_step, &s, tasks, 2 * f2k3_rows_multiplications(t.p, t.cut) / tasks, s.bytes)
