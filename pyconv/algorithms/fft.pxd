@@ -55,7 +55,7 @@ cdef inline size_t fft_packed(const problem_t *p, const cut_t *cut) noexcept nog
 
 cdef inline void _pack(const problem_t *p, const tiles_t *s, const real *weight, real *packed) noexcept nogil:
     cdef int64_t points = 2 * s.fh * s.fw
-    cdef int64_t v = lanes(p)
+    cdef int64_t v = p.ops.lanes
     cdef real *spectra = packed + table_elements(p, s)
     cdef real *tile = spectra + p.oc * p.icg * points
     cdef int64_t o, c, first, filters
@@ -128,7 +128,7 @@ ctypedef struct job_t:
 
 cdef inline void _job(const task_t *t, const tiles_t *s, const job_t *job, char *workspace, const real *packed) noexcept nogil:
     cdef const problem_t *p = t.p
-    cdef int64_t v = lanes(p)
+    cdef int64_t v = p.ops.lanes
     cdef int64_t points = 2 * s.fh * s.fw
     cdef int64_t pitch = s.fw + GAP
     cdef real *tile = <real *>workspace

@@ -42,6 +42,7 @@ cdef extern from "pyconv/band.h" nogil:
 
     const size_t BAND_SLACK "PYCONV_BAND_SLACK"
     void band_relate "pyconv_band_relate"(band_t *b)
+    ptrdiff_t common "pyconv_gcd"(ptrdiff_t a, ptrdiff_t b)      # the greatest common divisor
     ptrdiff_t band_rows "pyconv_band_rows"(ptrdiff_t rows, ptrdiff_t kh, ptrdiff_t sh, ptrdiff_t dh)
     ptrdiff_t band_pitch "pyconv_band_pitch"(ptrdiff_t cols, ptrdiff_t kw, ptrdiff_t sw, ptrdiff_t dw)
 

@@ -28,6 +28,11 @@ cdef inline void reach(int64_t outputs, int64_t inputs, int64_t stride, int64_t 
     last[0] = hi
 
 
+cdef inline int64_t span(int64_t outputs, int64_t stride, int64_t kernel, int64_t dilation) noexcept nogil:
+    """Inputs under so many outputs."""
+    return (outputs - 1) * stride + (kernel - 1) * dilation + 1
+
+
 cdef inline void gather_row(const problem_t *p, const real *row, int64_t tap, real *dst, int64_t step) noexcept nogil:
     """dst[q*step] = row[(q*sw - pw0 + tap*dw)*xw] for the ow outputs of a row, 0 outside the image."""
     cdef int64_t first, last, q

@@ -19,8 +19,9 @@ from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport copy_rectangle, turn_rows
 from pyconv.core.half cimport half, narrow, widen
 from pyconv.native.depthwise_gradient cimport add_rows
-from pyconv.native.weight_gradient_cut cimport MOST_PIXELS, gradient_t, span
+from pyconv.native.weight_gradient_cut cimport MOST_PIXELS, gradient_t
 from pyconv.core.plan cimport nothing
+from pyconv.core.rows cimport span
 from pyconv.core.tasks cimport poll, run_some
 from pyconv.core.kernels cimport ACCUMULATE, ceil_div, split_start
 from pyconv.core.threads cimport run_threads

@@ -8,6 +8,7 @@ from pyconv.native.depthwise_gradient cimport BUNDLE, bundles_serve
 from pyconv.core.plan cimport plan_threads
 from pyconv.core.problem cimport set_dtype
 from pyconv.core.kernels cimport ceil_div
+from pyconv.core.rows cimport span
 from pyconv.engines.gemm.panels_cut cimport tile_columns, tile_rows
 from pyconv.core.sizes cimport aligned, plus, times
 
@@ -37,11 +38,6 @@ ctypedef struct gradient_t:
     size_t sums                                        # of dw before it is turned or rounded, 0 if it is made in place
     size_t converted_x, converted_y, turned            # float32 copies for float16
     size_t workspace
-
-
-cdef inline int64_t span(int64_t outputs, int64_t stride, int64_t kernel, int64_t dilation) noexcept nogil:
-    """Inputs under so many outputs."""
-    return (outputs - 1) * stride + (kernel - 1) * dilation + 1
 
 
 cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int threads) noexcept nogil:

@@ -37,10 +37,6 @@ ctypedef struct tiles_t:
     double cycles             # of one group and image
 
 
-cdef inline int64_t lanes(const problem_t *p) noexcept nogil:
-    return p.ops.lanes
-
-
 cdef inline int64_t kernel_reach(int64_t k, int64_t dilation) noexcept nogil:
     return (k - 1) * dilation + 1
 
@@ -133,7 +129,7 @@ cdef inline double _cycles(const problem_t *p, double cache, int64_t points, dou
 
     cache: bytes of that level.
     """
-    cdef double slower = 16.0 / lanes(p) * 2 / p.rates.fma
+    cdef double slower = 16.0 / p.ops.lanes * 2 / p.rates.fma
     cdef double products = <double>p.icg * p.ocg
     cdef double bytes = 2 * points * products * p.itemsize
     cdef double passing = bytes / p.ocg + bytes / p.icg     # of the tiles of channels and filters
@@ -241,7 +237,7 @@ cdef inline tiles_t cut_tiles(const problem_t *p, int threads) noexcept nogil:
 
 cdef inline int64_t table_elements(const problem_t *p, const tiles_t *s) noexcept nogil:
     """Roots of unity of both transforms, and what points are turned by."""
-    cdef int64_t turns = s.fh * (1 + lanes(p) + s.fw // lanes(p)) if s.linear else s.fh
+    cdef int64_t turns = s.fh * (1 + p.ops.lanes + s.fw // p.ops.lanes) if s.linear else s.fh
     return 2 * (s.fh + s.fw + turns)
 
 
@@ -275,7 +271,7 @@ cdef inline size_t thread_bytes(const problem_t *p, const tiles_t *s) noexcept n
     cdef size_t strip, rows
     if s.large:
         strip = <size_t>(2 * s.fh * (STRIP + GAP)) * p.itemsize
-        rows = times(times(<size_t>(2 * s.fw * lanes(p)), <size_t>(p.icg + min(p.ocg, FILTERS))), p.itemsize)
+        rows = times(times(<size_t>(2 * s.fw * p.ops.lanes), <size_t>(p.icg + min(p.ocg, FILTERS))), p.itemsize)
         return plus(passes, max(strip, rows))
     return plus(plus(passes, <size_t>tile_elements(s) * p.itemsize),
                 spectra_bytes(p, s, s.together * (p.icg + min(p.ocg, FILTERS))))

@@ -47,14 +47,14 @@ cdef inline void _channel_strip(const shared_t *job, int64_t number, const real 
     cdef real *im = workspace + s.fh * (STRIP + GAP)
     cdef real *to = <real *>job.tiles + c * tile_elements(s) + column
     load_columns(s, <const real *>job.x + c * p.xc, job.tile, column, cols, workspace, im, STRIP + GAP)
-    transform_down(p, s, tables, False, column // lanes(p), cols // lanes(p), workspace, im, STRIP + GAP, to,
+    transform_down(p, s, tables, False, column // p.ops.lanes, cols // p.ops.lanes, workspace, im, STRIP + GAP, to,
                    to + s.fh * (s.fw + GAP), s.fw + GAP, workspace + 2 * s.fh * (STRIP + GAP))
 
 
 cdef inline void _products_of_rows(const shared_t *job, int64_t number, const real *tables, real *workspace) noexcept nogil:
     cdef const problem_t *p = job.t.p
     cdef const tiles_t *s = job.s
-    cdef int64_t v = lanes(p)
+    cdef int64_t v = p.ops.lanes
     cdef int64_t pitch = s.fw + GAP
     cdef int64_t c
     cdef real *x = workspace
@@ -82,7 +82,7 @@ cdef inline void _filter_strip(const shared_t *job, int64_t number, const real *
     cdef int64_t o = number // strips
     cdef real *im = workspace + s.fh * (STRIP + GAP)
     cdef const real *tile = <const real *>job.tiles + (p.icg + o) * tile_elements(s) + column
-    transform_down(p, s, tables, True, column // lanes(p), cols // lanes(p), tile + s.fh * (s.fw + GAP), tile, s.fw + GAP, im,
+    transform_down(p, s, tables, True, column // p.ops.lanes, cols // p.ops.lanes, tile + s.fh * (s.fw + GAP), tile, s.fw + GAP, im,
                    workspace, STRIP + GAP, workspace + 2 * s.fh * (STRIP + GAP))
     store_columns(job.t, s, job.tile, job.o + o, job.at + o * p.yc, column, cols, workspace, im, STRIP + GAP)
 
@@ -90,7 +90,7 @@ cdef inline void _filter_strip(const shared_t *job, int64_t number, const real *
 cdef inline int64_t _tasks(const shared_t *job) noexcept nogil:
     """Of the pass."""
     if job.pass_ == 1:
-        return job.s.fh // lanes(job.t.p)
+        return job.s.fh // job.t.p.ops.lanes
     return ceil_div(job.s.fw, STRIP) * (job.t.p.icg if job.pass_ == 0 else job.filters)
 
 

@@ -19,7 +19,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 from pyconv.core.types cimport *
-from pyconv.engines.fft.cut cimport GAP, tiles_t, lanes
+from pyconv.engines.fft.cut cimport GAP, tiles_t
 from pyconv.core.kernels cimport (
     FFT_FROM_ROWS, FFT_LANES_IN, FFT_LANES_OUT, FFT_POINTS_IN, FFT_POINTS_OUT, FFT_TO_ROWS, split_start)
 from pyconv.core.rows cimport reach
@@ -67,7 +67,7 @@ cdef inline void _fill_steps(int64_t fh, int64_t points, int64_t q, real *w) noe
 
 cdef inline void fill_tables(const problem_t *p, const tiles_t *s, real *to) noexcept nogil:
     """Roots [fh][2], [fw][2]; turns as fft.tmpl.h reads them: [fh][2] and, along a line, [fh][2][V], [fw/V][fh][2]."""
-    cdef int64_t v = lanes(p)
+    cdef int64_t v = p.ops.lanes
     cdef int64_t j, l
     cdef double[2] z
     _fill_roots(s.fh, to)
@@ -101,7 +101,7 @@ cdef inline void transform_down(const problem_t *p, const tiles_t *s, const real
                                 int64_t blocks, const real *re, const real *im, int64_t pitch, real *to_re, real *to_im,
                                 int64_t to_pitch, real *scratch) noexcept nogil:
     """Columns of some blocks of V, turned on their ways in and out; back: on the ways of the inverse."""
-    cdef int64_t v = lanes(p)
+    cdef int64_t v = p.ops.lanes
     cdef int flags = FFT_POINTS_OUT if back else FFT_POINTS_IN
     if s.linear:
         flags |= FFT_LANES_IN if back else FFT_LANES_OUT
@@ -116,7 +116,7 @@ cdef inline void to_spectrum(const problem_t *p, const tiles_t *s, const real *t
 
     conjugate: the spectrum's, of a tile whose conjugate is given.
     """
-    cdef int64_t v = lanes(p)
+    cdef int64_t v = p.ops.lanes
     cdef int64_t pitch = s.fw + GAP
     cdef real *re = tile
     cdef real *im = tile + s.fh * pitch
@@ -133,7 +133,7 @@ cdef inline void to_spectrum(const problem_t *p, const tiles_t *s, const real *t
 cdef inline void from_spectrum(const problem_t *p, const tiles_t *s, const real *tables, real *tile,
                                const real *spectrum, int64_t step, real *scratch) noexcept nogil:
     """The inverse of to_spectrum, times fh*fw."""
-    cdef int64_t v = lanes(p)
+    cdef int64_t v = p.ops.lanes
     cdef int64_t pitch = s.fw + GAP
     cdef real *re = tile
     cdef real *im = tile + s.fh * pitch

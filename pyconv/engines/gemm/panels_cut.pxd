@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
 from pyconv.core.accuracy cimport SHORTEST
+from pyconv.core.sizes cimport aligned
 from pyconv.core.rates cimport stream_seconds
 from pyconv.core.kernels cimport cache_bytes, ceil_div
 
@@ -167,7 +168,7 @@ cdef inline blocks_t cut_blocks(const problem_t *p, bint in_place, int threads) 
     else:
         b.group = min(b.group, ceil_div(pixel_units, b.pixel_parts))
         b.buffer = <size_t>(b.group * b.mr * b.kc) * p.itemsize
-    b.buffer = (b.buffer + 63) & ~<size_t>63
+    b.buffer = aligned(b.buffer)
     return b
 
 

@@ -19,9 +19,9 @@ from libc.stdint cimport int64_t
 from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport copy_rectangle
 from pyconv.core.tasks cimport run_some
-from pyconv.core.rows cimport lowered_row, reach
+from pyconv.core.rows cimport lowered_row, reach, span
 from pyconv.core.kernels cimport ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, ceil_div, split_start
-from pyconv.engines.gemm.windows_cut cimport BAND_RUNS, band_lines, bands_t, span, weights_stream
+from pyconv.engines.gemm.windows_cut cimport BAND_RUNS, band_lines, bands_t, weights_stream
 from pyconv.engines.gemm.panels cimport multiply
 from pyconv.core.tail cimport tail_flags
 

@@ -4,8 +4,8 @@
 from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
-from pyconv.core.rows cimport reach
-from pyconv.core.kernels cimport cache_bytes, ceil_div
+from pyconv.core.rows cimport reach, span
+from pyconv.core.kernels cimport cache_bytes, ceil_div, common
 from pyconv.engines.gemm.panels_cut cimport tile_columns, tile_rows
 from pyconv.core.sizes cimport aligned, round_up, times
 
@@ -31,20 +31,8 @@ ctypedef struct bands_t:
     size_t buffer             # bytes per thread
 
 
-cdef inline int64_t span(int64_t outputs, int64_t stride, int64_t kernel, int64_t dilation) noexcept nogil:
-    """Inputs under so many outputs."""
-    return (outputs - 1) * stride + (kernel - 1) * dilation + 1
-
-
 cdef inline bint _needs_no_band(const problem_t *p) noexcept nogil:
     return p.layout == PYCONV_NHWC and p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0
-
-
-cdef inline int64_t common(int64_t a, int64_t b) noexcept nogil:
-    """The greatest common divisor."""
-    while b:
-        a, b = b, a % b
-    return a
 
 
 cdef inline int64_t band_lines(const problem_t *p, int64_t rows) noexcept nogil:

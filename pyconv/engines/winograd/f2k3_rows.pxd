@@ -23,10 +23,6 @@ cdef enum:
     MOST = 3                  # channels per group; more have tiles of both axes
 
 
-cdef inline int64_t _lanes(const problem_t *p) noexcept nogil:
-    return p.ops.lanes
-
-
 cdef inline int64_t _panels(const problem_t *p) noexcept nogil:
     """Of filters: four sums each instead of two."""
     return ceil_div(p.ocg, tile_rows(p) // 2)
@@ -115,7 +111,7 @@ cdef inline double f2k3_rows_seconds(const problem_t *p, const cut_t *cut, int t
     to begin a tile; 16 for each vector of inputs. Measured on a Sapphire-Rapids-class core.
     """
     cdef const pieces_t *s = <const pieces_t *>cut
-    cdef int64_t lanes = _lanes(p)
+    cdef int64_t lanes = p.ops.lanes
     cdef double vectors = <double>p.n * p.oh * s.across * ceil_div(ceil_div(s.cols, 2), lanes)
     cdef double panels = <double>p.g * _panels(p)
     cdef double points = <double>p.n * p.ic * s.down * s.across * (s.rows + 2) * s.pitch / lanes
