@@ -87,7 +87,7 @@ class BuildExt(build_ext):
         with ThreadPoolExecutor(jobs) as pool:
             kernels = [pool.submit(self.compile, source, flags) for source in KERNELS]
             generated = self.cythonize(numpy.__version__)
-            main = self.compile(generated, flags + openmp, numpy_flags, numpy.__version__)
+            main = self.compile(generated, [*flags, *openmp, "-Ipyconv"], numpy_flags, numpy.__version__)
             objects = [main, *(kernel.result() for kernel in kernels)]
         extension.sources, extension.depends, extension.extra_objects = [], objects, objects
         extension.extra_link_args = link_flags + openmp

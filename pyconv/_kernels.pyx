@@ -28,21 +28,7 @@ if blas_init() != 0 or watch_forks() != 0:
 
 include "extension/c_api.pxi"
 
-cdef extern from *:
-    """
-    #include "pythread.h"
-    static int pyconv_raised(void) { return -1; }
-    #if PY_VERSION_HEX >= 0x030d0000
-    #define PYCONV_FINALIZING Py_IsFinalizing
-    #else
-    #define PYCONV_FINALIZING _Py_IsFinalizing
-    #endif
-    #if PY_VERSION_HEX < 0x030c0000
-    /* Cython asks before each prange in a nogil function, to release the GIL if it is held. While the interpreter ends, every
-       thread hears yes, and ends the process by releasing what it hasn't. */
-    #define PyGILState_Check() 0
-    #endif
-    """
+cdef extern from "extension/interpreter.h":
     int raise_pending "pyconv_raised"() except -1
     int PyErr_CheckSignals() noexcept
     unsigned long PyThread_get_thread_ident() noexcept nogil

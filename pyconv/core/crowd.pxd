@@ -12,45 +12,15 @@ Then runs that follow OpenMP take one thread for a while, twice as long each tim
 
 from libc.stdint cimport int64_t
 
-cdef extern from *:
-    """
-    #include <sys/resource.h>
-    #include <time.h>
+from pyconv.core.machine cimport involuntary_switches, nanoseconds
 
-    typedef struct {
-        int64_t until;    /* crowded so long; times in nanoseconds */
-        int64_t pause;    /* the last one's length */
-        int64_t seen;     /* when the switches were counted, */
-        int64_t switches; /* and their number then */
-        double level;
-    } pyconv_crowd_t;
-
-    static pyconv_crowd_t pyconv_crowd;
-    static char pyconv_crowd_guard;
-
-    static int64_t pyconv_nanoseconds(void) {
-        struct timespec t;
-        clock_gettime(CLOCK_MONOTONIC, &t);
-        return t.tv_sec * (int64_t)1000000000 + t.tv_nsec;
-    }
-
-    static int64_t pyconv_involuntary_switches(void) {
-        struct rusage u;
-        return getrusage(RUSAGE_SELF, &u) ? 0 : u.ru_nivcsw;
-    }
-    """
+cdef extern from "core/crowd.h":
     ctypedef struct crowd_t "pyconv_crowd_t":
         int64_t until, pause, seen, switches
         double level
     crowd_t crowd "pyconv_crowd"
-    char crowd_guard "pyconv_crowd_guard"
-    int64_t nanoseconds "pyconv_nanoseconds"() noexcept nogil
-    int64_t involuntary_switches "pyconv_involuntary_switches"() noexcept nogil
-    bint test_and_set "__atomic_test_and_set"(char *guard, int order) noexcept nogil
-    void clear_guard "__atomic_clear"(char *guard, int order) noexcept nogil
-    enum:
-        ACQUIRE "__ATOMIC_ACQUIRE"
-        RELEASE "__ATOMIC_RELEASE"
+    bint crowd_enter "pyconv_crowd_enter"() noexcept nogil    # alone, or not at all
+    void crowd_leave "pyconv_crowd_leave"() noexcept nogil
 
 cdef enum:
     LEAK = 40                 # switches a second that mean nothing; two threads on two busy cores have hundreds
@@ -76,8 +46,8 @@ cdef inline bint crowd_step(crowd_t *c, int64_t now, int64_t switches) noexcept 
 cdef inline bint crowded() noexcept nogil:
     """Of several threads that ask at once, one looks; the others hear no, which costs them one run at most."""
     cdef bint answer
-    if test_and_set(&crowd_guard, ACQUIRE):
+    if not crowd_enter():
         return False
     answer = nanoseconds() < crowd.until or crowd_step(&crowd, nanoseconds(), involuntary_switches())
-    clear_guard(&crowd_guard, RELEASE)
+    crowd_leave()
     return answer

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The table of SIMD kernels, chosen once at import, and the sizes of the caches."""
+"""The table of SIMD kernels, chosen once at import."""
 
 
 cdef extern from "pyconv/cpu.h" nogil:
@@ -62,17 +62,6 @@ cdef extern from "pyconv/fft.h" nogil:
     int fft_radix "pyconv_fft_radix"(ptrdiff_t l)
 
 cdef extern from "pyconv/kernels.h" nogil:
-    """
-    /* The tables in use; plans hold on to those they were packed for. Plans are made without the GIL, while others may be
-       told to use another table. */
-    static const pyconv_kernels_t *pyconv_kernels;
-    static inline const pyconv_kernels_t *pyconv_kernels_in_use(void) {
-        return __atomic_load_n(&pyconv_kernels, __ATOMIC_ACQUIRE);
-    }
-    static inline void pyconv_use_kernels(const pyconv_kernels_t *chosen) {
-        __atomic_store_n(&pyconv_kernels, chosen, __ATOMIC_RELEASE);
-    }
-    """
     # Of one element type, which pointers to elements are cast to; tests/test_native.py compares them with the header.
     ctypedef struct ops_t "pyconv_ops":
         int lanes, mr, nr
@@ -141,19 +130,7 @@ cdef extern from "pyconv/kernels.h" nogil:
         ops_t f64
 
     const kernels_t *select_kernels "pyconv_kernels_select"(int max_level)
+
+cdef extern from "core/kernels.h" nogil:
     const kernels_t *kernels_in_use "pyconv_kernels_in_use"()
     void use_kernels "pyconv_use_kernels"(const kernels_t *chosen)
-
-# Bytes of the first and second cache level of one core, as the operating system tells; cautious where it does not.
-cdef extern from *:
-    """
-    #include <unistd.h>
-    static inline ptrdiff_t pyconv_cache_bytes(int level) {
-        long size = 0;
-    #ifdef _SC_LEVEL2_CACHE_SIZE
-        size = sysconf(level == 1 ? _SC_LEVEL1_DCACHE_SIZE : _SC_LEVEL2_CACHE_SIZE);
-    #endif
-        return size > 0 ? size : level == 1 ? 32768 : 524288;
-    }
-    """
-    ptrdiff_t cache_bytes "pyconv_cache_bytes"(int level) noexcept nogil

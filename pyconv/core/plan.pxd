@@ -15,35 +15,8 @@ from pyconv.core.rows cimport pad_images
 from pyconv.core.sizes cimport TOO_LARGE, aligned, plus, times
 from pyconv.core.threads cimport MOST_THREADS, allowed_threads, paying_threads, run_threads
 
-# Weights of several MB are read from front to back: large pages spare a walk of the page table every 64 cache lines, and
-# memory yields half as much again. The block begins with one, for as many as fit.
-cdef extern from *:
-    """
-    #include <stdlib.h>
-    #ifdef __linux__
-    #include <sys/mman.h>
-    #endif
-    static inline void *pyconv_alloc_weights(size_t bytes) {
-    #ifdef MADV_HUGEPAGE
-        const size_t large = (size_t)2 << 20, page = 4096;
-        void *p;
-        if (bytes >= large) {
-            if (posix_memalign(&p, large, bytes))
-                return NULL;
-            madvise(p, bytes & ~(page - 1), MADV_HUGEPAGE); /* only advice: refusing it is no error */
-            return p;
-        }
-    #endif
-        return malloc(bytes);
-    }
-    """
+cdef extern from "core/plan.h":
     void *alloc_weights "pyconv_alloc_weights"(size_t bytes) noexcept nogil
-
-# Where nothing is read or written, but offsets of 0 are added, which C allows on no NULL.
-cdef extern from *:
-    """
-    static _Alignas(64) char pyconv_nothing[64];
-    """
     char *nothing "pyconv_nothing"
 
 ctypedef struct plan_t:

@@ -8,56 +8,17 @@ Measured by `python -m pyconv calibrate`; shipped_rates() otherwise.
 """
 
 
-from pyconv.core.kernels cimport cache_bytes
+from pyconv.core.machine cimport cache_bytes, last_cache_bytes
 
 cdef enum:
     MAPPED = 32 << 20         # bytes; larger blocks glibc always takes from the system
     SHARE = 64 << 20          # bytes of a server's last cache that one core could count on; 75 MB came at memory's rate
 
-cdef extern from *:
-    """
-    #include <stdlib.h>
-    typedef struct {
-        double clock;     /* cycles a second */
-        double fma;       /* vector multiply-adds a cycle, of the instruction set in use */
-        double l2;        /* bytes a second, read plus written: copying within the second level of cache, */
-        double l3;        /* beyond it, within the last level, */
-        double memory;    /* and beyond that */
-        double blas;      /* flops a second of a large sgemm on one thread */
-        double blas_call; /* seconds of a tiny one */
-        double scalar;    /* flops a second of the plain loop with float64 sums */
-        double fork;      /* seconds to start and join the threads of a loop */
-    } pyconv_rates_t;
-
-    /* Those in use; problems keep a copy, so that a plan and its runs are cut alike. Plans are made without the GIL, so
-       new rates come as a new struct, and who still reads an old one may go on. */
-    static const pyconv_rates_t *pyconv_rates;
-    static inline const pyconv_rates_t *pyconv_rates_in_use(void) {
-        return __atomic_load_n(&pyconv_rates, __ATOMIC_ACQUIRE);
-    }
-    static inline int pyconv_use_rates(const pyconv_rates_t *given) {
-        pyconv_rates_t *kept = (pyconv_rates_t *)malloc(sizeof *kept);
-        if (!kept)
-            return 0;
-        *kept = *given;
-        __atomic_store_n(&pyconv_rates, kept, __ATOMIC_RELEASE);
-        return 1;
-    }
-
-    #include <unistd.h>
-    static inline ptrdiff_t pyconv_last_cache_bytes(void) {
-        long size = 0;
-    #ifdef _SC_LEVEL3_CACHE_SIZE
-        size = sysconf(_SC_LEVEL3_CACHE_SIZE);
-    #endif
-        return size > 0 ? size : 8 << 20;
-    }
-    """
+cdef extern from "core/rates.h":
     ctypedef struct rates_t "pyconv_rates_t":
         double clock, fma, l2, l3, memory, blas, blas_call, scalar, fork
     const rates_t *rates_in_use "pyconv_rates_in_use"() noexcept nogil
     bint use_rates "pyconv_use_rates"(const rates_t *given) noexcept nogil
-    ptrdiff_t last_cache_bytes "pyconv_last_cache_bytes"() noexcept nogil
 
 
 cdef inline rates_t shipped_rates(bint tuned, int widest) noexcept nogil:

@@ -7,7 +7,7 @@ from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
 from pyconv.core.rates cimport stream_seconds
-from pyconv.core.kernels cimport cache_bytes
+from pyconv.core.machine cimport cache_bytes
 from pyconv.core.threads cimport paying_threads
 
 

@@ -3,18 +3,7 @@
 
 from libc.stdint cimport int64_t
 
-cdef extern from *:
-    """
-    #include <stdint.h>
-    #define PYCONV_TOO_LARGE ((size_t)INT64_MAX)
-    static inline size_t pyconv_times(size_t a, size_t b) {
-        size_t product;
-        return __builtin_mul_overflow(a, b, &product) || product > PYCONV_TOO_LARGE ? PYCONV_TOO_LARGE : product;
-    }
-    static inline size_t pyconv_plus(size_t a, size_t b) {
-        return a > PYCONV_TOO_LARGE - b ? PYCONV_TOO_LARGE : a + b; /* both at most PYCONV_TOO_LARGE */
-    }
-    """
+cdef extern from "core/sizes.h":
     const size_t TOO_LARGE "PYCONV_TOO_LARGE"
     size_t times "pyconv_times"(size_t a, size_t b) noexcept nogil
     size_t plus "pyconv_plus"(size_t a, size_t b) noexcept nogil

@@ -38,10 +38,7 @@ ctypedef union cut_t:
     double aligned
     char bytes[CUT_BYTES]
 
-cdef extern from *:
-    """
-    #define PYCONV_ROOM(cut, size) ((void)sizeof(char[(size) <= sizeof(*(cut)) ? 1 : -1]), (void *)(cut))
-    """
+cdef extern from "core/types.h":
     void *room "PYCONV_ROOM"(cut_t *cut, size_t size) nogil
 
 # One run. Pointers are to elements of the problem's dtype (float32 for float16 unless in_place); bias and residual may be NULL.

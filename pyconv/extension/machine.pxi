@@ -3,28 +3,15 @@
 
 import os
 
-from pyconv.core cimport cpus as core_cpus, crowd as core_crowd
+from pyconv.core cimport crowd as core_crowd, machine as core_machine
 from pyconv.core.blas cimport blas_entries as blas_entries_, blas_shared, blas_threaded
-from pyconv.core.crowd cimport crowd_step, crowd_t, involuntary_switches, nanoseconds
-from pyconv.core.rates cimport last_cache_bytes, rates_in_use, rates_t, shipped_rates, use_rates
-from pyconv.core.kernels cimport ISA_COUNT, cache_bytes, isa_level, isa_name, kernels_in_use, select_kernels, use_kernels
+from pyconv.core.crowd cimport crowd_step, crowd_t
+from pyconv.core.rates cimport rates_in_use, rates_t, shipped_rates, use_rates
+from pyconv.core.kernels cimport ISA_COUNT, isa_level, isa_name, kernels_in_use, select_kernels, use_kernels
+from pyconv.core.machine cimport cache_bytes, involuntary_switches, last_cache_bytes, nanoseconds
 from pyconv.core.threads cimport OPENMP, available_threads, run_threads
 
-cdef extern from *:
-    """
-    #ifdef __VERSION__
-    #define PYCONV_COMPILER __VERSION__
-    #else
-    #define PYCONV_COMPILER "unknown"
-    #endif
-    #if defined(__clang__)
-    #define PYCONV_COMPILER_NAME "Clang"
-    #elif defined(__GNUC__)
-    #define PYCONV_COMPILER_NAME "GCC"
-    #else
-    #define PYCONV_COMPILER_NAME "C"
-    #endif
-    """
+cdef extern from "extension/interpreter.h":
     const char *PYCONV_COMPILER
     const char *PYCONV_COMPILER_NAME
 
@@ -89,7 +76,7 @@ def cache_sizes():
 
 def set_cpu_quota(int cpus):
     """At most so many CPUs are worth a thread, 0 for no limit; see `_quota.py`."""
-    core_cpus.cpu_quota = cpus
+    core_machine.cpu_quota = cpus
 
 
 def set_cpus(int cpus=0):
@@ -98,7 +85,7 @@ def set_cpus(int cpus=0):
 
     A hook for tests, which want more threads than a small machine has CPUs.
     """
-    core_cpus.cpus_for_test = cpus
+    core_machine.cpus_for_test = cpus
 
 
 def blas_entries():

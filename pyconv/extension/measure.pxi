@@ -6,19 +6,7 @@ from cython.parallel cimport prange
 from pyconv.core.blas cimport blas_enter, blas_leave, gemm
 from pyconv.core.threads cimport run_threads
 
-cdef extern from *:
-    """
-    /* 16 additions, each of the result before it. */
-    static uintptr_t pyconv_add_in_turn(uintptr_t x) {
-        uintptr_t one = 1;
-        for (int i = 0; i < 16; i++) {
-            __asm__ volatile("" : "+r"(x), "+r"(one));
-            x += one;
-        }
-        __asm__ volatile("" : "+r"(x));
-        return x;
-    }
-    """
+cdef extern from "extension/interpreter.h":
     uintptr_t add_in_turn "pyconv_add_in_turn"(uintptr_t x) noexcept nogil
 
 

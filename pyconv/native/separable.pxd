@@ -17,7 +17,8 @@ from pyconv.algorithms.pointwise cimport one_matrix_serves
 from pyconv.core.plan cimport nothing, plan_t
 from pyconv.core.problem cimport patches_of
 from pyconv.core.tasks cimport run_tasks
-from pyconv.core.kernels cimport cache_bytes, ceil_div, patches_t, split_start
+from pyconv.core.kernels cimport ceil_div, patches_t, split_start
+from pyconv.core.machine cimport cache_bytes
 from pyconv.engines.depthwise.nhwc cimport channel_block, pixel_rows, pixels_serve
 from pyconv.engines.gemm.panels cimport _patches_task
 from pyconv.engines.gemm.panels_cut cimport blocks_t, cut_blocks

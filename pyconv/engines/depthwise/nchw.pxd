@@ -13,7 +13,8 @@ from pyconv.engines.depthwise.planes cimport (
 from pyconv.core.forms cimport add_form
 from pyconv.core.sizes cimport times
 from pyconv.core.tasks cimport run_tasks
-from pyconv.core.kernels cimport band_t, cache_bytes, ceil_div, epilogue_t, split_start
+from pyconv.core.kernels cimport band_t, ceil_div, epilogue_t, split_start
+from pyconv.core.machine cimport cache_bytes
 from pyconv.core.tail cimport tail_flags
 
 

@@ -5,9 +5,8 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from pyconv.core.types cimport *
-from pyconv.core.kernels cimport (
-    BAND_SLACK, band_pitch, band_relate, band_rows, band_t, cache_bytes, ceil_div, split_start,
-)
+from pyconv.core.kernels cimport BAND_SLACK, band_pitch, band_relate, band_rows, band_t, ceil_div, split_start
+from pyconv.core.machine cimport cache_bytes
 from pyconv.core.rates cimport stream_seconds
 from pyconv.core.sizes cimport aligned, plus, times
 

@@ -4,7 +4,8 @@
 from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
-from pyconv.core.kernels cimport band_rows, cache_bytes, ceil_div
+from pyconv.core.kernels cimport band_rows, ceil_div
+from pyconv.core.machine cimport cache_bytes
 from pyconv.core.rates cimport stream_seconds
 from pyconv.core.sizes cimport aligned, times
 

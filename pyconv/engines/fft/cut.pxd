@@ -11,7 +11,8 @@ from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
 from pyconv.core.rates cimport stream_seconds
-from pyconv.core.kernels cimport cache_bytes, ceil_div, fft_radix
+from pyconv.core.kernels cimport ceil_div, fft_radix
+from pyconv.core.machine cimport cache_bytes
 from pyconv.core.sizes cimport plus, times
 
 cdef enum:

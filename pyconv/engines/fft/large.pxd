@@ -82,8 +82,8 @@ cdef inline void _filter_strip(const shared_t *job, int64_t number, const real *
     cdef int64_t o = number // strips
     cdef real *im = workspace + s.fh * (STRIP + GAP)
     cdef const real *tile = <const real *>job.tiles + (p.icg + o) * tile_elements(s) + column
-    transform_down(p, s, tables, True, column // p.ops.lanes, cols // p.ops.lanes, tile + s.fh * (s.fw + GAP), tile, s.fw + GAP, im,
-                   workspace, STRIP + GAP, workspace + 2 * s.fh * (STRIP + GAP))
+    transform_down(p, s, tables, True, column // p.ops.lanes, cols // p.ops.lanes, tile + s.fh * (s.fw + GAP), tile, s.fw + GAP,
+                   im, workspace, STRIP + GAP, workspace + 2 * s.fh * (STRIP + GAP))
     store_columns(job.t, s, job.tile, job.o + o, job.at + o * p.yc, column, cols, workspace, im, STRIP + GAP)
 
 

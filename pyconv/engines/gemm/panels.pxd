@@ -17,10 +17,8 @@ from libc.stdint cimport int64_t
 from pyconv.core.types cimport *
 from pyconv.core.problem cimport patches_of
 from pyconv.core.tasks cimport run_tasks
-from pyconv.core.kernels cimport (
-    ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, cache_bytes, ceil_div,
-    epilogue_t, patches_t, split_start,
-)
+from pyconv.core.kernels cimport ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, ceil_div, epilogue_t, patches_t, split_start
+from pyconv.core.machine cimport cache_bytes
 from pyconv.engines.gemm.panels_cut cimport blocks_t, small_weights, tile_columns, tile_rows, weights_broadcast
 from pyconv.core.sizes cimport times
 from pyconv.core.tail cimport tail_flags

@@ -7,7 +7,8 @@ from pyconv.core.types cimport *
 from pyconv.core.accuracy cimport SHORTEST
 from pyconv.core.sizes cimport aligned
 from pyconv.core.rates cimport stream_seconds
-from pyconv.core.kernels cimport cache_bytes, ceil_div
+from pyconv.core.kernels cimport ceil_div
+from pyconv.core.machine cimport cache_bytes
 
 cdef enum:
     PATCH_BYTES = 196608      # of patches that meet one unit of filters before the next: they stay in L2

@@ -5,7 +5,8 @@ from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
 from pyconv.core.rows cimport reach, span
-from pyconv.core.kernels cimport cache_bytes, ceil_div, common
+from pyconv.core.kernels cimport ceil_div, common
+from pyconv.core.machine cimport cache_bytes
 from pyconv.engines.gemm.panels_cut cimport tile_columns, tile_rows
 from pyconv.core.sizes cimport aligned, round_up, times
 

@@ -6,7 +6,8 @@ from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
 from pyconv.core.rates cimport arrival_rate
-from pyconv.core.kernels cimport cache_bytes, ceil_div
+from pyconv.core.kernels cimport ceil_div
+from pyconv.core.machine cimport cache_bytes
 from pyconv.engines.gemm.panels_cut cimport tile_columns, tile_rows
 from pyconv.core.sizes cimport aligned, plus, round_up, times
 from pyconv.engines.winograd.view cimport total_depth, view_t, winograd_view

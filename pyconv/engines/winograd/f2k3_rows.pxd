@@ -13,7 +13,8 @@ from libc.string cimport memset
 from pyconv.core.types cimport *
 from pyconv.engines.depthwise.planes cimport WIDEST, passing_seconds, piece, pieces_t, share_filters
 from pyconv.core.tasks cimport run_tasks
-from pyconv.core.kernels cimport BAND_SLACK, band_pitch, band_t, cache_bytes, ceil_div, epilogue_t, split_start
+from pyconv.core.kernels cimport BAND_SLACK, band_pitch, band_t, ceil_div, epilogue_t, split_start
+from pyconv.core.machine cimport cache_bytes
 from pyconv.engines.gemm.panels_cut cimport tile_rows
 from pyconv.core.sizes cimport aligned, times
 from pyconv.core.tail cimport tail_flags
