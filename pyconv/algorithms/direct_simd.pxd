@@ -23,7 +23,7 @@ from pyconv.engines.gemm.panels_cut cimport tile_rows
 from pyconv.engines.depthwise.spread cimport add_spread_form
 from pyconv.engines.depthwise.spread_cut cimport cut_rectangles
 from pyconv.core.sizes cimport aligned, plus, times
-from pyconv.core.tail cimport tail_flags
+from pyconv.core.tail cimport tail_flags, tail_of
 
 cdef enum:
     MOST_CHANNELS = 16        # per group; with more, blocking K as implicit_gemm does is faster
@@ -96,10 +96,7 @@ cdef inline void _panel(const task_t *t, const band_t *b, int64_t m, const real 
     """m filters from number o on a band; `at` is the first output in y."""
     cdef const problem_t *p = t.p
     cdef const ptrdiff_t *offsets = <const ptrdiff_t *>t.workspace
-    cdef epilogue_t e
-    e.flags, e.lo, e.hi = tail_flags(t, True), p.lo, p.hi
-    e.bias = <const real *>t.bias + o if t.bias != NULL else NULL
-    e.residual = <const real *>t.residual + at if t.residual != NULL else NULL
+    cdef epilogue_t e = tail_of(t, tail_flags(t, True), o, at)
     p.ops.direct(b, m, p.k, band, offsets, weight, <real *>t.y + at, p.yc, &e)
 
 

@@ -123,7 +123,7 @@ cdef inline int _im2col(task_t *t, const real *weight) noexcept nogil:
                 stopped = product(t, True, True, pixels, p.ocg, p.k, col, pixels, w, p.k, y, p.oc)
             if stopped:
                 return PYCONV_STATUS_INTERRUPTED
-        finish_image(t, image, <const real *>t.bias)
+        finish_image(t, image)
     return PYCONV_STATUS_OK
 
 

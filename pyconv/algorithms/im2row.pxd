@@ -111,7 +111,7 @@ cdef inline int _whole_batch(task_t *t, const real *weight) noexcept nogil:
                    weight + g * p.ocg * p.k, p.k, <real *>t.y + g * p.ocg, p.oc):
             return PYCONV_STATUS_INTERRUPTED
     for image in range(p.n):
-        finish_image(t, image, <const real *>t.bias)
+        finish_image(t, image)
     return PYCONV_STATUS_OK
 
 
@@ -137,7 +137,7 @@ cdef inline int _im2row(task_t *t, const real *weight) noexcept nogil:
                 stopped = product(t, False, True, p.ocg, pixels, p.k, w, p.k, rows, p.k, y, pixels)
             if stopped:
                 return PYCONV_STATUS_INTERRUPTED
-        finish_image(t, image, <const real *>t.bias)
+        finish_image(t, image)
     return PYCONV_STATUS_OK
 
 

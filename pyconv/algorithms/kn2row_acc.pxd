@@ -162,7 +162,7 @@ cdef inline int _kn2row_acc(task_t *t, const real *weight) noexcept nogil:
                           weight + g * p.ocg * p.k, <real *>t.y + image * p.yn + g * p.ocg * p.yc):
                     return PYCONV_STATUS_INTERRUPTED
                 r += block
-        finish_image(t, image, <const real *>t.bias)
+        finish_image(t, image)
     return PYCONV_STATUS_OK
 
 

@@ -292,7 +292,7 @@ cdef inline int _mec(task_t *t, const real *weight) noexcept nogil:
         for r in prange(p.n * p.oh, num_threads=t.threads, schedule="static"):
             _permute_row(p, L, <real *>t.y, r // p.oh, r % p.oh)
     for r in range(p.n):
-        finish_image(t, r, <const real *>t.bias)
+        finish_image(t, r)
     return PYCONV_STATUS_OK
 
 

@@ -99,7 +99,7 @@ cdef inline int _strassen_run(task_t *t, const real *weight) noexcept nogil:
                 stopped = strassen(t, depth, True, True, pixels, p.ocg, p.k, col, pixels, w, p.k, y, p.oc, work)
             if stopped:
                 return PYCONV_STATUS_INTERRUPTED
-        finish_image(t, image, <const real *>t.bias)
+        finish_image(t, image)
     return PYCONV_STATUS_OK
 
 

@@ -26,21 +26,29 @@ cdef inline int tail_flags(const task_t *t, bint filters_are_rows) noexcept nogi
     return flags
 
 
+cdef inline epilogue_t tail_of(const task_t *t, int flags, int64_t filter, int64_t at) noexcept nogil:
+    """What `flags` ask of the kernels for outputs from offset `at` in y on, of filters from this one on."""
+    cdef epilogue_t e
+    cdef int64_t size = t.p.itemsize
+    e.flags, e.lo, e.hi = flags, t.p.lo, t.p.hi
+    e.bias = <const char *>t.bias + filter * size if t.bias != NULL else NULL
+    e.residual = <const char *>t.residual + at * size if t.residual != NULL else NULL
+    return e
+
+
 cdef inline real finished(real v, real lo, real hi) noexcept nogil:
     """Comparisons with NaN are false, so NaN passes."""
     return lo if v < lo else hi if v > hi else v
 
 
-cdef inline void finish_rows(const task_t *t, int64_t at, int64_t rows, int64_t count, const real *bias,
+cdef inline void finish_rows(const task_t *t, int64_t at, int64_t rows, int64_t count, int64_t filter,
                              bint planes) noexcept nogil:
-    """rows of `count` elements from offset `at`: bias[rows] where rows are channel planes, else bias[count]."""
-    cdef epilogue_t e
-    e.flags, e.lo, e.hi, e.bias = tail_flags(t, planes), t.p.lo, t.p.hi, bias
-    e.residual = <const real *>t.residual + at if t.residual != NULL else NULL
-    t.p.ops.epilogue_rows(rows, count, <real *>t.y + at, count, count, &e)
+    """rows of `count` elements from offset `at`: a filter each where rows are channel planes, else a row of filters."""
+    cdef epilogue_t e = tail_of(t, tail_flags(t, planes), filter, at)
+    t.p.ops.epilogue_rows(rows, count, <char *>t.y + at * <int64_t>t.p.itemsize, count, count, &e)
 
 
-cdef inline void finish_image(const task_t *t, int64_t image, const real *bias) noexcept nogil:
+cdef inline void finish_image(const task_t *t, int64_t image) noexcept nogil:
     """One image after all its groups: rows are channels in NCHW (oh*ow long), pixels in NHWC (oc long)."""
     cdef const problem_t *p = t.p
     cdef int64_t part, first, last
@@ -51,10 +59,9 @@ cdef inline void finish_image(const task_t *t, int64_t image, const real *bias) 
     if not has_tail(t):
         return
     if threads == 1:
-        finish_rows[real](t, image * p.yn, rows, count, bias, planes)
+        finish_rows(t, image * p.yn, rows, count, 0, planes)
         return
     for part in prange(threads, num_threads=threads, schedule="static"):
         first = split_start(rows, threads, part)
         last = split_start(rows, threads, part + 1)
-        finish_rows[real](t, image * p.yn + first * count, last - first, count,
-                          NULL if bias == NULL else bias + (first if planes else 0), planes)
+        finish_rows(t, image * p.yn + first * count, last - first, count, first if planes else 0, planes)

@@ -172,7 +172,7 @@ cdef inline int _kn2(task_t *t, bint by_pixels, const real *weight) noexcept nog
                            or _shift_group(t, p.ocg * pixels, 1, pixels, at))
             if stopped:
                 return PYCONV_STATUS_INTERRUPTED
-        finish_image(t, image, <const real *>t.bias)
+        finish_image(t, image)
     return PYCONV_STATUS_OK
 
 

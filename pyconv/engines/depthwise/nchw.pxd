@@ -15,7 +15,7 @@ from pyconv.core.sizes cimport times
 from pyconv.core.tasks cimport run_tasks
 from pyconv.core.kernels cimport band_t, ceil_div, epilogue_t, split_start
 from pyconv.core.machine cimport cache_bytes
-from pyconv.core.tail cimport tail_flags
+from pyconv.core.tail cimport tail_flags, tail_of
 
 
 cdef inline pieces_t cut_planes(const problem_t *p) noexcept nogil:
@@ -63,10 +63,7 @@ cdef inline void _filters(const task_t *t, const band_t *b, int64_t count, const
                           int64_t at) noexcept nogil:
     """Filters o .. o + count, each on a band; `at` is the first output in y."""
     cdef const problem_t *p = t.p
-    cdef epilogue_t e
-    e.flags, e.lo, e.hi = tail_flags(t, True), p.lo, p.hi
-    e.bias = <const real *>t.bias + o if t.bias != NULL else NULL
-    e.residual = <const real *>t.residual + at if t.residual != NULL else NULL
+    cdef epilogue_t e = tail_of(t, tail_flags(t, True), o, at)
     p.ops.depthwise(b, count, band, band_c, <const real *>t.weight + o * p.k, <real *>t.y + at, p.yc, &e)
 
 

@@ -11,7 +11,7 @@ from pyconv.core.forms cimport add_form, whole_weights
 from pyconv.core.problem cimport patches_of
 from pyconv.core.tasks cimport run_tasks
 from pyconv.core.kernels cimport ceil_div, epilogue_t, patches_t, split_start
-from pyconv.core.tail cimport tail_flags
+from pyconv.core.tail cimport tail_flags, tail_of
 from pyconv.core.weights cimport pack_hwio
 from pyconv.engines.depthwise.planes cimport passing_seconds
 
@@ -56,11 +56,7 @@ cdef inline void pixel_rows(const task_t *t, const patches_t *s, int64_t image, 
     cdef const problem_t *p = t.p
     cdef int64_t at = image * p.yn + row * p.yh + c
     cdef int64_t from_ = image * p.xn + c
-    cdef int flags = tail_flags(t, False)
-    cdef epilogue_t e
-    e.flags, e.lo, e.hi = flags, p.lo, p.hi
-    e.bias = <const real *>t.bias + c if t.bias != NULL else NULL
-    e.residual = <const real *>t.residual + at if t.residual != NULL else NULL
+    cdef epilogue_t e = tail_of(t, tail_flags(t, False), c, at)
     p.ops.depthwise_nhwc(s, row, rows, channels, <const real *>t.x + from_, <const real *>t.weight + c * p.k,
                          channels, y, p.yh, p.yw, &e)
 

@@ -17,7 +17,7 @@ from pyconv.core.tasks cimport run_tasks
 from pyconv.core.forms cimport add_form, whole_weights
 from pyconv.core.kernels cimport band_rows, ceil_div, epilogue_t, patches_t, split_start, spread_t
 from pyconv.core.sizes cimport times
-from pyconv.core.tail cimport tail_flags
+from pyconv.core.tail cimport tail_flags, tail_of
 from pyconv.engines.depthwise.spread_cut cimport cut_rectangles, rectangles_t, spread_seconds
 
 
@@ -64,17 +64,6 @@ cdef inline void _fill(const task_t *t, const rectangles_t *s, const real *x, in
     p.ops.spread(&a, x, to)
 
 
-cdef inline void _products(const problem_t *p, const patches_t *s, bint in_place, int64_t skip, int64_t row, int64_t rows,
-                           int64_t count, int flags, const real *x, const real *w, const real *bias, const real *residual,
-                           real *y) noexcept nogil:
-    cdef epilogue_t e
-    e.flags, e.lo, e.hi, e.bias, e.residual = flags, p.lo, p.hi, bias, residual
-    if in_place:
-        p.ops.grouped_nhwc(s, p.ocg, skip, row, rows, count, x, w, count, y, p.yh, p.yw, &e)
-    else:
-        p.ops.depthwise_nhwc(s, 0, rows, count, x, w, count, y, p.yh, p.yw, &e)
-
-
 cdef inline void _rectangle(const task_t *t, const rectangles_t *s, int64_t number, real *buffer) noexcept nogil:
     """Task number -> image, row and column of rectangles, block of filters; the last change fastest."""
     cdef const problem_t *p = t.p
@@ -88,7 +77,7 @@ cdef inline void _rectangle(const task_t *t, const rectangles_t *s, int64_t numb
     cdef int64_t count = min(s.width, p.oc - o)
     cdef int64_t at = image * p.yn + row * p.yh + col * p.yw + o
     cdef const real *x = <const real *>t.x + image * p.xn + o // p.ocg * p.icg
-    cdef int flags = tail_flags(t, False)
+    cdef epilogue_t e = tail_of(t, tail_flags(t, False), o, at)
     cdef patches_t a = patches_of(p)
     if s.in_place:
         a.xs_c = 0
@@ -98,9 +87,11 @@ cdef inline void _rectangle(const task_t *t, const rectangles_t *s, int64_t numb
         a.xs_w, a.xs_h, a.xs_c = s.lanes, a.iw * s.lanes, a.ih * a.iw * s.lanes
         _fill(t, s, x, row, col, rows, a.ow, o % p.ocg, count, buffer)
         x = buffer
-    _products(p, &a, s.in_place, o % p.ocg, row, rows, count, flags, x, <const real *>t.weight + o * p.k,
-              <const real *>t.bias + o if t.bias != NULL else NULL,
-              <const real *>t.residual + at if t.residual != NULL else NULL, <real *>t.y + at)
+    if s.in_place:
+        p.ops.grouped_nhwc(&a, p.ocg, o % p.ocg, row, rows, count, x, <const real *>t.weight + o * p.k, count, <real *>t.y + at,
+                           p.yh, p.yw, &e)
+    else:
+        p.ops.depthwise_nhwc(&a, 0, rows, count, x, <const real *>t.weight + o * p.k, count, <real *>t.y + at, p.yh, p.yw, &e)
 
 
 cdef inline void _rectangle_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:

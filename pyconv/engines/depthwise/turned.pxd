@@ -16,7 +16,7 @@ from pyconv.core.problem cimport patches_of
 from pyconv.core.tasks cimport run_tasks
 from pyconv.core.kernels cimport ceil_div, epilogue_t, patches_t, split_start
 from pyconv.core.sizes cimport plus, times
-from pyconv.core.tail cimport tail_flags
+from pyconv.core.tail cimport tail_flags, tail_of
 from pyconv.engines.depthwise.nchw cimport planes_cycles
 from pyconv.engines.depthwise.nhwc cimport pack_channels
 from pyconv.engines.depthwise.planes cimport passing_seconds
@@ -83,10 +83,8 @@ cdef inline void _turned_rows(const task_t *t, const patches_t *s, int64_t rows,
                               real *y) noexcept nogil:
     """Outputs [rows][ow][BLOCK] of turned inputs; y holds the residual, if there is one."""
     cdef const problem_t *p = t.p
-    cdef int flags = tail_flags(t, False)
-    cdef epilogue_t e
-    e.flags, e.lo, e.hi, e.residual = flags, p.lo, p.hi, y
-    e.bias = <const real *>t.bias + c if t.bias != NULL else NULL
+    cdef epilogue_t e = tail_of(t, tail_flags(t, False), c, 0)
+    e.residual = y
     p.ops.depthwise_nhwc(s, 0, rows, channels, x, <const real *>t.weight + c * p.k, channels, y, p.ow * BLOCK,
                          BLOCK, &e)
 

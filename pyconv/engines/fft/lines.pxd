@@ -234,7 +234,7 @@ cdef inline void _store_row(const task_t *t, const tiles_t *s, int64_t o, int64_
     if s.yw == 1 and s.sw == 1:
         memcpy(y + at, src, last * sizeof(real))
         if has_tail(t):
-            finish_rows(t, at, 1, last, bias, True)
+            finish_rows(t, at, 1, last, o, True)
         return
     for q in range(last):
         v = src[q * s.sw]

@@ -21,7 +21,7 @@ from pyconv.core.kernels cimport ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, ce
 from pyconv.core.machine cimport cache_bytes
 from pyconv.engines.gemm.panels_cut cimport blocks_t, small_weights, tile_columns, tile_rows, weights_broadcast
 from pyconv.core.sizes cimport times
-from pyconv.core.tail cimport tail_flags
+from pyconv.core.tail cimport tail_flags, tail_of
 
 
 cdef inline size_t packed_weights(const problem_t *p, bint broadcast) noexcept nogil:
@@ -64,28 +64,26 @@ cdef inline void _pack_patches(const problem_t *p, const patches_t *shape, const
     (p.ops.pack_chw if nchw else p.ops.pack_hwc)(shape, x, pixel, count, w, k0, k1, panel)
 
 
-cdef inline void multiply(const problem_t *p, int64_t m, int64_t n, int64_t taps, int64_t k, const real *a, int64_t a_rs,
-                          const ptrdiff_t *offsets, const real *b, int64_t b_ps, real *c, int64_t ldc, ahead_t ahead,
-                          int flags, const real *bias, const real *residual) noexcept nogil:
+cdef inline void multiply(const task_t *t, int64_t m, int64_t n, int64_t taps, int64_t k, const real *a, int64_t a_rs,
+                          const ptrdiff_t *offsets, const real *b, int64_t b_ps, int64_t at, int64_t ldc, ahead_t ahead,
+                          int flags, int64_t filter) noexcept nogil:
     """
-    c[m][n] = a[m][taps k] b[taps k][n] with the tail that flags ask for; see gemm.tmpl.h.
+    y[at ..] = a[m][taps k] b[taps k][n] with the tail that flags ask for, of filters from this one on; see gemm.tmpl.h.
 
     a is read in place, a run of k at each of the offsets of a row; or it is packed [k][m], and offsets is NULL.
     """
-    cdef epilogue_t e
-    e.flags, e.lo, e.hi, e.bias, e.residual = flags, p.lo, p.hi, bias, residual
+    cdef epilogue_t e = tail_of(t, flags, filter, at)
     if offsets == NULL:
-        p.ops.gemm_panel(m, n, k, a, 1, m, b, b_ps, c, ldc, ahead, &e)
+        t.p.ops.gemm_panel(m, n, k, a, 1, m, b, b_ps, <real *>t.y + at, ldc, ahead, &e)
     else:
-        p.ops.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, c, ldc, ahead, &e)
+        t.p.ops.gemm_taps(m, n, taps, k, a, a_rs, offsets, b, b_ps, <real *>t.y + at, ldc, ahead, &e)
 
 
-cdef inline void _multiply_planes(const problem_t *p, int64_t m, int64_t n, int64_t k, const real *a, const real *b, real *to,
-                                  real *c, int flags, const real *bias, const real *residual) noexcept nogil:
+cdef inline void _multiply_planes(const task_t *t, int64_t m, int64_t n, int64_t k, const real *a, const real *b, real *to,
+                                  int64_t at, int flags, int64_t filter) noexcept nogil:
     """The same for planes of image and result, which `to` then holds packed; see gemm_planes.tmpl.h."""
-    cdef epilogue_t e
-    e.flags, e.lo, e.hi, e.bias, e.residual = flags, p.lo, p.hi, bias, residual
-    p.ops.gemm_planes(m, n, k, a, b, p.xc, to, c, p.yc, &e)
+    cdef epilogue_t e = tail_of(t, flags, filter, at)
+    t.p.ops.gemm_planes(m, n, k, a, b, t.p.xc, to, <real *>t.y + at, t.p.yc, &e)
 
 
 cdef inline ahead_t _beyond(const problem_t *p, const blocks_t *b, const real *x, int64_t pixel, const real *weight,
@@ -109,8 +107,6 @@ cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches
     """Weights broadcast. `at` is the image's and group's offset in y."""
     cdef const problem_t *p = t.p
     cdef const real *weight = <const real *>t.weight + g * p.ocg * p.k
-    cdef const real *bias = <const real *>t.bias + g * p.ocg if t.bias != NULL else NULL
-    cdef const real *residual
     cdef bint turned = p.layout == PYCONV_NHWC
     cdef int64_t ldc = p.yw if turned else p.yc
     cdef int tail = tail_flags(t, True)
@@ -133,15 +129,13 @@ cdef inline void _weights_task(const task_t *t, const blocks_t *b, const patches
                 row = split_start(p.ocg, b.panels, panel)
                 m = split_start(p.ocg, b.panels, panel + 1) - row
                 where = at + row * p.yc + (first_pixel + first) * p.yw
-                residual = <const real *>t.residual + where if t.residual != NULL else NULL
                 if b.planes and panel == first_panel:
-                    _multiply_planes(p, m, count, kc, weight + row * p.k + k0 * m, x + k0 * p.xc + first_pixel + first, buffer,
-                                     <real *>t.y + where, flags, bias + row if bias != NULL else NULL, residual)
+                    _multiply_planes(t, m, count, kc, weight + row * p.k + k0 * m, x + k0 * p.xc + first_pixel + first, buffer,
+                                     where, flags, g * p.ocg + row)
                     continue
-                multiply(p, m, count, 1, kc, weight + row * p.k + k0 * m, 1, NULL, buffer, kc * b.nr, <real *>t.y + where,
-                         ldc, _beyond(p, b, x, first_pixel + first, weight + (row + m) * p.k + k0 * m, kc, m,
-                                      panel - first_panel, last_panel - first_panel),
-                         flags, bias + row if bias != NULL else NULL, residual)
+                multiply(t, m, count, 1, kc, weight + row * p.k + k0 * m, 1, NULL, buffer, kc * b.nr, where, ldc,
+                         _beyond(p, b, x, first_pixel + first, weight + (row + m) * p.k + k0 * m, kc, m,
+                                 panel - first_panel, last_panel - first_panel), flags, g * p.ocg + row)
             first += run
         k0 += kc
 
@@ -153,8 +147,6 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
     cdef const problem_t *p = t.p
     cdef int64_t group = ceil_div(p.ocg, b.nr) * b.nr * p.k
     cdef const real *weight = <const real *>t.weight + g * group + first_filter * p.k
-    cdef const real *bias = <const real *>t.bias + g * p.ocg + first_filter if t.bias != NULL else NULL
-    cdef const real *residual
     cdef bint turned = p.layout == PYCONV_NCHW
     cdef int64_t ldc = p.yc if turned else p.yw
     cdef int64_t panels = ceil_div(pixels, b.mr)
@@ -190,15 +182,12 @@ cdef inline void _patches_task(const task_t *t, const blocks_t *b, const patches
                     else:
                         ahead = ahead_part(columns + p.k * b.nr, kc * b.nr * <int64_t>p.itemsize, panel - first, last - first)
                     where = at + (first_filter + filter) * p.yc + pixel * p.yw
-                    residual = <const real *>t.residual + where if t.residual != NULL else NULL
                     if b.in_place:
-                        multiply(p, m, min(n, filters - filter), 1, kc, x + pixel * p.xw + k0, p.xw, &here, columns,
-                                 b.nr * p.k, <real *>t.y + where, ldc, ahead, flags,
-                                 bias + filter if bias != NULL else NULL, residual)
+                        multiply(t, m, min(n, filters - filter), 1, kc, x + pixel * p.xw + k0, p.xw, &here, columns,
+                                 b.nr * p.k, where, ldc, ahead, flags, g * p.ocg + first_filter + filter)
                     else:
-                        multiply(p, m, min(n, filters - filter), 1, kc, buffer + (panel - first) * b.mr * kc, 1, NULL,
-                                 columns, b.nr * p.k, <real *>t.y + where, ldc, ahead, flags,
-                                 bias + filter if bias != NULL else NULL, residual)
+                        multiply(t, m, min(n, filters - filter), 1, kc, buffer + (panel - first) * b.mr * kc, 1, NULL,
+                                 columns, b.nr * p.k, where, ldc, ahead, flags, g * p.ocg + first_filter + filter)
                 filter += n
             first = last
         k0 += kc

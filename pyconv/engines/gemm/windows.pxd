@@ -90,7 +90,6 @@ cdef inline void _block(const task_t *t, const bands_t *b, const ptrdiff_t *offs
     cdef ahead_t ahead
     cdef int64_t row_runs = b.runs // p.kh
     cdef int64_t r, tile, column, m, where, first, last
-    cdef const real *bias = <const real *>t.bias + g * p.ocg + first_filter if t.bias != NULL else NULL
     for r in range(rows):
         reach(p.kh, p.ih, p.dh, (row + r * b.apart) * p.sh - p.ph0, &first, &last)
         first = min(max(first * row_runs, first_run), first_run + runs)
@@ -103,9 +102,9 @@ cdef inline void _block(const task_t *t, const bands_t *b, const ptrdiff_t *offs
             column = split_start(columns, tiles, tile)
             m = split_start(columns, tiles, tile + 1) - column
             where = at + r * b.apart * p.yh + column * p.yw + first_filter * p.yc
-            multiply(p, m, filters, last - first, k, band + r * b.stride * b.pitch + column * b.step + c0, b.step,
-                     offsets + first, weight + (first - first_run) * b.run * b.nr, p.k * b.nr, <real *>t.y + where, ldc, ahead,
-                     flags, bias, <const real *>t.residual + where if t.residual != NULL else NULL)
+            multiply(t, m, filters, last - first, k, band + r * b.stride * b.pitch + column * b.step + c0, b.step,
+                     offsets + first, weight + (first - first_run) * b.run * b.nr, p.k * b.nr, where, ldc, ahead, flags,
+                     g * p.ocg + first_filter)
 
 
 # A cut, and the place of each run of a window in the band.

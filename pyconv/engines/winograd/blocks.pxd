@@ -22,7 +22,7 @@ from pyconv.core.rates cimport stream_seconds
 from pyconv.core.kernels cimport ACCUMULATE, ceil_div, epilogue_t, split_start, wino_t
 from pyconv.engines.gemm.panels_cut cimport tile_columns
 from pyconv.core.sizes cimport round_up, times
-from pyconv.core.tail cimport tail_flags
+from pyconv.core.tail cimport tail_flags, tail_of
 from pyconv.engines.winograd.blocks_cut cimport DEEPEST, cut_winograd, winograd_t
 from pyconv.engines.winograd.view cimport total_depth, view_t
 
@@ -260,8 +260,7 @@ cdef inline void _transform_back(const task_t *t, const winograd_t *w, const til
     """y = A^T P A for one unit, `filter` counting from the first group's."""
     cdef const problem_t *p = t.p
     cdef epilogue_t e
-    cdef const real *bias = <const real *>t.bias + filter if t.bias != NULL else NULL
-    cdef const real *residual = NULL
+    cdef int flags = tail_flags(t, False)
     cdef const wino_t *f = &w.view.tile
     cdef int64_t dh = w.view.dh
     cdef int64_t dw = w.view.dw
@@ -273,12 +272,8 @@ cdef inline void _transform_back(const task_t *t, const winograd_t *w, const til
         for row in range(b.row, b.row + b.rows):
             rows = min(f.mh, ceil_div(p.oh - image.h, dh) - row * f.mh)
             at = image.number * p.yn + filter * p.yc + (row * f.mh * dh + image.h) * p.yh + (b.col * f.mw * dw + image.w) * p.yw
-            if t.residual != NULL:
-                residual = <const real *>t.residual + at
-            if rows <= 0 or cols <= 0:
-                pass
-            else:
-                e.flags, e.lo, e.hi, e.bias, e.residual = tail_flags(t, False), p.lo, p.hi, bias, residual
+            if rows > 0 and cols > 0:
+                e = tail_of(t, flags, filter, at)
                 p.ops.wino_output(f, b.cols, filters, P, w.p_p, w.nr, rows, cols, <real *>t.y + at, dh * p.yh,
                                   dw * p.yw, p.yc, &e)
             P += b.cols * w.nr

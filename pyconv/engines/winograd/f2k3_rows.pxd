@@ -17,7 +17,7 @@ from pyconv.core.kernels cimport BAND_SLACK, band_pitch, band_t, ceil_div, epilo
 from pyconv.core.machine cimport cache_bytes
 from pyconv.engines.gemm.panels_cut cimport tile_rows
 from pyconv.core.sizes cimport aligned, times
-from pyconv.core.tail cimport tail_flags
+from pyconv.core.tail cimport tail_flags, tail_of
 from pyconv.engines.winograd.bound cimport growth, weight_roundings
 
 cdef enum:
@@ -141,10 +141,7 @@ cdef inline void _panel(const task_t *t, const band_t *b, int64_t m, const real 
                         const real *weight, int64_t o, int64_t at) noexcept nogil:
     """m filters from number o on a band; `at` is the first output in y."""
     cdef const problem_t *p = t.p
-    cdef epilogue_t e
-    e.flags, e.lo, e.hi = tail_flags(t, True), p.lo, p.hi
-    e.bias = <const real *>t.bias + o if t.bias != NULL else NULL
-    e.residual = <const real *>t.residual + at if t.residual != NULL else NULL
+    cdef epilogue_t e = tail_of(t, tail_flags(t, True), o, at)
     p.ops.f2k3_rows(b, m, 3 * p.icg, points, offsets, weight, <real *>t.y + at, p.yc, &e)
 
 
