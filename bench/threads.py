@@ -3,9 +3,15 @@
 """Time of the default number of threads by that of one, for every algorithm by name and every operator.
 
 Both run in turn in one process; a ratio is that of the fastest calls, above 1 where threads lose.
+With --neighbour another process keeps one CPU busy all the while, and a ratio is that of the medians: what a
+user of a busy machine has.
 """
 
 import argparse
+import contextlib
+import statistics
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -73,17 +79,28 @@ def operators():
         yield name, [lambda call=call, n=n: call(n) for n in (1, None)]
 
 
-def fastest(calls, seconds):
-    """The least seconds of each call, in turn."""
-    least, end = [float("inf")] * len(calls), time.perf_counter() + seconds
+def in_turn(calls, seconds, summary):
+    """`summary` of the seconds that each call took, after a first one that doesn't count."""
+    taken, end = [[] for _ in calls], time.perf_counter() + seconds
     for call in calls:
         call()
-    while time.perf_counter() < end:
-        for i, call in enumerate(calls):
+    while not taken[-1] or time.perf_counter() < end:
+        for call, times in zip(calls, taken, strict=True):
             start = time.perf_counter()
             call()
-            least[i] = min(least[i], time.perf_counter() - start)
-    return least
+            times.append(time.perf_counter() - start)
+    return [summary(times) for times in taken]
+
+
+@contextlib.contextmanager
+def busy_neighbour():
+    """A process that never waits."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def main():
@@ -92,14 +109,21 @@ def main():
     parser.add_argument(
         "--most", type=float, default=1.1, help="fail above this ratio (default: %(default)s)"
     )
+    parser.add_argument(
+        "--neighbour",
+        action="store_true",
+        help="beside a busy process; ratios of medians, not of the fastest",
+    )
     options = parser.parse_args()
     slow = []
+    summary = statistics.median if options.neighbour else min
     print(f"{'one ms':>10} {'default ms':>10} {'ratio':>6}")
-    for name, calls in (*operators(), *by_name(SHAPES)):
-        one, default = fastest(calls, options.seconds)
-        print(f"{one * 1e3:10.3f} {default * 1e3:10.3f} {default / one:6.2f}  {name}", flush=True)
-        if default > options.most * one:
-            slow.append(f"{name}: {default / one:.2f}")
+    with busy_neighbour() if options.neighbour else contextlib.nullcontext():
+        for name, calls in (*operators(), *by_name(SHAPES)):
+            one, default = in_turn(calls, options.seconds, summary)
+            print(f"{one * 1e3:10.3f} {default * 1e3:10.3f} {default / one:6.2f}  {name}", flush=True)
+            if default > options.most * one:
+                slow.append(f"{name}: {default / one:.2f}")
     if slow:
         raise SystemExit("\n".join([f"above {options.most}:", *slow]))
 
