@@ -20,14 +20,19 @@ cdef enum:
     LARGEST_BAND = 1 << 20    # bytes per thread
 
 
+cdef inline const char *band_reason(const problem_t *p) noexcept nogil:
+    """Of those that copy all channels of a group at once: NULL, or that these are too many bytes."""
+    if (cut_rectangles(p).bytes if p.layout == PYCONV_NHWC else cut_plane(p, p.icg).bytes) > LARGEST_BAND:
+        return "the kernel reaches over more pixels than a band of 1 MB holds"
+    return NULL
+
+
 cdef inline const char *depthwise_supports(const problem_t *p) noexcept nogil:
     if p.icg != 1:
         return "it serves one input channel per group only"
     if p.layout == PYCONV_NHWC and p.ocg == 1:
         return NULL
-    if (cut_rectangles(p).bytes if p.layout == PYCONV_NHWC else cut_plane(p, 1).bytes) > LARGEST_BAND:
-        return "the kernel reaches over more pixels than a band of 1 MB holds"
-    return NULL
+    return band_reason(p)
 
 
 cdef inline void depthwise_row(algorithm_t *a) except *:

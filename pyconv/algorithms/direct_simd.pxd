@@ -12,6 +12,7 @@ filters of several groups (engines/depthwise/spread.pxd).
 from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
+from pyconv.algorithms.depthwise cimport band_reason
 from pyconv.engines.depthwise.planes cimport (
     clear_slack, cut_plane, passing_seconds, piece, pieces_t, share_filters, split_planes,
 )
@@ -21,13 +22,11 @@ from pyconv.core.kernels cimport band_t, ceil_div, epilogue_t, split_start
 from pyconv.engines.gemm.panels cimport pack_weights, packed_weights
 from pyconv.engines.gemm.panels_cut cimport tile_rows
 from pyconv.engines.depthwise.spread cimport add_spread_form
-from pyconv.engines.depthwise.spread_cut cimport cut_rectangles
 from pyconv.core.sizes cimport aligned, plus, times
 from pyconv.core.tail cimport tail_flags, tail_of
 
 cdef enum:
     MOST_CHANNELS = 16        # per group; with more, blocking K as implicit_gemm does is faster
-    LARGEST_BANDS = 1 << 20   # bytes per thread
 
 
 cdef inline const char *direct_simd_supports(const problem_t *p) noexcept nogil:
@@ -35,9 +34,7 @@ cdef inline const char *direct_simd_supports(const problem_t *p) noexcept nogil:
         return "it serves at most 16 input channels per group"
     if p.layout == PYCONV_NHWC and p.icg == 1 and p.ocg == 1:
         return "it serves no depthwise convolution in NHWC"
-    if (cut_rectangles(p).bytes if p.layout == PYCONV_NHWC else cut_plane(p, p.icg).bytes) > LARGEST_BANDS:
-        return "the kernel reaches over more pixels than a band of 1 MB holds"
-    return NULL
+    return band_reason(p)
 
 
 cdef inline bint _serves(const problem_t *p, int threads, cut_t *cut) noexcept nogil:

@@ -2,37 +2,37 @@
 """
 implicit_gemm: im2col fused into a blocked GEMM (Chetlur et al. 2014; Goto and van de Geijn 2008; Zhang et al. 2018).
 
-No patch matrix exists. Where rows are long and channels not too few, windows are read from a channels-last band of the
+No patch matrix exists. Where rows are long and channels not too few, windows are read from a channels-last slab of the
 image (`engines.gemm.windows`); elsewhere patches are packed into a panel per thread (`engines.gemm.panels`).
 Weights are packed once.
 """
 
 from pyconv.core.types cimport *
 from pyconv.core.forms cimport add_form, begin_row
-from pyconv.engines.gemm.windows cimport run_bands
-from pyconv.engines.gemm.windows_cut cimport bands_cycles, bands_serve, bands_t, cut_bands
+from pyconv.engines.gemm.windows cimport run_slabs
+from pyconv.engines.gemm.windows_cut cimport slabs_cycles, slabs_serve, slabs_t, cut_slabs
 from pyconv.engines.gemm.panels cimport columns_packed, pack_columns, pack_weights, packed_weights, run_blocks
 from pyconv.engines.gemm.panels_cut cimport blocks_cycles, blocks_t, core_seconds, cut_blocks
 from pyconv.core.sizes cimport times
 
 
 cdef inline bint windows_serve(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
-    if not bands_serve(p) or bands_cycles(p) >= blocks_cycles(p, False):
+    if not slabs_serve(p) or slabs_cycles(p) >= blocks_cycles(p, False):
         return False
-    (<bands_t *>room(cut, sizeof(bands_t)))[0] = cut_bands(p, False, threads)
+    (<slabs_t *>room(cut, sizeof(slabs_t)))[0] = cut_slabs(p, False, threads)
     return True
 
 
 cdef inline size_t windows_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
-    return times((<const bands_t *>cut).buffer, threads)
+    return times((<const slabs_t *>cut).buffer, threads)
 
 
 cdef inline double windows_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
-    return core_seconds(p, bands_cycles(p), threads)
+    return core_seconds(p, slabs_cycles(p), threads)
 
 
 cdef inline int windows_run(task_t *t) noexcept nogil:
-    return run_bands(t, <const bands_t *>t.cut, 0, t.p.g)
+    return run_slabs(t, <const slabs_t *>t.cut, 0, t.p.g)
 
 
 cdef inline bint panels_serve(const problem_t *p, int threads, cut_t *cut) noexcept nogil:

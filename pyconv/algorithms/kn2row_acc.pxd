@@ -124,7 +124,7 @@ cdef inline bint _accumulate(task_t *t, int64_t r0, int64_t rows, int64_t j, con
     return False
 
 
-cdef inline bint _block(task_t *t, int64_t r0, int64_t rows, const real *x, const real *w, real *y) noexcept nogil:
+cdef inline bint _row_block(task_t *t, int64_t r0, int64_t rows, const real *x, const real *w, real *y) noexcept nogil:
     """Output rows r0 <= r < r0 + rows of one image and group; whether the caller wants to stop."""
     cdef const problem_t *p = t.p
     cdef real *z = <real *>t.workspace
@@ -158,8 +158,8 @@ cdef inline int _kn2row_acc(task_t *t, const real *weight) noexcept nogil:
         for g in range(p.g):
             r = 0
             while r < p.oh:
-                if _block(t, r, min(block, p.oh - r), <const real *>t.x + image * p.xn + g * p.icg * p.xc,
-                          weight + g * p.ocg * p.k, <real *>t.y + image * p.yn + g * p.ocg * p.yc):
+                if _row_block(t, r, min(block, p.oh - r), <const real *>t.x + image * p.xn + g * p.icg * p.xc,
+                              weight + g * p.ocg * p.k, <real *>t.y + image * p.yn + g * p.ocg * p.yc):
                     return PYCONV_STATUS_INTERRUPTED
                 r += block
         finish_image(t, image)

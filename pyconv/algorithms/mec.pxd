@@ -28,8 +28,8 @@ from pyconv.core.problem cimport direct_traffic
 from pyconv.core.product cimport product, product_seconds
 from pyconv.core.forms cimport add_form, begin_row, whole_weights
 from pyconv.core.rows cimport gather_row, gather_taps, lowered_row, moving_seconds, reach
-from pyconv.engines.gemm.windows cimport run_bands
-from pyconv.engines.gemm.windows_cut cimport BAND_RUNS, bands_t, cut_bands, windows_cycles
+from pyconv.engines.gemm.windows cimport run_slabs
+from pyconv.engines.gemm.windows_cut cimport MOST_RUNS, slabs_t, cut_slabs, windows_cycles
 from pyconv.engines.gemm.panels cimport columns_packed, pack_columns
 from pyconv.engines.gemm.panels_cut cimport core_seconds
 from pyconv.core.sizes cimport times
@@ -44,7 +44,7 @@ cdef enum:
 
 cdef inline bint _on_core(const problem_t *p) noexcept nogil:
     """BLAS would pack the weights anew for each output row; the SIMD kernels take them packed."""
-    return p.kernels.level > 0 and p.kh <= BAND_RUNS
+    return p.kernels.level > 0 and p.kh <= MOST_RUNS
 
 
 cdef inline double _lowered(const problem_t *p) noexcept nogil:
@@ -94,7 +94,7 @@ cdef inline double _lowering_seconds(const problem_t *p, int threads) noexcept n
 cdef inline bint _serves_on_core(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
     if not _on_core(p):
         return False
-    (<bands_t *>room(cut, sizeof(bands_t)))[0] = cut_bands(p, True, threads)
+    (<slabs_t *>room(cut, sizeof(slabs_t)))[0] = cut_slabs(p, True, threads)
     return True
 
 
@@ -207,7 +207,7 @@ cdef inline int mec_on_core_run(task_t *t) noexcept nogil:
     cdef int64_t g
     for g in range(p.g):
         if (_lower(t, _lower_step_on_core, parts, <const char *>t.x + g * p.icg * p.xc * <int64_t>p.itemsize)
-                or run_bands(t, <const bands_t *>t.cut, g, 1) != PYCONV_STATUS_OK):
+                or run_slabs(t, <const slabs_t *>t.cut, g, 1) != PYCONV_STATUS_OK):
             return PYCONV_STATUS_INTERRUPTED
     return PYCONV_STATUS_OK
 

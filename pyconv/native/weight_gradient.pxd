@@ -3,12 +3,12 @@
 conv2d_backward_weight: dw[oc][tap][icg] = sum over images and pixels of dy[pixel][oc] x[pixel*stride + tap][icg].
 
 A product whose long side is summed over, so it is cut there: a block is some rows of outputs, of some images if these are
-small. Its inputs lie in a channels-last band with its zero border (an NHWC image without padding is its own), its outputs
+small. Its inputs lie in a channels-last slab with its zero border (an NHWC image without padding is its own), its outputs
 in panels [mr filters][pixel][m]; the product reads both where they stand, and no patch is copied. Sums of a block stay in
 registers, blocks are added up in float32, those of a batch before they join the others, so that no chain of additions is
 long: in the same order for every number of threads.
 
-  band   [images][rows][cols][pixel]          panels   [ceil(ocg / mr)][pixels][m]           gradient   [oc][kh][kw][icg]
+  slab   [images][rows][cols][pixel]          panels   [ceil(ocg / mr)][pixels][m]           gradient   [oc][kh][kw][icg]
 """
 
 from libc.stdint cimport int64_t
@@ -46,7 +46,7 @@ cdef inline block_t _block(const gradient_t *s, int64_t number) noexcept nogil:
 
 
 cdef inline void _place(const gradient_t *s, const block_t *b, ptrdiff_t *offsets) noexcept nogil:
-    """Where the pixels of a block are in its band."""
+    """Where the pixels of a block are in its slab."""
     cdef int64_t i, r, q
     cdef int64_t at = 0
     for i in range(b.images):
@@ -57,14 +57,14 @@ cdef inline void _place(const gradient_t *s, const block_t *b, ptrdiff_t *offset
 
 
 cdef inline void _fill_row(const gradient_t *s, const block_t *b, const real *x, int64_t channels, int64_t number,
-                           real *band) noexcept nogil:
-    """One row of the band; x is the first of the channels in the first image."""
+                           real *slab) noexcept nogil:
+    """One row of the slab; x is the first of the channels in the first image."""
     cdef const problem_t *p = &s.p
     cdef int64_t height = span(b.rows, p.sh, p.kh, p.dh)
     cdef int64_t image = number // height
     cdef int64_t h = number % height
     copy_rectangle(p, x + (b.image + image) * p.xn, channels, b.row * p.sh - p.ph0 + h, 1, b.column * p.sw - p.pw0,
-                   span(b.columns, p.sw, p.kw, p.dw), band + image * s.plane + h * s.pitch, s.pitch, s.pixel)
+                   span(b.columns, p.sw, p.kw, p.dw), slab + image * s.plane + h * s.pitch, s.pitch, s.pixel)
 
 
 cdef inline void _pack_filters(const gradient_t *s, const block_t *b, const real *dy, int64_t m, real *dst) noexcept nogil:
@@ -90,7 +90,7 @@ cdef inline void _pack_panel(const gradient_t *s, const block_t *b, const real *
                   outputs + first * b.images * b.rows * b.columns)
 
 
-cdef inline void _product(const gradient_t *s, int64_t pixels, const ptrdiff_t *offsets, const real *band, const real *outputs,
+cdef inline void _product(const gradient_t *s, int64_t pixels, const ptrdiff_t *offsets, const real *slab, const real *outputs,
                           int64_t task, bint more, real *dw) noexcept nogil:
     """Task number -> panel of filters, run, part of the run; dw is the group's."""
     cdef const problem_t *p = &s.p
@@ -107,9 +107,9 @@ cdef inline void _product(const gradient_t *s, int64_t pixels, const ptrdiff_t *
     if s.runs != p.kh:
         tap = run // p.kw * p.dh * s.pitch + run % p.kw * p.dw * s.pixel
     outputs += first * pixels
-    band += tap + start
+    slab += tap + start
     dw += first * p.k + run * s.run + start
-    p.ops.gemm_shifts(m, n, pixels, outputs, band, offsets, dw, p.k, flags)
+    p.ops.gemm_shifts(m, n, pixels, outputs, slab, offsets, dw, p.k, flags)
 
 
 cdef inline void turn_filters(const problem_t *p, int64_t first, int64_t last, const real *sums, real *dw) noexcept nogil:
@@ -120,9 +120,9 @@ cdef inline void turn_filters(const problem_t *p, int64_t first, int64_t last, c
         turn_rows(p, taps, p.icg, sums + o * p.k, p.icg, dw + o * p.k, taps)
 
 
-cdef inline const real *_band_of(const gradient_t *s, const block_t *b, const real *x, const real *band) noexcept nogil:
+cdef inline const real *_slab_of(const gradient_t *s, const block_t *b, const real *x, const real *slab) noexcept nogil:
     if not s.in_place:
-        return band
+        return slab
     return x + b.image * s.p.xn + b.row * s.p.sh * s.p.xh + b.column * s.p.sw * s.p.xw
 
 
@@ -140,7 +140,7 @@ cdef inline void _join(const gradient_t *s, int64_t number, int64_t count, const
             sums[i] += partial[i]
 
 
-cdef inline void _group(const gradient_t *s, const real *x, const real *dy, real *dw, real *partial, real *band,
+cdef inline void _group(const gradient_t *s, const real *x, const real *dy, real *dw, real *partial, real *slab,
                         real *outputs) noexcept nogil:
     """All blocks of one group, by one thread; partial and dw are the group's."""
     cdef ptrdiff_t offsets[MOST_PIXELS]
@@ -151,18 +151,18 @@ cdef inline void _group(const gradient_t *s, const real *x, const real *dy, real
         _place(s, &b, offsets)
         if not s.in_place:
             for i in range(b.images * span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
-                _fill_row(s, &b, x, s.p.icg, i, band)
+                _fill_row(s, &b, x, s.p.icg, i, slab)
         for i in range(s.panels):
             _pack_panel(s, &b, dy, i, outputs)
         for i in range(s.panels * s.runs * s.parts):
-            _product(s, b.images * b.rows * b.columns, offsets, _band_of(s, &b, x, band), outputs, i, number % s.batch > 0,
+            _product(s, b.images * b.rows * b.columns, offsets, _slab_of(s, &b, x, slab), outputs, i, number % s.batch > 0,
                      partial if s.partial > 0 else dw)
         if _batch_ends(s, number):
             _join(s, number, s.p.ocg * s.p.k, partial, dw)
 
 
 cdef inline void _bundle(const gradient_t *s, const real *x, const real *dy, int64_t channels, real *sums, real *partial,
-                         real *band, real *outputs) noexcept nogil:
+                         real *slab, real *outputs) noexcept nogil:
     """All blocks of some channels of a depthwise convolution, by one thread: sums and partial[taps][channels]."""
     cdef block_t b
     cdef int64_t number, i
@@ -173,13 +173,13 @@ cdef inline void _bundle(const gradient_t *s, const real *x, const real *dy, int
         b = _block(s, number)
         if not s.in_place:
             for i in range(b.images * span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
-                _fill_row(s, &b, x, channels, i, band)
+                _fill_row(s, &b, x, channels, i, slab)
         if s.p.layout == PYCONV_NHWC:
-            add_rows(&s.p, channels, b.images, b.rows, b.columns, _band_of(s, &b, x, band), s.plane, s.pitch, s.pixel,
+            add_rows(&s.p, channels, b.images, b.rows, b.columns, _slab_of(s, &b, x, slab), s.plane, s.pitch, s.pixel,
                      dy + b.image * s.p.yn + b.row * s.p.yh + b.column * s.p.yw, s.p.yn, s.p.yh, s.p.yw, to)
         else:
             _pack_filters(s, &b, dy, channels, outputs)
-            add_rows(&s.p, channels, b.images, b.rows, b.columns, _band_of(s, &b, x, band), s.plane, s.pitch, s.pixel,
+            add_rows(&s.p, channels, b.images, b.rows, b.columns, _slab_of(s, &b, x, slab), s.plane, s.pitch, s.pixel,
                      <const real *>outputs, b.rows * b.columns * channels, b.columns * channels, channels, to)
         if _batch_ends(s, number):
             _join(s, number, s.p.k * channels, partial, sums)
@@ -202,16 +202,16 @@ cdef inline void _one_group(const gradient_t *s, const real *x, const real *dy, 
     cdef int64_t g = number * max(s.bundle, 1)
     cdef int64_t count = min(max(s.bundle, 1), p.g - g)
     cdef int64_t at = g * p.ocg * p.k
-    cdef real *band = <real *>buffer
-    cdef real *outputs = <real *>(buffer + s.band)
+    cdef real *slab = <real *>buffer
+    cdef real *outputs = <real *>(buffer + s.slab)
     x += g * p.icg * p.xc
     dy += g * p.ocg * p.yc
     if s.bundle > 0:
-        _bundle(s, x, dy, count, sums + at, partial + at, band, outputs)
+        _bundle(s, x, dy, count, sums + at, partial + at, slab, outputs)
         if sums != dw:
             turn_rows(p, p.k, count, sums + at, count, dw + at, p.k)
     else:
-        _group(s, x, dy, sums + at, partial + at, band, outputs)
+        _group(s, x, dy, sums + at, partial + at, slab, outputs)
         if sums != dw:
             turn_filters(p, 0, p.ocg, sums + at, dw + at)
 
@@ -230,16 +230,16 @@ cdef inline int _groups(task_t *t, const arrays_t *a, char *buffers) noexcept no
     """Threads take whole groups."""
     cdef const problem_t *p = t.p
     cdef int64_t count = ceil_div(p.g, max(a.s.bundle, 1))
-    return run_some(t, _group_step, a, 0, count, 2.0 * p.n * p.yn * p.k / count, t.threads, buffers, a.s.band + a.s.outputs)
+    return run_some(t, _group_step, a, 0, count, 2.0 * p.n * p.yn * p.k / count, t.threads, buffers, a.s.slab + a.s.outputs)
 
 
 cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, real *partial, real *dw,
                         char *buffers) noexcept nogil:
-    """One group: threads share the rows of the band, then the panels, then the products of each block."""
+    """One group: threads share the rows of the slab, then the panels, then the products of each block."""
     cdef const problem_t *p = &s.p
     cdef ptrdiff_t offsets[MOST_PIXELS]
-    cdef real *band = <real *>buffers
-    cdef real *outputs = <real *>(buffers + s.band)
+    cdef real *slab = <real *>buffers
+    cdef real *outputs = <real *>(buffers + s.slab)
     cdef block_t b
     cdef int64_t number, i, height, pixels
     for number in range(s.blocks):
@@ -249,11 +249,11 @@ cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const rea
         if not s.in_place:
             height = b.images * span(b.rows, p.sh, p.kh, p.dh)
             for i in prange(height, num_threads=t.threads, schedule="static"):
-                _fill_row(s, &b, x, p.icg, i, band)
+                _fill_row(s, &b, x, p.icg, i, slab)
         for i in prange(s.panels, num_threads=t.threads, schedule="static"):
             _pack_panel(s, &b, dy, i, outputs)
         for i in prange(s.panels * s.runs * s.parts, num_threads=t.threads, schedule="static"):
-            _product(s, pixels, offsets, _band_of(s, &b, x, band), outputs, i, number % s.batch > 0,
+            _product(s, pixels, offsets, _slab_of(s, &b, x, slab), outputs, i, number % s.batch > 0,
                      partial if s.partial > 0 else sums)
         if _batch_ends(s, number):
             for i in prange(p.oc, num_threads=t.threads, schedule="static"):

@@ -25,15 +25,15 @@ ctypedef struct gradient_t:
     bint follow_openmp
     bint by_group             # a thread takes whole groups; else threads share each block
     int64_t bundle            # channels that take the place of a group, see _op_backward_depthwise; or 0
-    bint in_place             # the image itself is the band
+    bint in_place             # the image itself is the slab
     int64_t mr, nr
     int64_t images, rows, columns                      # of a block, at most
     int64_t image_parts, row_parts, column_parts
     int64_t blocks, batch                              # of all images; that are added up before they join dw
-    int64_t pixel, pitch, plane                        # distances in the band
+    int64_t pixel, pitch, plane                        # distances in the slab
     int64_t runs, run                                  # stretches of a window that are contiguous, and their length
     int64_t panels, parts                              # of filters; of a run, as tasks
-    size_t band, outputs                               # bytes of a band, of panels
+    size_t slab, outputs                               # bytes of a slab, of panels
     size_t partial                                     # bytes of the sums of a batch, 0 if there is but one
     size_t sums                                        # of dw before it is turned or rounded, 0 if it is made in place
     size_t converted_x, converted_y, turned            # float32 copies for float16
@@ -84,9 +84,9 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     s.panels = ceil_div(p.ocg, s.mr)
     s.parts = max(1, min(ceil_div(s.run, s.nr), ceil_div(4 * <int64_t>s.threads, s.panels * s.runs)))
 
-    s.band = 0
+    s.slab = 0
     if not s.in_place:
-        s.band = aligned(times(times(<size_t>s.images, <size_t>s.plane), p.itemsize))
+        s.slab = aligned(times(times(<size_t>s.images, <size_t>s.plane), p.itemsize))
     s.outputs = aligned(times(times(<size_t>(s.images * s.rows * s.columns), <size_t>filters), p.itemsize))
     s.partial = 0
     if s.blocks > s.batch:
@@ -98,5 +98,5 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
         s.converted_x = aligned(times(<size_t>(p.n * p.xn), 4))
         s.converted_y = aligned(times(<size_t>(p.n * p.yn), 4))
         s.turned = s.sums
-    buffers = times(plus(s.band, s.outputs), s.threads if s.by_group else 1)
+    buffers = times(plus(s.slab, s.outputs), s.threads if s.by_group else 1)
     s.workspace = plus(plus(plus(s.converted_x, s.converted_y), plus(plus(s.sums, s.turned), s.partial)), buffers)

@@ -15,52 +15,22 @@ from pyconv.core.forms cimport add_form, whole_weights
 from pyconv.core.problem cimport patches_of
 from pyconv.core.tasks cimport run_tasks
 from pyconv.core.kernels cimport ceil_div, epilogue_t, patches_t, split_start
-from pyconv.core.sizes cimport plus, times
+from pyconv.core.sizes cimport times
 from pyconv.core.tail cimport tail_flags, tail_of
-from pyconv.engines.depthwise.nchw cimport planes_cycles
+from pyconv.engines.depthwise.nchw_cut cimport cut_planes, planes_cycles
 from pyconv.engines.depthwise.nhwc cimport pack_channels
-from pyconv.engines.depthwise.planes cimport passing_seconds
-
-cdef enum:
-    BLOCK = 16                # channels: a cache line of float32
-    STRIP_PIXELS = 512        # of x in a strip, as far as the kernel's height allows: 32 KB of float32
-
-# How an output plane is cut into strips of rows, and the memory of the largest.
-ctypedef struct strips_t:
-    int64_t count
-    int64_t rows              # outputs
-    size_t x_bytes, bytes     # turned inputs; with the outputs behind them
-
-
-cdef inline strips_t cut_strips(const problem_t *p) noexcept nogil:
-    cdef strips_t s
-    cdef int64_t reach = (p.kh - 1) * p.dh
-    cdef int64_t fits = (STRIP_PIXELS // p.iw - reach) // p.sh
-    s.count = ceil_div(p.oh, max(fits, max(reach // p.sh, 1)))
-    s.rows = ceil_div(p.oh, s.count)
-    s.x_bytes = times(<size_t>(min(p.ih, (s.rows - 1) * p.sh + reach + 1) * p.iw * BLOCK), p.itemsize)
-    s.bytes = plus(s.x_bytes, times(<size_t>(s.rows * p.ow * BLOCK), p.itemsize))
-    return s
-
-
-cdef inline double turned_cycles(const problem_t *p) noexcept nogil:
-    """
-    Per image and channel: 6.5 cycles for each vector of inputs that is turned, as much for outputs, and the multiply-adds
-    inside the image. Measured on a Sapphire-Rapids-class core.
-    """
-    cdef strips_t s = cut_strips(p)
-    cdef int64_t lanes = p.ops.lanes
-    cdef double turned = s.count * <double>min(p.ih, (s.rows - 1) * p.sh + (p.kh - 1) * p.dh + 1) * p.iw
-    cdef double taps = p.k * min(1.0, <double>p.ih / (p.oh * p.sh + 0.5 * (p.kh - 1) * p.dh))
-    cdef double vectors = ceil_div(p.ic, lanes) / <double>p.ic      # a channel's part of them: 1 where it is alone
-    return (6.5 * turned + p.oh * p.ow * (taps * 1.1 / p.rates.fma + 11.5)) * vectors
+from pyconv.engines.depthwise.planes cimport passing_seconds, pieces_t
+from pyconv.engines.depthwise.turned_cut cimport BLOCK, cut_strips, strips_t, turned_cycles
 
 
 cdef inline bint turned_serves(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
-    if p.layout != PYCONV_NCHW or p.ocg > 1 or turned_cycles(p) >= planes_cycles(p):
+    cdef strips_t *s = <strips_t *>room(cut, sizeof(strips_t))
+    cdef pieces_t planes
+    if p.layout != PYCONV_NCHW or p.ocg > 1:
         return False
-    (<strips_t *>room(cut, sizeof(strips_t)))[0] = cut_strips(p)
-    return True
+    s[0] = cut_strips(p)
+    planes = cut_planes(p)
+    return turned_cycles(p, s) < planes_cycles(p, &planes)
 
 
 cdef inline size_t turned_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
@@ -76,7 +46,7 @@ cdef inline void turned_pack(const problem_t *p, const cut_t *cut, const void *w
 
 
 cdef inline double turned_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
-    return passing_seconds(p, p.n * p.ic * turned_cycles(p), threads)
+    return passing_seconds(p, p.n * p.ic * turned_cycles(p, <const strips_t *>cut), threads)
 
 
 cdef inline void _turned_rows(const task_t *t, const patches_t *s, int64_t rows, int64_t c, int64_t channels, const real *x,

@@ -185,7 +185,7 @@ cdef inline double _packing_cycles(const problem_t *p, int64_t width) noexcept n
     cdef double pixels = <double>p.oh * p.ow
     cdef double taps = p.kh * p.kw
     cdef int64_t panels = ceil_div(p.oh * p.ow, width)
-    cdef double pieces, vectors, blocks, runs, run, cut
+    cdef double pieces, vectors, blocks, runs, run, clipped
     cdef bint whole_rows
     if p.layout == PYCONV_NCHW:
         pieces = panels if (taps == 1 and p.sh == 1 and p.sw == 1 and p.ow == p.iw) else panels + p.oh
@@ -197,8 +197,8 @@ cdef inline double _packing_cycles(const problem_t *p, int64_t width) noexcept n
     run = p.kw * p.icg if whole_rows else p.icg
     runs = p.kh if whole_rows else taps
     blocks = panels * ceil_div(width, lanes)
-    cut = min(1.0, 1.5 * lanes / p.ow) if whole_rows and p.pw0 + p.pw1 > 0 else 0
-    return blocks * runs * (40 + lanes * (7.0 * ceil_div(<int64_t>run, lanes) + run * cut))
+    clipped = min(1.0, 1.5 * lanes / p.ow) if whole_rows and p.pw0 + p.pw1 > 0 else 0
+    return blocks * runs * (40 + lanes * (7.0 * ceil_div(<int64_t>run, lanes) + run * clipped))
 
 
 cdef inline double blocks_cycles(const problem_t *p, bint in_place) noexcept nogil:

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
-The direct form of implicit_gemm: windows are read from a channels-last band of the image, and no patch is copied.
+The direct form of implicit_gemm: windows are read from a slab of the image, and no patch is copied.
 
-y[pixels][oc] = sum over taps of band[pixel + tap][icg] w[tap][icg][oc]
+y[pixels][oc] = sum over taps of slab[pixel + tap][icg] w[tap][icg][oc]
 
-A band holds the input rows and columns under a block of outputs, with its zero border: every element of the image is
-copied once or twice (turned, from NCHW) instead of kh*kw times. An NHWC image without padding is its own band, and so is the
-matrix that MEC lowers an image to. Pixels
-of one output row stand at equal distances, so a tile takes up to mr of them; filters run along the vectors.
+A slab holds the input rows and columns under a block of outputs, channels-last, with its zero border: every element of the
+image is copied once or twice (turned, from NCHW) instead of kh*kw times. An NHWC image without padding is its own slab, and
+so is the matrix that MEC lowers an image to. Pixels of one output row stand at equal distances, so a tile takes up to mr of
+them; filters run along the vectors.
 
 Output rows `apart` = dh / gcd(sh, dh) rows apart read image rows that are multiples of dh apart, and share most of them:
-a band takes rows of one such class, and image row h0 + i*dh is its line i. Kernel rows that lie above or below the image
+a slab takes rows of one such class, and image row h0 + i*dh is its line i. Kernel rows that lie above or below the image
 are left out of the sums.
 """
 
@@ -21,27 +21,27 @@ from pyconv.engines.channels_last cimport copy_rectangle
 from pyconv.core.tasks cimport run_some
 from pyconv.core.rows cimport lowered_row, reach, span
 from pyconv.core.kernels cimport ACCUMULATE, TRANSPOSED, ahead_part, ahead_t, ceil_div, split_start
-from pyconv.engines.gemm.windows_cut cimport BAND_RUNS, band_lines, bands_t, weights_stream
+from pyconv.engines.gemm.windows_cut cimport MOST_RUNS, slab_lines, slabs_t, weights_stream
 from pyconv.engines.gemm.panels cimport multiply
 from pyconv.core.tail cimport tail_flags
 
 
-cdef inline void _fill_band(const problem_t *p, const bands_t *b, const real *x, int64_t row, int64_t column,
-                            int64_t rows, int64_t columns, real *band) noexcept nogil:
+cdef inline void _fill_slab(const problem_t *p, const slabs_t *b, const real *x, int64_t row, int64_t column,
+                            int64_t rows, int64_t columns, real *slab) noexcept nogil:
     """The inputs under `rows` output rows of a class, the first being `row`, and columns column .. + columns."""
     cdef int64_t h0 = row * p.sh - p.ph0
     cdef int64_t w0 = column * p.sw - p.pw0
     cdef int64_t width = span(columns, p.sw, p.kw, p.dw)
-    cdef int64_t lines = band_lines(p, rows)
+    cdef int64_t lines = slab_lines(p, rows)
     cdef int64_t i
     if p.dh == 1:
-        copy_rectangle(p, x, p.icg, h0, lines, w0, width, band, b.pitch, b.pixel)
+        copy_rectangle(p, x, p.icg, h0, lines, w0, width, slab, b.pitch, b.pixel)
     else:
         for i in range(lines):
-            copy_rectangle(p, x, p.icg, h0 + i * p.dh, 1, w0, width, band + i * b.pitch, b.pitch, b.pixel)
+            copy_rectangle(p, x, p.icg, h0 + i * p.dh, 1, w0, width, slab + i * b.pitch, b.pitch, b.pixel)
 
 
-# The input rows of the band below, to be asked for while this one is computed: a stretch of each plane.
+# The input rows of the slab below, to be asked for while this one is computed: a stretch of each plane.
 ctypedef struct below_t:
     const char *rows          # of the first plane
     int64_t planes, step      # channels in NCHW, else 1; bytes from one to the next
@@ -49,7 +49,7 @@ ctypedef struct below_t:
 
 
 cdef inline below_t _rows_below(const problem_t *p, const real *x, int64_t row, int64_t rows) noexcept nogil:
-    """What the band below adds to that of output rows row .. + rows."""
+    """What the slab below adds to that of output rows row .. + rows."""
     cdef below_t below
     cdef int64_t first = row * p.sh - p.ph0 + span(rows, p.sh, p.kh, p.dh)
     cdef int64_t last = min(first + rows * p.sh, p.ih)
@@ -72,14 +72,14 @@ cdef inline ahead_t _ask(const below_t *below, int64_t part, int64_t parts) noex
     return ahead
 
 
-cdef inline void _block(const task_t *t, const bands_t *b, const ptrdiff_t *offsets, const real *band, int64_t at,
+cdef inline void _block(const task_t *t, const slabs_t *b, const ptrdiff_t *offsets, const real *slab, int64_t at,
                         int64_t row, int64_t rows, int64_t columns, int64_t first_run, int64_t runs, int64_t c0, int64_t k,
                         const real *weight, int64_t g, int64_t first_filter, int64_t filters, int flags,
                         const below_t *below, int64_t block, int64_t blocks) noexcept nogil:
     """
-    One block of K (runs first_run .. + runs, reals c0 .. + k of each) and of filters for all pixels of a band.
+    One block of K (runs first_run .. + runs, reals c0 .. + k of each) and of filters for all pixels of a slab.
 
-    `at` is the place of the band's first pixel and the group's first filter in y.
+    `at` is the place of the slab's first pixel and the group's first filter in y.
     """
     cdef const problem_t *p = t.p
     cdef bint turned = p.layout == PYCONV_NCHW
@@ -102,32 +102,32 @@ cdef inline void _block(const task_t *t, const bands_t *b, const ptrdiff_t *offs
             column = split_start(columns, tiles, tile)
             m = split_start(columns, tiles, tile + 1) - column
             where = at + r * b.apart * p.yh + column * p.yw + first_filter * p.yc
-            multiply(t, m, filters, last - first, k, band + r * b.stride * b.pitch + column * b.step + c0, b.step,
+            multiply(t, m, filters, last - first, k, slab + r * b.stride * b.pitch + column * b.step + c0, b.step,
                      offsets + first, weight + (first - first_run) * b.run * b.nr, p.k * b.nr, where, ldc, ahead, flags,
                      g * p.ocg + first_filter)
 
 
-# A cut, and the place of each run of a window in the band.
+# A cut, and the place of each run of a window in the slab.
 ctypedef struct windows_t:
-    const bands_t *b
-    ptrdiff_t[BAND_RUNS] offsets
+    const slabs_t *b
+    ptrdiff_t[MOST_RUNS] offsets
 
 
-cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *offsets, int64_t task,
+cdef inline void _slab_task(const task_t *t, const slabs_t *b, const ptrdiff_t *offsets, int64_t task,
                             real *buffer) noexcept nogil:
     """
     Task number -> group, image, part of the filters, class of rows, part of it, part of the columns, changing fastest.
 
-    `buffer` holds the band, or MEC's matrix.
+    `buffer` holds the slab, or MEC's matrix.
     """
     cdef const problem_t *p = t.p
     cdef int64_t column_part = task % b.column_parts
-    cdef int64_t bands = b.column_parts * b.row_parts * b.apart
+    cdef int64_t slabs = b.column_parts * b.row_parts * b.apart
     cdef int64_t row_part = task // b.column_parts % b.row_parts
     cdef int64_t row_class = task // (b.column_parts * b.row_parts) % b.apart
-    cdef int64_t filter_part = task // bands % b.filter_parts
-    cdef int64_t image = task // (bands * b.filter_parts) % p.n
-    cdef int64_t g = task // (bands * b.filter_parts * p.n)
+    cdef int64_t filter_part = task // slabs % b.filter_parts
+    cdef int64_t image = task // (slabs * b.filter_parts) % p.n
+    cdef int64_t g = task // (slabs * b.filter_parts * p.n)
     cdef int64_t column = column_part * b.columns
     cdef int64_t columns = min(b.columns, p.ow - column)
     cdef int64_t class_rows = ceil_div(p.oh - row_class, b.apart)
@@ -140,7 +140,7 @@ cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *
     cdef int64_t at = image * p.yn + g * p.ocg * p.yc + row * p.yh + column * p.yw
     cdef const real *x = <const real *>t.x + image * p.xn + g * p.icg * p.xc
     cdef const real *weight = <const real *>t.weight + g * units * b.nr * p.k
-    cdef const real *band = x + row * p.sh * p.xh + column * p.sw * p.xw
+    cdef const real *slab = x + row * p.sh * p.xh + column * p.sw * p.xw
     cdef int64_t first_run, runs, c0, k, filters
     cdef int flags
     cdef int tail = tail_flags(t, False)
@@ -152,10 +152,10 @@ cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *
     if rows == 0:
         return
     if b.lowered:
-        band = buffer + (image * p.ow + column) * b.step + lowered_row(p, row * p.sh - p.ph0) * b.pitch
+        slab = buffer + (image * p.ow + column) * b.step + lowered_row(p, row * p.sh - p.ph0) * b.pitch
     elif not b.in_place:
-        _fill_band(p, b, x, row, column, rows, columns, buffer)
-        band = buffer
+        _fill_slab(p, b, x, row, column, rows, columns, buffer)
+        slab = buffer
     while filter < end:
         filters = min(b.filters, end - filter)
         first_run = 0
@@ -169,7 +169,7 @@ cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *
                     flags |= ACCUMULATE
                 if first_run + runs == b.runs and c0 + k == b.run:
                     flags |= tail
-                _block(t, b, offsets, band, at, row, rows, columns, first_run, runs, c0, k,
+                _block(t, b, offsets, slab, at, row, rows, columns, first_run, runs, c0, k,
                        weight + filter * p.k + (first_run * b.run + c0) * b.nr, g, filter, filters, flags, &below,
                        block, blocks)
                 block += 1
@@ -178,15 +178,15 @@ cdef inline void _band_task(const task_t *t, const bands_t *b, const ptrdiff_t *
         filter += filters
 
 
-cdef inline void _band_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+cdef inline void _slab_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
     cdef const windows_t *w = <const windows_t *>cut
     if t.p.dtype == PYCONV_F32:
-        _band_task(t, w.b, w.offsets, number, <float *>buffer)
+        _slab_task(t, w.b, w.offsets, number, <float *>buffer)
     else:
-        _band_task(t, w.b, w.offsets, number, <double *>buffer)
+        _slab_task(t, w.b, w.offsets, number, <double *>buffer)
 
 
-cdef inline int run_bands(task_t *t, const bands_t *b, int64_t first_group, int64_t groups) noexcept nogil:
+cdef inline int run_slabs(task_t *t, const slabs_t *b, int64_t first_group, int64_t groups) noexcept nogil:
     """All tasks of some groups."""
     cdef const problem_t *p = t.p
     cdef windows_t w
@@ -194,11 +194,11 @@ cdef inline int run_bands(task_t *t, const bands_t *b, int64_t first_group, int6
     cdef int64_t first = first_group * tasks
     cdef int64_t i
     w.b = b
-    promised(b.runs <= BAND_RUNS)
+    promised(b.runs <= MOST_RUNS)
     for i in range(b.runs):
         if b.runs == p.kh:
             w.offsets[i] = i * b.pitch
         else:
             w.offsets[i] = i // p.kw * b.pitch + i % p.kw * p.dw * b.pixel
-    return run_some(t, _band_step, &w, first, first + groups * tasks, 2.0 * p.n * p.yn * p.k / (tasks * p.g), t.threads,
+    return run_some(t, _slab_step, &w, first, first + groups * tasks, 2.0 * p.n * p.yn * p.k / (tasks * p.g), t.threads,
                     t.workspace, b.buffer)

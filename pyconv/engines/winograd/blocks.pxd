@@ -6,7 +6,7 @@ y = A^T [sum over channels of (G g G^T) * (B^T d B)] A for tiles of mh x mw outp
 
 A task is a block of T tiles, a rectangle of one image or several whole images, times a part of the filters:
 
-  V[points][T][depth]       a channels-last band under the tiles, transformed; points = (mh + rh - 1)(mw + rw - 1)
+  V[points][T][depth]       a channels-last slab under the tiles, transformed; points = (mh + rh - 1)(mw + rw - 1)
   P[unit][points][T][nr]    for each point one product, V[point] by weights [unit][point][depth][nr], units of nr filters
   y                         P transformed back, with bias, residual and activation
 
@@ -33,7 +33,7 @@ cdef inline bint winograd_serves(const problem_t *p, int threads, cut_t *cut) no
 
 
 cdef inline size_t winograd_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
-    """Per thread: V, P and the band."""
+    """Per thread: V, P and the slab."""
     return times((<const winograd_t *>cut).buffer, threads)
 
 
@@ -74,13 +74,13 @@ cdef inline double winograd_seconds(const problem_t *p, const cut_t *cut, int th
 
 
 # Tiles of one block: images, rows and columns of tiles, from .. to.
-ctypedef struct tiles_t:
+ctypedef struct block_t:
     int64_t image, images, row, rows, col, cols
 
 
-cdef inline tiles_t _block(const winograd_t *w, int64_t number) noexcept nogil:
+cdef inline block_t _numbered_block(const winograd_t *w, int64_t number) noexcept nogil:
     """Columns change fastest, images slowest."""
-    cdef tiles_t b
+    cdef block_t b
     cdef int64_t col = number % w.col_parts
     cdef int64_t row = number // w.col_parts % w.row_parts
     cdef int64_t image = number // (w.col_parts * w.row_parts)
@@ -102,7 +102,7 @@ cdef inline image_t _image(const view_t *f, int64_t number) noexcept nogil:
     return image_t(number // (f.dh * f.dw), number // f.dw % f.dh, number % f.dw)
 
 
-cdef inline void _transform_phases(const problem_t *p, const winograd_t *w, const tiles_t *b, const tiles_t *part,
+cdef inline void _transform_phases(const problem_t *p, const winograd_t *w, const block_t *b, const block_t *part,
                                    int64_t channels, const real *src, int64_t src_h, int64_t src_w, real *V) noexcept nogil:
     """
     Every phase and row of tiles of a part of one image, at the points where the phase is multiplied; later phases overwrite
@@ -134,8 +134,8 @@ cdef inline int64_t _first_col(const problem_t *p, const view_t *f, int64_t col,
     return col * f.tile.mw * p.sw * f.dw + image.w - p.pw0
 
 
-cdef inline void _fill_band(const problem_t *p, const winograd_t *w, const tiles_t *part, const image_t *image, const real *x,
-                            int64_t channels, real *band) noexcept nogil:
+cdef inline void _fill_slab(const problem_t *p, const winograd_t *w, const block_t *part, const image_t *image, const real *x,
+                            int64_t channels, real *slab) noexcept nogil:
     """The pixels under the tiles; x is the first channel of the image."""
     cdef const view_t *f = &w.view
     cdef int64_t pitch = w.width * w.chunk
@@ -145,16 +145,16 @@ cdef inline void _fill_band(const problem_t *p, const winograd_t *w, const tiles
     cdef int64_t v = _first_col(p, f, part.col, image)
     cdef int64_t i, j
     if not w.merged:
-        copy_lattice(p, x, channels, h, height * p.sh, f.dh, v, width * p.sw, f.dw, band, pitch, w.chunk)
+        copy_lattice(p, x, channels, h, height * p.sh, f.dh, v, width * p.sw, f.dw, slab, pitch, w.chunk)
         return
     for i in range(p.sh):
         for j in range(p.sw):
-            copy_lattice(p, x, p.icg, h + i, height, p.sh, v + j, width, p.sw, band + (i * p.sw + j) * p.icg, pitch, w.chunk)
+            copy_lattice(p, x, p.icg, h + i, height, p.sh, v + j, width, p.sw, slab + (i * p.sw + j) * p.icg, pitch, w.chunk)
 
 
-cdef inline void _transform_copied(const problem_t *p, const winograd_t *w, const tiles_t *b, const tiles_t *part,
-                                   const image_t *image, const real *x, real *V, real *band) noexcept nogil:
-    """So many channels at a time that their band stays in cache; the last, perhaps in part a vector, come first."""
+cdef inline void _transform_copied(const problem_t *p, const winograd_t *w, const block_t *b, const block_t *part,
+                                   const image_t *image, const real *x, real *V, real *slab) noexcept nogil:
+    """So many channels at a time that their slab stays in cache; the last, perhaps in part a vector, come first."""
     cdef int64_t depth = w.view.depth if w.merged else p.icg
     cdef int64_t c = (depth - 1) // w.chunk * w.chunk
     cdef int64_t channels
@@ -162,14 +162,14 @@ cdef inline void _transform_copied(const problem_t *p, const winograd_t *w, cons
         return
     while c >= 0:
         channels = min(w.chunk, depth - c)
-        _fill_band(p, w, part, image, x + c * p.xc, channels, band)
-        _transform_phases(p, w, b, part, channels, band, w.width * w.chunk, w.chunk, V + c)
+        _fill_slab(p, w, part, image, x + c * p.xc, channels, slab)
+        _transform_phases(p, w, b, part, channels, slab, w.width * w.chunk, w.chunk, V + c)
         c -= w.chunk
 
 
-cdef inline tiles_t _inside(const problem_t *p, const view_t *f, const tiles_t *b, const image_t *image) noexcept nogil:
+cdef inline block_t _inside(const problem_t *p, const view_t *f, const block_t *b, const image_t *image) noexcept nogil:
     """The tiles of a block whose pixels all lie in the image."""
-    cdef tiles_t t = b[0]
+    cdef block_t t = b[0]
     cdef int64_t high = (f.tile.h * p.sh - 1) * f.dh
     cdef int64_t wide = (f.tile.w * p.sw - 1) * f.dw
     while t.rows > 0 and _first_row(p, f, t.row, image) < 0:
@@ -183,36 +183,36 @@ cdef inline tiles_t _inside(const problem_t *p, const view_t *f, const tiles_t *
     return t
 
 
-cdef inline void _transform_image(const problem_t *p, const winograd_t *w, const tiles_t *b, const image_t *image, const real *x,
-                                  real *V, real *band) noexcept nogil:
+cdef inline void _transform_image(const problem_t *p, const winograd_t *w, const block_t *b, const image_t *image, const real *x,
+                                  real *V, real *slab) noexcept nogil:
     """One image of a block: where channels are neighbours, tiles inside the image are read in place, those around them copied."""
     cdef const view_t *f = &w.view
-    cdef tiles_t inner, part
+    cdef block_t inner, part
     if w.merged or p.xc != 1:
-        _transform_copied(p, w, b, b, image, x, V, band)
+        _transform_copied(p, w, b, b, image, x, V, slab)
         return
     inner = _inside(p, f, b, image)
     if inner.rows == 0 or inner.cols == 0:
-        _transform_copied(p, w, b, b, image, x, V, band)
+        _transform_copied(p, w, b, b, image, x, V, slab)
         return
     part = b[0]
     part.rows = inner.row - b.row
-    _transform_copied(p, w, b, &part, image, x, V, band)
+    _transform_copied(p, w, b, &part, image, x, V, slab)
     part.row = inner.row + inner.rows
     part.rows = b.row + b.rows - part.row
-    _transform_copied(p, w, b, &part, image, x, V, band)
+    _transform_copied(p, w, b, &part, image, x, V, slab)
     part.row, part.rows = inner.row, inner.rows
     part.cols = inner.col - b.col
-    _transform_copied(p, w, b, &part, image, x, V, band)
+    _transform_copied(p, w, b, &part, image, x, V, slab)
     part.col = inner.col + inner.cols
     part.cols = b.col + b.cols - part.col
-    _transform_copied(p, w, b, &part, image, x, V, band)
+    _transform_copied(p, w, b, &part, image, x, V, slab)
     x += _first_row(p, f, inner.row, image) * p.xh + _first_col(p, f, inner.col, image) * p.xw
     _transform_phases(p, w, b, &inner, p.icg, x, f.dh * p.xh, f.dw * p.xw, V)
 
 
-cdef inline void _transform(const task_t *t, const winograd_t *w, const tiles_t *b, int64_t g, real *V,
-                            real *band) noexcept nogil:
+cdef inline void _transform(const task_t *t, const winograd_t *w, const block_t *b, int64_t g, real *V,
+                            real *slab) noexcept nogil:
     """V = B^T d B"""
     cdef const problem_t *p = t.p
     cdef int64_t number
@@ -220,7 +220,7 @@ cdef inline void _transform(const task_t *t, const winograd_t *w, const tiles_t 
     for number in range(b.images):
         image = _image(&w.view, b.image + number)
         _transform_image(p, w, b, &image, <const real *>t.x + image.number * p.xn + g * p.icg * p.xc,
-                         V + number * b.rows * b.cols * w.v_t, band)
+                         V + number * b.rows * b.cols * w.v_t, slab)
 
 
 cdef inline void _multiply(const problem_t *p, const winograd_t *w, int64_t tiles, int64_t filters, int64_t channels,
@@ -255,7 +255,7 @@ cdef inline void _multiply_phases(const problem_t *p, const winograd_t *w, int64
         _multiply(p, w, tiles, filters, cols * p.icg, row > 0, V + at, weight + at * w.nr, following, P)
 
 
-cdef inline void _transform_back(const task_t *t, const winograd_t *w, const tiles_t *b, int64_t filter, int64_t filters,
+cdef inline void _transform_back(const task_t *t, const winograd_t *w, const block_t *b, int64_t filter, int64_t filters,
                                  const real *P) noexcept nogil:
     """y = A^T P A for one unit, `filter` counting from the first group's."""
     cdef const problem_t *p = t.p
@@ -285,7 +285,7 @@ cdef inline void _winograd_task(const task_t *t, const winograd_t *w, int64_t ta
     cdef int64_t blocks = w.image_parts * w.row_parts * w.col_parts
     cdef int64_t part = task // blocks % w.filter_parts
     cdef int64_t g = task // (blocks * w.filter_parts)
-    cdef tiles_t b = _block(w, task % blocks)
+    cdef block_t b = _numbered_block(w, task % blocks)
     cdef int64_t tiles = b.images * b.rows * b.cols
     cdef real *V = buffer
     cdef real *P = <real *>(<char *>buffer + w.v_bytes)

@@ -15,7 +15,7 @@ from pyconv.engines.winograd.view cimport total_depth, view_t, winograd_view
 cdef enum:
     DEEPEST = 128             # channels summed in one product: longer sums are more accurate in blocks
     LINE = 64                 # bytes
-    MERGED = 65536            # elements of a band of merged phases, at most
+    MERGED = 65536            # elements of a slab of merged phases, at most
     LARGEST = 8 << 20         # bytes of V and P together
 
 ctypedef struct winograd_t:
@@ -27,11 +27,11 @@ ctypedef struct winograd_t:
     int64_t image_parts, row_parts, col_parts
     int64_t units, filter_parts                   # of nr filters in a group; of a group
     int64_t run                                   # units multiplied before they are transformed back
-    bint merged                                   # all phases of a pixel lie side by side in the band
-    int64_t chunk                                 # channels in a band
-    int64_t height, width                         # of a band, in pixels of the image or, merged, of a phase
+    bint merged                                   # all phases of a pixel lie side by side in the slab
+    int64_t chunk                                 # channels in a slab
+    int64_t height, width                         # of a slab, in pixels of the image or, merged, of a phase
     int64_t v_t, v_p, p_p                         # between tiles and points of V, between points of P
-    size_t v_bytes, p_bytes, buffer               # buffer: of one thread, with the band
+    size_t v_bytes, p_bytes, buffer               # buffer: of one thread, with the slab
     bint streams                                  # weights come from beyond L2
     double cycles                                 # of the longest thread
 
