@@ -327,7 +327,7 @@ def test_problem_of_no_shape():
 def test_native_entry_points_check_their_arrays():
     five = np.zeros((1, 2, 3, 4, 5), "f4")
     for src, dst in (
-        (five[0], five[0]),
+        (five[(None,) * 4], five[(None,) * 4]),
         (five, np.zeros((1, 2, 3, 4, 6), "f4")),
         (five, five.astype("f8")),
         (five.astype("c8"), five.astype("c8")),

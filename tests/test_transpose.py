@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import pyconv
+from pyconv import _kernels
 
 
 def painted(x, weight, image, stride, before, dilation, groups):
@@ -307,3 +308,39 @@ def test_padding_as_an_array():
     x, w = integers((1, 3, 6, 7)), integers((3, 2, 3, 3), seed=1)
     y = pyconv.conv_transpose2d(x, w, padding=np.array([1, 2]))
     np.testing.assert_array_equal(y, pyconv.conv_transpose2d(x, w, padding=(1, 2)))
+
+
+@pytest.mark.parametrize("padding", [(0, 0), (3, 2), (5, 6)])
+@pytest.mark.parametrize("filters", [2, 40])
+def test_results_smaller_than_the_stride(filters, padding):
+    """Phases without an output are left out, so the taps of the others don't all stand side by side."""
+    x, w = integers((1, 3, 2, 2)), integers((3, filters, 9, 10), seed=1)
+    image = (6 + 9 - 2 * padding[0], 7 + 10 - 2 * padding[1])
+    y = pyconv.conv_transpose2d(x, w, stride=(6, 7), padding=padding)
+    np.testing.assert_array_equal(y, painted(x, w, image, (6, 7), padding, (1, 1), 1))
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+@pytest.mark.parametrize("seed", range(30))
+def test_copies_of_any_strides(seed, dtype):
+    """Axes in any order, reversed, with gaps, of length 1 or 0; what stands between is left alone."""
+    random = np.random.default_rng(seed)
+
+    def any_array(shape):
+        order = random.permutation(len(shape))
+        steps = random.choice([1, 1, 2, -1, -3], len(shape))
+        block = np.full([shape[i] * abs(steps[i]) for i in order], 7, dtype)
+        view = block[tuple(slice(None, None, steps[i]) for i in order)].transpose(np.argsort(order))
+        return block, view[tuple(slice(size) for size in shape)]
+
+    ndim = random.integers(1, 9)
+    shape = random.choice([1, 2, 3, 5, 70] if ndim < 4 else [1, 2, 3, 5], ndim)
+    if seed % 10 == 9:
+        shape[random.integers(ndim)] = 0
+    (_, src), (block, dst) = any_array(shape), any_array(shape)
+    src[...] = random.integers(-99, 99, shape)
+    expected = block.copy()
+    offset = dst.__array_interface__["data"][0] - block.__array_interface__["data"][0]
+    np.ndarray(dst.shape, dtype, expected, offset, dst.strides)[...] = src
+    _kernels.copy_array(src, dst, 1 + seed % 2)
+    np.testing.assert_array_equal(block, expected)

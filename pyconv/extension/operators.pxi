@@ -6,7 +6,7 @@ from libc.stdint cimport uint16_t, uint32_t, uint64_t
 from pyconv.native.weight_gradient cimport gradient_run
 from pyconv.native.weight_gradient_cut cimport gradient_init, gradient_t
 from pyconv.native.separable cimport separable_init, separable_run, separable_t, separable_workspace
-from pyconv.native.copy cimport copy_strided, copy_t
+from pyconv.native.copy cimport AXES, copy_strided, copy_t
 from pyconv.core.half cimport half, narrow, widen
 from pyconv.core.problem cimport is_empty
 from pyconv.core.threads cimport run_threads
@@ -22,17 +22,23 @@ cdef int _demand(cnp.ndarray a, str name, int typenum, tuple shape, bint written
 
 
 def copy_array(cnp.ndarray src not None, cnp.ndarray dst not None, int threads):
-    """dst[...] = src for two arrays of 5 dimensions, one dtype, and strides that are multiples of its size."""
+    """dst[...] = src for two arrays of at most 8 dimensions, one dtype, and strides that are multiples of its size."""
     cdef copy_t c
     cdef int i
+    cdef int axis = AXES
     cdef Py_ssize_t size = cnp.PyArray_ITEMSIZE(src)
     cdef const void *a = cnp.PyArray_DATA(src)
     cdef void *b = cnp.PyArray_DATA(dst)
     _check_copy(src, dst)
-    for i in range(5):
-        c.shape[i] = cnp.PyArray_DIM(src, i)
-        c.from_[i] = cnp.PyArray_STRIDE(src, i) // size
-        c.to[i] = cnp.PyArray_STRIDE(dst, i) // size
+    for i in range(cnp.PyArray_NDIM(src) - 1, -1, -1):
+        if cnp.PyArray_DIM(src, i) != 1:
+            axis -= 1
+            c.shape[axis] = cnp.PyArray_DIM(src, i)
+            c.from_[axis] = cnp.PyArray_STRIDE(src, i) // size
+            c.to[axis] = cnp.PyArray_STRIDE(dst, i) // size
+    for i in range(axis):
+        c.shape[i] = 1
+        c.from_[i] = c.to[i] = 0
     with nogil:
         threads = run_threads(max(threads, 1), False)
         if size == 2:
@@ -47,12 +53,12 @@ cdef int _check_copy(cnp.ndarray src, cnp.ndarray dst) except -1:
     """Raises unless `copy_array` can."""
     cdef int i
     cdef Py_ssize_t size = cnp.PyArray_ITEMSIZE(src)
-    cdef bint fits = (cnp.PyArray_NDIM(src) == 5 and cnp.PyArray_TYPE(src) == cnp.PyArray_TYPE(dst)
+    cdef bint fits = (cnp.PyArray_NDIM(src) <= AXES and cnp.PyArray_TYPE(src) == cnp.PyArray_TYPE(dst)
                       and cnp.PyArray_TYPE(src) in (cnp.NPY_FLOAT16, cnp.NPY_FLOAT32, cnp.NPY_FLOAT64)
                       and _has_shape(dst, shape_of(src))
                       and cnp.PyArray_ISBEHAVED_RO(src) and cnp.PyArray_ISBEHAVED(dst))
     if fits:
-        for i in range(5):
+        for i in range(cnp.PyArray_NDIM(src)):
             fits = fits and cnp.PyArray_STRIDE(src, i) % size == 0 and cnp.PyArray_STRIDE(dst, i) % size == 0
     if not fits:
         raise ValueError(f"can't copy {src.dtype} {shape_of(src)} to {dst.dtype} {shape_of(dst)}")

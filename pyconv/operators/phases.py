@@ -14,8 +14,9 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-from .._kernels import LAYOUTS, Plan, Problem, UnsupportedError, copy_array
+from .._kernels import LAYOUTS, Plan, Problem, UnsupportedError, as_operand, copy_array
 from .composed import ComposedPlan, aligned_bytes, carve, memory_for
 
 FEW_FILTERS = 32  # per group: then phases share one convolution, which fills its tiles better
@@ -52,6 +53,41 @@ def phases(size, outputs, kernel, stride, dilation, padding):
     return found
 
 
+def runs(alike):
+    """(first, end) of those phases of one axis, of equal length, whose taps stand side by side."""
+    starts = [i for i in range(1, len(alike)) if alike[i].taps.start != alike[i - 1].taps.start + 1]
+    return zip([0, *starts], [*starts, len(alike)], strict=True)
+
+
+class Bundle(NamedTuple):
+    """Neighbouring parts of a convolution whose outputs stand side by side; `columns` is the first's."""
+
+    first: int
+    count: int
+    rows: Phase
+    columns: Phase
+
+
+def bundles(parts, stride):
+    """
+    All parts, at strides of 3 or more in bundles: one by one they would fill each line of the result many
+    times. At stride 2 there is a loop for it.
+    """
+    found = []
+    for i, (rows, columns) in enumerate(parts):
+        if found and stride[1] > 2:
+            first, count, above, left = found[-1]
+            if (
+                rows is above
+                and columns[:2] == (left.first + count, left.outputs)
+                and columns.before == left.before
+            ):
+                found[-1] = Bundle(first, count + 1, above, left)
+                continue
+        found.append(Bundle(i, 1, rows, columns))
+    return tuple(found)
+
+
 class Job(NamedTuple):
     """One convolution and the phases (rows, columns) whose filters it holds, in this order in each group."""
 
@@ -59,6 +95,7 @@ class Job(NamedTuple):
     plan: Plan | None  # None: of weights that there is no room to keep, made at each call
     bias: np.ndarray | None
     parts: tuple
+    bundles: tuple
 
 
 class TransposedPlan(ComposedPlan):
@@ -136,7 +173,9 @@ class TransposedPlan(ComposedPlan):
             prepared = Plan(described, kernel, several)
             held = prepared.packed_bytes or kernel.nbytes
             keeps = budget is None or prepared.workspace_bytes + held <= budget
-            jobs.append(Job(described, prepared if keeps else None, several, tuple(parts)))
+            jobs.append(
+                Job(described, prepared if keeps else None, several, tuple(parts), bundles(parts, stride))
+            )
             threads = max(threads, prepared.threads)
             workspace = max(workspace, prepared.workspace_bytes)
             packed += held if keeps else 0
@@ -158,14 +197,28 @@ class TransposedPlan(ComposedPlan):
         """
         The filters of phases that share a convolution: for each group, each phase, each output channel.
 
-        kernel[g, i, o, c] = weight[g * icg + c, o], at the taps of phase i
+        kernel[g, i, o, c] = weight[g * icg + c, o], at the taps of phase i; the phases are all pairs
+        of some rows and columns.
         """
         groups, channels = self._groups, weight.shape[0] // self._groups
+        weight = as_operand(weight, "weight")
         filters = weight.reshape(groups, channels, self._ocg, *weight.shape[2:]).swapaxes(1, 2)
-        kernels = [filters[..., rows.taps, columns.taps] for rows, columns in parts]
-        with memory_for(sum(kernel.nbytes for kernel in kernels), "the weights of a phase"):
-            kernel = np.stack(kernels, 1)
-        return kernel.reshape(groups * len(parts) * self._ocg, *kernel.shape[3:])
+        rows, columns = (
+            list({phase.first: phase for phase in axis}.values()) for axis in zip(*parts, strict=True)
+        )
+        shape = (groups, len(rows), len(columns), self._ocg, channels, rows[0].length, columns[0].length)
+        with memory_for(math.prod(shape) * filters.itemsize, "the weights of a phase"):
+            kernel = np.empty(shape, filters.dtype)
+        for (top, bottom), (left, right) in product(runs(rows), runs(columns)):
+            first = filters[:, None, None, ..., rows[top].taps, columns[left].taps]
+            taps = as_strided(
+                first,
+                (groups, bottom - top, right - left, *first.shape[3:]),
+                (first.strides[0], *filters.strides[-2:], *first.strides[3:]),
+                writeable=False,
+            )
+            copy_array(taps, kernel[:, top:bottom, left:right], 1)
+        return kernel.reshape(groups * len(parts) * self._ocg, *shape[4:])
 
     def _in_layout(self, channels, rows, columns):
         return (channels, rows, columns) if self._nchw else (rows, columns, channels)
@@ -232,11 +285,11 @@ class TransposedPlan(ComposedPlan):
                 continue
             result, rest = carve(workspace, prepared.output_shape, self.dtype)
             prepared(x, result, rest)
-            self._spread(job.parts, result, out)
+            self._spread(job, result, out)
 
-    def _spread(self, parts, result, out):
+    def _spread(self, job, result, out):
         """Puts the phases of one convolution where they belong in the output."""
-        batch, count = math.prod(self.input_shape[:-3]), len(parts)
+        batch, count = math.prod(self.input_shape[:-3]), len(job.parts)
         sh, sw = self._stride
         if self._nchw:
             result = result.reshape(batch, self._groups, count, self._ocg, *result.shape[-2:])
@@ -244,14 +297,20 @@ class TransposedPlan(ComposedPlan):
         else:
             result = result.reshape(batch, *result.shape[-3:-1], self._groups, count, self._ocg)
             out = out.reshape(batch, *out.shape[-3:-1], self._groups, self._ocg)
-        (above, _), (left, _) = self._padding(parts)
-        for i, (rows, columns) in enumerate(parts):
+        (above, _), (left, _) = self._padding(job.parts)
+        for first, count, rows, columns in job.bundles:
             h = slice(above - rows.before, above - rows.before + rows.outputs)
             w = slice(left - columns.before, left - columns.before + columns.outputs)
+            these = first if count == 1 else slice(first, first + count)
             if self._nchw:
-                part, target = result[:, :, i, :, h, w], out[..., rows.first :: sh, columns.first :: sw]
+                part, target = result[:, :, these, :, h, w], out[..., rows.first :: sh, columns.first :: sw]
             else:
-                part, target = result[:, h, w, :, i], out[:, rows.first :: sh, columns.first :: sw]
+                part, target = result[:, h, w, :, these], out[:, rows.first :: sh, columns.first :: sw]
+            if count > 1:
+                order = (0, 1, 3, 4, 5, 2) if self._nchw else (0, 1, 2, 4, 3, 5)
+                at, step = (5, out.strides[-1]) if self._nchw else (3, out.strides[2])
+                part, strides = part.transpose(order), target.strides
+                target = as_strided(target, part.shape, (*strides[:at], step, *strides[at:]))
             copy_array(part, target, self._threads)
 
     def __repr__(self):
