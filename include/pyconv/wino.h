@@ -31,7 +31,7 @@ static inline const double *pyconv_wino_points(int size) {
 /* A power of two for an axis of so many pixels, which Bᵀ takes and Aᵀ gives back: rows of Bᵀ add up to 5.6 times the
  * largest pixel of six and to 15 times that of eight, along both axes to the square of it. Scaled, no transformed pixel
  * exceeds four times the largest one, and products and sums have as much room. */
-#define WINO_SCALE(size) ((size) == 8 ? 0.125 : (size) == 6 ? 0.25 : 1.0)
+static const double pyconv_wino_scale[9] = {0, 1, 0, 1, 1, 0, 0.25, 0, 0.125};
 
 /* g[p][k] = pᵏ / N(p), N(p) = ∏ (p - other);  of ∞: 1 for k = r - 1, else 0. Each is rounded once: pᵏ and N(p) are exact. */
 static inline void pyconv_wino_g(int size, int r, double g[8][8]) {

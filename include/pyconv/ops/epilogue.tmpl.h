@@ -16,12 +16,12 @@ static void NAME(epilogue_rows)(ptrdiff_t rows, ptrdiff_t cols, void *y_, ptrdif
         const real *extra = e.residual ? e.residual + i * ldr : NULL;
         ptrdiff_t j = 0;
         for (; j + V <= cols; j += V)
-            y_store(y + j, NAME(finish)(y_load(y + j), column_bias ? v_load(column_bias + j) : row_bias,
+            y_store(y + j, NAME(finish)(y_load(y + j) + (column_bias ? v_load(column_bias + j) : row_bias),
                                         extra ? extra + j : NULL, V, low, high));
         if (j < cols)
             y_store_n(y + j,
-                      NAME(finish)(y_load_n(y + j, cols - j),
-                                   column_bias ? v_load_n(column_bias + j, cols - j) : row_bias,
+                      NAME(finish)(y_load_n(y + j, cols - j) +
+                                       (column_bias ? v_load_n(column_bias + j, cols - j) : row_bias),
                                    extra ? extra + j : NULL, cols - j, low, high),
                       cols - j);
     }

@@ -35,9 +35,8 @@ INLINE EPILOGUE NAME(all_of)(const pyconv_epilogue *e) {
 
 INLINE vec NAME(clamp)(vec v, const EPILOGUE *e) { return v_min(v_set1(e->hi), v_max(v_set1(e->lo), v)); }
 
-/* n lanes of v + bias + residual, clamped, where the residual may be NULL and bounds infinite. */
-INLINE vec NAME(finish)(vec v, vec bias, const real *residual, ptrdiff_t n, vec lo, vec hi) {
-    v += bias;
+/* n lanes of v + residual, clamped, where the residual may be NULL and bounds infinite. */
+INLINE vec NAME(finish)(vec v, const real *residual, ptrdiff_t n, vec lo, vec hi) {
     if (residual)
         v += n == V ? y_load(residual) : y_load_n(residual, n);
     return v_min(hi, v_max(lo, v));

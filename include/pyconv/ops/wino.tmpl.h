@@ -24,21 +24,21 @@ INLINE void NAME(wino_input_1d)(const int size, const double s, vec d[8]) {
         NAME(wino_input_8)(s, d);
 }
 
-/* y = s Aᵀ p; s is 1 for 3 and 4 points */
-INLINE void NAME(wino_output_1d)(const int size, const int m, const double s, const vec p[8], vec y[6]) {
+/* y = Aᵀ p */
+INLINE void NAME(wino_output_1d)(const int size, const int m, const vec p[8], vec y[6]) {
     if (size == 3)
         NAME(wino_output_3)(p, y);
     else if (size == 4)
         NAME(wino_output_4)(m, p, y);
     else if (size == 6)
-        NAME(wino_output_6)(m, s, p, y);
+        NAME(wino_output_6)(m, p, y);
     else if (size == 8)
-        NAME(wino_output_8)(m, s, p, y);
+        NAME(wino_output_8)(m, p, y);
     else
         y[0] = p[0];
 }
 
-/* v[i w + j][tile][c] = s (Bᵀ d B)[i][j], s = WINO_SCALE(h) WINO_SCALE(w), i < rows and j < cols, for neighbouring tiles, whose pixels d are m columns apart.
+/* v[i w + j][tile][c] = s (Bᵀ d B)[i][j], s = scale[h] scale[w], i < rows and j < cols, for neighbouring tiles, whose pixels d are m columns apart.
  *
  *   band  channels side by side, rows band_h and columns band_w apart
  *   v     points v_p and tiles v_t apart; channels are rounded up to whole vectors, zero beyond
@@ -47,7 +47,7 @@ INLINE void NAME(wino_output_1d)(const int size, const int m, const double s, co
 INLINE void NAME(wino_input_tiles)(const int h, const int w, ptrdiff_t m, ptrdiff_t tiles, ptrdiff_t channels,
                                    ptrdiff_t rows, ptrdiff_t cols, const real *band, ptrdiff_t band_h,
                                    ptrdiff_t band_w, real *v, ptrdiff_t v_p, ptrdiff_t v_t) {
-    const double s = WINO_SCALE(h) * WINO_SCALE(w);
+    const double s = pyconv_wino_scale[h] * pyconv_wino_scale[w];
     const ptrdiff_t most = 24 / m;
     vec columns[(24 + 7) * 8];
     for (ptrdiff_t first = 0; first < tiles; first += most) {
@@ -87,15 +87,14 @@ INLINE void NAME(wino_input_tiles)(const int h, const int w, ptrdiff_t m, ptrdif
     }
 }
 
-/* y = epilogue(Aᵀ p A / s) for neighbouring tiles, clipped to `rows` <= mh and `cols` <= tiles mw.
+/* y = epilogue(scale Aᵀ p A), scale = 1 / s, for neighbouring tiles, clipped to `rows` <= mh and `cols` <= tiles mw.
  *
  *   p  the products: points p_p and tiles p_t apart, channels rounded up to whole vectors
  *   y  rows ys_h, columns ys_w and channels ys_c apart; the bias is BIAS_COLUMN, of each channel */
-INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, const int mw, ptrdiff_t tiles,
-                                    ptrdiff_t channels, const real *p, ptrdiff_t p_p, ptrdiff_t p_t,
-                                    ptrdiff_t rows, ptrdiff_t cols, real *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
-                                    ptrdiff_t ys_c, const EPILOGUE *e) {
-    const double s = 1 / (WINO_SCALE(h) * WINO_SCALE(w));
+INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, const int mw, real scale,
+                                    ptrdiff_t tiles, ptrdiff_t channels, const real *p, ptrdiff_t p_p,
+                                    ptrdiff_t p_t, ptrdiff_t rows, ptrdiff_t cols, real *y, ptrdiff_t ys_h,
+                                    ptrdiff_t ys_w, ptrdiff_t ys_c, const EPILOGUE *e) {
     const ptrdiff_t most = NAME(wino_columns) / mw;
     vec pixels[6 * NAME(wino_columns)];
     for (ptrdiff_t c = 0; c < channels; c += V)
@@ -110,7 +109,7 @@ INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, cons
                     PYCONV_UNROLL
                     for (int i = 0; i < h; i++)
                         column[i] = v_load(from + (i * w + j) * p_p);
-                    NAME(wino_output_1d)(h, mh, w > 1 ? 1 : s, column, out);
+                    NAME(wino_output_1d)(h, mh, column, out);
                     PYCONV_UNROLL
                     for (int i = 0; i < mh; i++)
                         turned[i][j] = out[i];
@@ -118,7 +117,7 @@ INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, cons
                 PYCONV_UNROLL
                 for (int i = 0; i < mh; i++) {
                     vec out[6];
-                    NAME(wino_output_1d)(w, mw, w > 1 ? s : 1, turned[i], out);
+                    NAME(wino_output_1d)(w, mw, turned[i], out);
                     PYCONV_UNROLL
                     for (int j = 0; j < mw; j++)
                         pixels[i * NAME(wino_columns) + t * mw + j] = out[j];
@@ -127,7 +126,7 @@ INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, cons
             const ptrdiff_t col = first * mw, at = c * ys_c + col * ys_w;
             const EPILOGUE here = {e->flags, e->lo, e->hi, e->bias ? e->bias + c : NULL,
                                    e->residual ? e->residual + at : NULL};
-            NAME(wino_store)(pixels, rows, cols - col < most * mw ? cols - col : most * mw,
+            NAME(wino_store)(pixels, scale, rows, cols - col < most * mw ? cols - col : most * mw,
                              channels - c < V ? channels - c : V, y + at, ys_h, ys_w, ys_c, &here);
         }
 }
@@ -167,10 +166,11 @@ static void NAME(wino_input)(const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t ch
     NAME(PYCONV_PASTE(PYCONV_PASTE4(wino_output_, h, x, w), PYCONV_PASTE4(_, mh, x, mw)))
 #define INSTANCE(h, w, mh, mw)                                                                               \
     static __attribute__((noinline)) void WINO_OUTPUT(h, w, mh, mw)(                                         \
-        ptrdiff_t tiles, ptrdiff_t channels, const real *p, ptrdiff_t p_p, ptrdiff_t p_t, ptrdiff_t rows,    \
-        ptrdiff_t cols, real *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c, const EPILOGUE *e) {        \
-        NAME(wino_output_tiles)(h, w, mh, mw, tiles, channels, p, p_p, p_t, rows, cols, y, ys_h, ys_w, ys_c, \
-                                e);                                                                          \
+        real scale, ptrdiff_t tiles, ptrdiff_t channels, const real *p, ptrdiff_t p_p, ptrdiff_t p_t,        \
+        ptrdiff_t rows, ptrdiff_t cols, real *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c,             \
+        const EPILOGUE *e) {                                                                                 \
+        NAME(wino_output_tiles)(h, w, mh, mw, scale, tiles, channels, p, p_p, p_t, rows, cols, y, ys_h,      \
+                                ys_w, ys_c, e);                                                              \
     }
 WINO_OUTPUTS(INSTANCE)
 #undef INSTANCE
@@ -179,9 +179,12 @@ static void NAME(wino_output)(const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t c
                               ptrdiff_t p_p, ptrdiff_t p_t, ptrdiff_t rows, ptrdiff_t cols, void *y,
                               ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c, const pyconv_epilogue *e_) {
     const EPILOGUE e = NAME(all_of)(e_);
+    /* Not known to the compiler, which would make as many copies of wino_store as there are scales. */
+    const real scale = (real)(1 / (pyconv_wino_scale[f->h] * pyconv_wino_scale[f->w]));
 #define CALL(h_, w_, mh_, mw_)                                                                               \
     if (f->h == h_ && f->w == w_ && f->mh == mh_ && f->mw == mw_)                                            \
-        WINO_OUTPUT(h_, w_, mh_, mw_)(tiles, channels, p, p_p, p_t, rows, cols, y, ys_h, ys_w, ys_c, &e);
+        WINO_OUTPUT(h_, w_, mh_, mw_)(scale, tiles, channels, p, p_p, p_t, rows, cols, y, ys_h, ys_w, ys_c,  \
+                                      &e);
     WINO_OUTPUTS(CALL)
 #undef CALL
 }

@@ -28,17 +28,16 @@ INLINE void NAME(wino_input_6)(const double s, vec d[6]) {
     d[5] = v_fma(minus_sum, d3, v_fma(product, d1, d5));
 }
 
-/* y = s Aᵀ p, m of 2, 3, 4 */
-INLINE void NAME(wino_output_6)(const int m, const double s, const vec p[6], vec y[4]) {
+/* y = Aᵀ p, m of 2, 3, 4 */
+INLINE void NAME(wino_output_6)(const int m, const vec p[6], vec y[4]) {
     const vec sum_a = p[1] + p[2], difference_a = p[1] - p[2];
     const vec sum_b = p[3] + p[4], difference_b = p[3] - p[4];
-    const vec last = NAME(wino_times)(s, p[5]);
-    double a = s * WINO_6_A, b = s * WINO_6_B; /* s aⁱ, s bⁱ */
-    y[0] = NAME(wino_times)(s, (p[0] + sum_a) + sum_b);
+    double a = WINO_6_A, b = WINO_6_B; /* aⁱ, bⁱ */
+    y[0] = (p[0] + sum_a) + sum_b;
     PYCONV_UNROLL
     for (int i = 1; i < m; i++) {
         const vec part_a = i % 2 ? difference_a : sum_a, part_b = i % 2 ? difference_b : sum_b;
-        y[i] = i == m - 1 ? v_fma(v_set1((real)a), part_a, v_fma(v_set1((real)b), part_b, last))
+        y[i] = i == m - 1 ? v_fma(v_set1((real)a), part_a, v_fma(v_set1((real)b), part_b, p[5]))
                           : v_fma(v_set1((real)b), part_b, v_set1((real)a) * part_a);
         a *= WINO_6_A, b *= WINO_6_B;
     }

@@ -34,16 +34,16 @@ INLINE void NAME(wino_input_8)(const double s, vec d[8]) {
         d[i] = row[i];
 }
 
-/* y = s Aᵀ p, m of 2, 6 */
-INLINE void NAME(wino_output_8)(const int m, const double s, const vec p[8], vec y[6]) {
+/* y = Aᵀ p, m of 2, 6 */
+INLINE void NAME(wino_output_8)(const int m, const vec p[8], vec y[6]) {
     const vec even[3] = {p[1] + p[2], p[3] + p[4], p[5] + p[6]};
     const vec odd[3] = {p[1] - p[2], p[3] - p[4], p[5] - p[6]};
-    double a = s, b = s, c = s; /* s pⁱ */
+    double a = 1, b = 1, c = 1; /* pⁱ */
     PYCONV_UNROLL
     for (int i = 0; i < m; i++) {
         const vec *part = i % 2 ? odd : even;
-        const vec first = i == 0       ? NAME(wino_times)(s, p[0] + part[2])
-                          : i == m - 1 ? v_fma(v_set1((real)c), part[2], NAME(wino_times)(s, p[7]))
+        const vec first = i == 0       ? p[0] + part[2]
+                          : i == m - 1 ? v_fma(v_set1((real)c), part[2], p[7])
                                        : v_set1((real)c) * part[2];
         y[i] = v_fma(v_set1((real)a), part[0], v_fma(v_set1((real)b), part[1], first));
         a *= WINO_8_A, b *= WINO_8_B, c *= WINO_8_C;
