@@ -203,7 +203,7 @@ def test_what_a_shared_tile_holds():
     fh, fw = 400, 800
     tile, passes, strip = 2 * fh * (fw + 16), 6 * fw * 16, 2 * fh * (64 + 16)
     assert plan.workspace_bytes == 4 * (2 * tile + 2 * (passes + strip))
-    assert plan.packed_bytes == 4 * (2 * fh * fw + 2 * (2 * fh + fw) + tile + passes)
+    assert plan.packed_bytes == 4 * (2 * fh * fw + 2 * (3 * fh + fw) + tile + passes)
 
 
 def test_what_it_holds():
@@ -214,7 +214,7 @@ def test_what_it_holds():
     spectrum = 2 * 48 * 80
     scratch = 2 * 48 * (80 + 16) + 6 * 80 * 16
     assert plan.workspace_bytes == 4 * (scratch + 2 * spectrum)
-    assert plan.packed_bytes == 4 * (4 * spectrum + 2 * (2 * 48 + 80) + scratch)
+    assert plan.packed_bytes == 4 * (4 * spectrum + 2 * (3 * 48 + 80) + scratch)
     # 48 are 4, 4, 3: 11 butterflies of the first pass, 8 of the second have 3 roots; 16 have four products
     points_48 = 11 * 3 * 4 + 8 * 3 * 4 + 16 * 4
     # 80 are 4, 4, 5: 19 and 16 have 3 roots, 16 have twelve products

@@ -87,7 +87,7 @@
     OP(T, isa, fft, void,                                                                                    \
        (int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks, const void *re, const void *im,           \
         ptrdiff_t from_s, ptrdiff_t from_b, void *to_re, void *to_im, ptrdiff_t to_s, ptrdiff_t to_b,        \
-        const void *w, const void *turns, void *scratch))                                                    \
+        const void *w, const void *turns, const void *lanes, void *scratch))                                 \
     OP(T, isa, fft_multiply, void,                                                                           \
        (ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const void *h, const void *x,         \
         void *y))                                                                                            \

@@ -66,7 +66,7 @@ cdef inline void _pack(const problem_t *p, const tiles_t *s, const real *weight,
         first += o // p.ocg * p.ocg
         for c in range(p.icg):
             load_kernel(p, s, weight + (o * p.icg + c) * p.kh * p.kw, tile)
-            to_spectrum(p, s, packed, tile, True, spectra + first * p.icg * points + ((o - first) * p.icg + c) * 2 * v,
+            to_spectrum(p, s, packed, tile, TAPS, spectra + first * p.icg * points + ((o - first) * p.icg + c) * 2 * v,
                         filters * p.icg * 2 * v, tile + tile_elements(s))
 
 
@@ -142,7 +142,7 @@ cdef inline void _job(const task_t *t, const tiles_t *s, const job_t *job, char 
     for c in range(p.icg):
         for i in range(job.tiles):
             load_columns(s, x + c * p.xc, job.first + i, 0, s.fw, tile, im, pitch)
-            to_spectrum(p, s, packed, tile, False, spectra + (c * job.tiles + i) * 2 * v, p.icg * job.tiles * 2 * v, scratch)
+            to_spectrum(p, s, packed, tile, PIXELS, spectra + (c * job.tiles + i) * 2 * v, p.icg * job.tiles * 2 * v, scratch)
     for block in range(job.block0, job.block1):
         filters = min(FILTERS, p.ocg - block * FILTERS)
         o = job.g * p.ocg + block * FILTERS

@@ -117,7 +117,7 @@ cdef extern from "pyconv/kernels.h" nogil:
                             const epilogue_t *e) noexcept nogil
         void (*fft)(int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks, const void *re, const void *im,
                     ptrdiff_t from_s, ptrdiff_t from_b, void *to_re, void *to_im, ptrdiff_t to_s, ptrdiff_t to_b,
-                    const void *w, const void *turns, void *scratch) noexcept nogil
+                    const void *w, const void *turns, const void *lanes, void *scratch) noexcept nogil
         void (*fft_multiply)(ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const void *h, const void *x,
                              void *y) noexcept nogil
         void (*epilogue_rows)(ptrdiff_t rows, ptrdiff_t cols, void *y, ptrdiff_t ldy, ptrdiff_t ldr,

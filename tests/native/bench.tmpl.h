@@ -347,7 +347,7 @@ static void BENCH_NAME(fft)(const KERNELS *kernels, bench_label label) {
         memset(re, 0, (size_t)(most * step) * sizeof(real)); /* or repeated transforms would overflow */
         memset(im, 0, (size_t)(most * step) * sizeof(real));
         BENCH_FLOPS(5.0 * (double)n * log2((double)n) * 64,
-                    kernels->fft(0, n, 0, 64 / v, re, im, step, v, re, im, step, v, w, NULL, scratch),
+                    kernels->fft(0, n, 0, 64 / v, re, im, step, v, re, im, step, v, w, NULL, NULL, scratch),
                     "%td points, 64 times", n);
     }
 }

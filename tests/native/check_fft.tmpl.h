@@ -79,7 +79,8 @@ static void CHECK_NAME(fft_case)(const KERNELS *kernels, const char *isa, ptrdif
     kernels->fft(flags, n, first, blocks, (real *)re.data, (real *)im.data,
                  flags & PYCONV_FFT_FROM_ROWS ? from[1] : from[0], from[2], (real *)got_re, (real *)got_im,
                  flags & PYCONV_FFT_TO_ROWS ? out[1] : out[0], out[2], (real *)w.data,
-                 form > 3 ? (real *)turns.data : NULL, (real *)scratch.data);
+                 form > 3 ? (real *)turns.data : NULL, form > 3 ? (real *)turns.data + 2 * n : NULL,
+                 (real *)scratch.data);
     double *roots = malloc((size_t)(2 * n) * sizeof *roots);
     for (ptrdiff_t k = 0; k < n; k++)
         fft_root(k, n, roots + 2 * k, roots + 2 * k + 1);

@@ -3,7 +3,8 @@
  *
  * Stockham's order: a pass of radix R over transforms of length l takes z[q + s (p + m j)], m = l / R, s = n / l,
  * j < R, to z[q + s (R p + k)] = e^(-2πi pk/l) Σ z_j e^(-2πi jk/R), k < R; nothing is ever put in bit-reversed order. The
- * passes of V lanes stay in L1; between the first and the last they go to and fro in `scratch`. */
+ * passes of V lanes stay in L1; between the first and the last they go to and fro in `scratch`. The first and the last may
+ * turn the points, multiply each by a root of its own, as they load or store them. */
 
 typedef struct NAME(cvec) {
     vec re, im;
@@ -78,13 +79,17 @@ typedef struct NAME(points) {
     ptrdiff_t step;
 } NAME(points);
 
+/* turns_in, turns_out: NULL, or what the points read and those written are multiplied by, pairs as many apart as these. */
 INLINE void NAME(fft_butterfly)(const int R, const int twiddled, NAME(points) from, ptrdiff_t m,
-                                NAME(points) to, ptrdiff_t s, const vec *cosine, const vec *sine) {
+                                NAME(points) to, ptrdiff_t s, const vec *cosine, const vec *sine,
+                                const real *turns_in, const real *turns_out) {
     cvec z[8];
     PYCONV_UNROLL
     for (int j = 0; j < R; j++) {
         const ptrdiff_t at = j * m * s * from.step;
         z[j] = (cvec){v_load(from.re + at), v_load(from.im + at)};
+        if (turns_in)
+            z[j] = NAME(c_mul)(z[j], v_set1(turns_in[2 * j * m * s]), v_set1(turns_in[2 * j * m * s + 1]));
     }
     if (R == 3)
         NAME(dft3)(z);
@@ -99,49 +104,83 @@ INLINE void NAME(fft_butterfly)(const int R, const int twiddled, NAME(points) fr
         const ptrdiff_t at = k * s * to.step;
         if (twiddled && k > 0)
             z[k] = NAME(c_mul)(z[k], cosine[k], sine[k]);
+        if (turns_out)
+            z[k] = NAME(c_mul)(z[k], v_set1(turns_out[2 * k * s]), v_set1(turns_out[2 * k * s + 1]));
         v_store(to.re + at, z[k].re);
         v_store(to.im + at, z[k].im);
     }
 }
 
 /* w[k] = e^(-2πi k/n), k < n, as pairs (cos, -sin) */
+INLINE void NAME(fft_pass_any)(const int R, ptrdiff_t m, ptrdiff_t s, NAME(points) from, NAME(points) to,
+                               const real *w, const real *turns_in, const real *turns_out) {
+    vec cosine[8], sine[8];
+    for (ptrdiff_t p = 0; p < m; p++) {
+        PYCONV_UNROLL
+        for (int k = 1; k < R; k++) {
+            cosine[k] = v_set1(w[2 * p * k * s]);
+            sine[k] = v_set1(w[2 * p * k * s + 1]);
+        }
+        for (ptrdiff_t q = 0; q < s; q++) {
+            const ptrdiff_t read = q + s * p, written = q + s * R * p;
+            const ptrdiff_t in = read * from.step, out = written * to.step;
+            const NAME(points) a = {from.re + in, from.im + in, from.step};
+            const NAME(points) b = {to.re + out, to.im + out, to.step};
+            const real *before = turns_in ? turns_in + 2 * read : NULL,
+                       *after = turns_out ? turns_out + 2 * written : NULL;
+            if (p == 0)
+                NAME(fft_butterfly)(R, 0, a, m, b, s, cosine, sine, before, after);
+            else
+                NAME(fft_butterfly)(R, 1, a, m, b, s, cosine, sine, before, after);
+        }
+    }
+}
+
+/* A pass between others; the first, of transforms of n = R m points; the last, of s = n / R. */
 #define FFT_PASS(R)                                                                                          \
     static void NAME(fft_pass_##R)(ptrdiff_t m, ptrdiff_t s, NAME(points) from, NAME(points) to,             \
                                    const real *w) {                                                          \
-        vec cosine[R], sine[R];                                                                              \
-        for (ptrdiff_t p = 0; p < m; p++) {                                                                  \
-            PYCONV_UNROLL                                                                                    \
-            for (int k = 1; k < R; k++) {                                                                    \
-                cosine[k] = v_set1(w[2 * p * k * s]);                                                        \
-                sine[k] = v_set1(w[2 * p * k * s + 1]);                                                      \
-            }                                                                                                \
-            for (ptrdiff_t q = 0; q < s; q++) {                                                              \
-                const ptrdiff_t in = (q + s * p) * from.step, out = (q + s * R * p) * to.step;               \
-                const NAME(points) a = {from.re + in, from.im + in, from.step};                              \
-                const NAME(points) b = {to.re + out, to.im + out, to.step};                                  \
-                if (p == 0)                                                                                  \
-                    NAME(fft_butterfly)(R, 0, a, m, b, s, cosine, sine);                                     \
-                else                                                                                         \
-                    NAME(fft_butterfly)(R, 1, a, m, b, s, cosine, sine);                                     \
-            }                                                                                                \
-        }                                                                                                    \
+        NAME(fft_pass_any)(R, m, s, from, to, w, NULL, NULL);                                                \
+    }
+#define FFT_FIRST(R)                                                                                         \
+    static void NAME(fft_first_##R)(ptrdiff_t m, NAME(points) from, NAME(points) to, const real *w,          \
+                                    const real *turns) {                                                     \
+        NAME(fft_pass_any)(R, m, 1, from, to, w, turns, NULL);                                               \
+    }
+#define FFT_LAST(R)                                                                                          \
+    static void NAME(fft_last_##R)(ptrdiff_t s, NAME(points) from, NAME(points) to, const real *w,           \
+                                   const real *turns) {                                                      \
+        NAME(fft_pass_any)(R, 1, s, from, to, w, NULL, turns);                                               \
     }
 FFT_PASS(3)
 FFT_PASS(4)
 FFT_PASS(5)
 FFT_PASS(8)
+FFT_FIRST(4)
+FFT_FIRST(8)
+FFT_LAST(3)
+FFT_LAST(4)
+FFT_LAST(5)
+FFT_LAST(8)
 #undef FFT_PASS
+#undef FFT_FIRST
+#undef FFT_LAST
 
+/* turns_in, turns_out: NULL but for the first, the last of the passes. */
 static void NAME(fft_pass)(int radix, ptrdiff_t m, ptrdiff_t s, NAME(points) from, NAME(points) to,
-                           const real *w) {
-    if (radix == 3)
-        NAME(fft_pass_3)(m, s, from, to, w);
-    else if (radix == 4)
-        NAME(fft_pass_4)(m, s, from, to, w);
-    else if (radix == 5)
-        NAME(fft_pass_5)(m, s, from, to, w);
+                           const real *w, const real *turns_in, const real *turns_out) {
+    if (turns_in)
+        (radix == 4 ? NAME(fft_first_4) : NAME(fft_first_8))(m, from, to, w, turns_in);
+    else if (turns_out)
+        (radix == 3   ? NAME(fft_last_3)
+         : radix == 4 ? NAME(fft_last_4)
+         : radix == 5 ? NAME(fft_last_5)
+                      : NAME(fft_last_8))(s, from, to, w, turns_out);
     else
-        NAME(fft_pass_8)(m, s, from, to, w);
+        (radix == 3   ? NAME(fft_pass_3)
+         : radix == 4 ? NAME(fft_pass_4)
+         : radix == 5 ? NAME(fft_pass_5)
+                      : NAME(fft_pass_8))(m, s, from, to, w);
 }
 
 /* buffer[n][2][V] <-> the V rows of n reals each at rows, rows_s apart. */
@@ -171,64 +210,60 @@ INLINE void NAME(fft_rows)(ptrdiff_t n, const real *buffer, real *rows, ptrdiff_
     }
 }
 
-/* to[k] = from[k] each[k], and times lanes[k][l] in lane l unless lanes is NULL: each [n][2], lanes [n][2][V]. */
+/* to[k] = from[k] each[k] lanes[k][l] in lane l: each [n][2], lanes [n][2][V]. */
 static void NAME(fft_turn)(ptrdiff_t n, NAME(points) from, NAME(points) to, const real *each,
                            const real *lanes) {
     for (ptrdiff_t k = 0; k < n; k++) {
         cvec z = {v_load(from.re + k * from.step), v_load(from.im + k * from.step)};
         z = NAME(c_mul)(z, v_set1(each[2 * k]), v_set1(each[2 * k + 1]));
-        if (lanes)
-            z = NAME(c_mul)(z, v_load(lanes + 2 * V * k), v_load(lanes + 2 * V * k + V));
+        z = NAME(c_mul)(z, v_load(lanes + 2 * V * k), v_load(lanes + 2 * V * k + V));
         v_store(to.re + k * to.step, z.re);
         v_store(to.im + k * to.step, z.im);
     }
 }
 
 /*   n            16, 32, 48, ...: 2^a 3^b 5^c with a >= 4
- *   block, blocks   the first block's number, among those that `turns` is for, and how many follow
+ *   block, blocks   the first block's number, among those that `lanes` is for, and how many follow
  *   re, im       n points by steps of from_s, each the V lanes of a block; blocks are from_b apart. With
  *                PYCONV_FFT_FROM_ROWS the V lanes are rows of n reals, from_s apart
  *   to_re, to_im likewise by to_s and to_b, with PYCONV_FFT_TO_ROWS; may be re and im. Exchange real and imaginary parts on
  *                both sides for the inverse, times n; its turns are then the inverse ones
  *   w            [n][2], e^(-2πi k/n)
- *   turns        [n][2] of every block, [n][2][V], [block][n][2]: with PYCONV_FFT_POINTS_IN or _OUT points are multiplied by
- *                the first before or after the transform, with PYCONV_FFT_LANES_IN or _OUT by the others' product; not
- *                together with rows on the same side, nor both on one
+ *   turns        [n][2] of every block: with PYCONV_FFT_POINTS_IN or _OUT points are multiplied by it before or after the
+ *                transform
+ *   lanes        [n][2][V] of every block, [block][n][2]: with PYCONV_FFT_LANES_IN or _OUT points are multiplied by the
+ *                product of both; not together with rows on the same side, nor with turns on it
  *   scratch      [3][n][2][V] */
 static void NAME(fft)(int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks, const void *re_,
                       const void *im_, ptrdiff_t from_s, ptrdiff_t from_b, void *to_re_, void *to_im_,
-                      ptrdiff_t to_s, ptrdiff_t to_b, const void *w, const void *turns_, void *scratch_) {
-    const real *re = re_, *im = im_, *turns = turns_;
+                      ptrdiff_t to_s, ptrdiff_t to_b, const void *w, const void *turns_, const void *lanes_,
+                      void *scratch_) {
+    const real *re = re_, *im = im_, *turns = turns_, *lanes = lanes_;
     real *to_re = to_re_, *to_im = to_im_, *scratch = scratch_;
     const ptrdiff_t size = 2 * n * V;
-    const int turns_in = flags & (PYCONV_FFT_POINTS_IN | PYCONV_FFT_LANES_IN),
-              turns_out = flags & (PYCONV_FFT_POINTS_OUT | PYCONV_FFT_LANES_OUT),
-              by_lane = flags & (PYCONV_FFT_LANES_IN | PYCONV_FFT_LANES_OUT);
     const NAME(points) aside = {scratch + 2 * size, scratch + 2 * size + V, 2 * V};
     for (const ptrdiff_t end = block + blocks; block < end; block++) {
-        const real *lanes = by_lane ? turns + 2 * n : NULL,
-                   *each = by_lane ? lanes + size + 2 * n * block : NULL;
+        const real *each = lanes ? lanes + size + 2 * n * block : NULL;
         NAME(points) from = {(real *)re, (real *)im, from_s};
         NAME(points) here = {scratch, scratch + V, 2 * V};
         NAME(points) there = {scratch + size, scratch + size + V, 2 * V};
         const NAME(points) to_block = {to_re, to_im, to_s};
-        const NAME(points) last = turns_out || flags & PYCONV_FFT_TO_ROWS ? aside : to_block;
+        const NAME(points) last = flags & (PYCONV_FFT_LANES_OUT | PYCONV_FFT_TO_ROWS) ? aside : to_block;
         if (flags & PYCONV_FFT_FROM_ROWS) {
             NAME(fft_columns)(n, re, from_s, aside.re);
             NAME(fft_columns)(n, im, from_s, aside.im);
             from = aside;
-        } else if (turns_in) {
-            if (flags & PYCONV_FFT_LANES_IN)
-                NAME(fft_turn)(n, from, aside, each, lanes);
-            else
-                NAME(fft_turn)(n, from, aside, turns, NULL);
+        } else if (flags & PYCONV_FFT_LANES_IN) {
+            NAME(fft_turn)(n, from, aside, each, lanes);
             from = aside;
         }
         ptrdiff_t s = 1;
         for (ptrdiff_t l = n; l > 1;) {
             const int radix = pyconv_fft_radix(l);
             const NAME(points) to = l == radix ? last : here;
-            NAME(fft_pass)(radix, l / radix, s, from, to, w);
+            NAME(fft_pass)(radix, l / radix, s, from, to, w,
+                           l == n && flags & PYCONV_FFT_POINTS_IN ? turns : NULL,
+                           l == radix && flags & PYCONV_FFT_POINTS_OUT ? turns : NULL);
             here = there;
             there = from = to;
             l /= radix;
@@ -239,8 +274,6 @@ static void NAME(fft)(int flags, ptrdiff_t n, ptrdiff_t block, ptrdiff_t blocks,
             NAME(fft_rows)(n, aside.im, to_im, to_s);
         } else if (flags & PYCONV_FFT_LANES_OUT) {
             NAME(fft_turn)(n, aside, to_block, each, lanes);
-        } else if (turns_out) {
-            NAME(fft_turn)(n, aside, to_block, turns, NULL);
         }
         re += from_b;
         im += from_b;

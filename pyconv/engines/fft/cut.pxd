@@ -238,7 +238,7 @@ cdef inline tiles_t cut_tiles(const problem_t *p, int threads) noexcept nogil:
 
 cdef inline int64_t table_elements(const problem_t *p, const tiles_t *s) noexcept nogil:
     """Roots of unity of both transforms, and what points are turned by."""
-    cdef int64_t turns = s.fh * (1 + p.ops.lanes + s.fw // p.ops.lanes) if s.linear else s.fh
+    cdef int64_t turns = s.fh * (2 + p.ops.lanes + s.fw // p.ops.lanes) if s.linear else 2 * s.fh
     return 2 * (s.fh + s.fw + turns)
 
 

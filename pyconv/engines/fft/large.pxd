@@ -47,7 +47,7 @@ cdef inline void _channel_strip(const shared_t *job, int64_t number, const real 
     cdef real *im = workspace + s.fh * (STRIP + GAP)
     cdef real *to = <real *>job.tiles + c * tile_elements(s) + column
     load_columns(s, <const real *>job.x + c * p.xc, job.tile, column, cols, workspace, im, STRIP + GAP)
-    transform_down(p, s, tables, False, column // p.ops.lanes, cols // p.ops.lanes, workspace, im, STRIP + GAP, to,
+    transform_down(p, s, tables, PIXELS, column // p.ops.lanes, cols // p.ops.lanes, workspace, im, STRIP + GAP, to,
                    to + s.fh * (s.fw + GAP), s.fw + GAP, workspace + 2 * s.fh * (STRIP + GAP))
 
 
@@ -64,12 +64,12 @@ cdef inline void _products_of_rows(const shared_t *job, int64_t number, const re
     cdef const real *w = <const real *>job.spectra + number * s.fw * job.filters * p.icg * 2 * v
     for c in range(p.icg):
         transform(p, FFT_FROM_ROWS, s.fw, 0, 1, tile, tile + s.fh * pitch, pitch, 0, x + 2 * v * c, x + 2 * v * c + v,
-                  2 * v * p.icg, 0, tables + 2 * s.fh, <const real *>NULL, scratch)
+                  2 * v * p.icg, 0, tables + 2 * s.fh, <const real *>NULL, <const real *>NULL, scratch)
         tile += tile_elements(s)
     multiply(p, s.fw, job.filters, 1, w, x, y)
     for c in range(job.filters):
         transform(p, FFT_TO_ROWS, s.fw, 0, 1, y + 2 * v * c + v, y + 2 * v * c, 2 * v * job.filters, 0, tile + s.fh * pitch,
-                  tile, pitch, 0, tables + 2 * s.fh, <const real *>NULL, scratch)
+                  tile, pitch, 0, tables + 2 * s.fh, <const real *>NULL, <const real *>NULL, scratch)
         tile += tile_elements(s)
 
 
@@ -82,7 +82,7 @@ cdef inline void _filter_strip(const shared_t *job, int64_t number, const real *
     cdef int64_t o = number // strips
     cdef real *im = workspace + s.fh * (STRIP + GAP)
     cdef const real *tile = <const real *>job.tiles + (p.icg + o) * tile_elements(s) + column
-    transform_down(p, s, tables, True, column // p.ops.lanes, cols // p.ops.lanes, tile + s.fh * (s.fw + GAP), tile, s.fw + GAP,
+    transform_down(p, s, tables, BACK, column // p.ops.lanes, cols // p.ops.lanes, tile + s.fh * (s.fw + GAP), tile, s.fw + GAP,
                    im, workspace, STRIP + GAP, workspace + 2 * s.fh * (STRIP + GAP))
     store_columns(job.t, s, job.tile, job.o + o, job.at + o * p.yc, column, cols, workspace, im, STRIP + GAP)
 

@@ -21,7 +21,7 @@ from libc.string cimport memcpy, memset
 from pyconv.core.types cimport *
 from pyconv.engines.fft.cut cimport GAP, tiles_t
 from pyconv.core.kernels cimport (
-    FFT_FROM_ROWS, FFT_LANES_IN, FFT_LANES_OUT, FFT_POINTS_IN, FFT_POINTS_OUT, FFT_TO_ROWS, split_start)
+    FFT_FROM_ROWS, FFT_LANES_IN, FFT_LANES_OUT, FFT_POINTS_IN, FFT_POINTS_OUT, FFT_TO_ROWS, ceil_div, split_start)
 from pyconv.core.rows cimport reach
 from pyconv.core.tail cimport finish_rows, finished, has_tail
 
@@ -65,21 +65,38 @@ cdef inline void _fill_steps(int64_t fh, int64_t points, int64_t q, real *w) noe
         w[2 * j + 1] = <real>(base[0] * rest[j % 32][1] + base[1] * rest[j % 32][0])
 
 
+cdef inline double load_scale(const tiles_t *s) noexcept nogil:
+    """
+    The power of two from a half to one of 1 / (fh*fw): of pixels, so that no sum of them overflows; spectra of weights have
+    what is left of that factor.
+    """
+    cdef double scale = 1
+    while scale * s.fh * s.fw > 1:
+        scale /= 2
+    return scale
+
+
 cdef inline void fill_tables(const problem_t *p, const tiles_t *s, real *to) noexcept nogil:
-    """Roots [fh][2], [fw][2]; turns as fft.tmpl.h reads them: [fh][2] and, along a line, [fh][2][V], [fw/V][fh][2]."""
+    """
+    Roots [fh][2], [fw][2]; turns [fh][2] of an image's points, times load_scale, and of others; lanes as fft.tmpl.h reads them
+    along a line, [fh][2][V], [fw/V][fh][2].
+    """
     cdef int64_t v = p.ops.lanes
     cdef int64_t j, l
     cdef double[2] z
+    cdef double scale = load_scale(s)
     _fill_roots(s.fh, to)
     _fill_roots(s.fw, to + 2 * s.fh)
     to += 2 * (s.fh + s.fw)
     for j in range(s.fh):
         _root(-j, 4 * s.fh, z)
-        to[2 * j] = <real>z[0]
-        to[2 * j + 1] = <real>z[1]
+        to[2 * j] = <real>(scale * z[0])
+        to[2 * j + 1] = <real>(scale * z[1])
+        to[2 * (s.fh + j)] = <real>z[0]
+        to[2 * (s.fh + j) + 1] = <real>z[1]
     if not s.linear:
         return
-    to += 2 * s.fh
+    to += 4 * s.fh
     for j in range(s.fh):
         for l in range(v):
             _root(l * (4 * j - 1), 4 * s.fh * s.fw, z)
@@ -93,28 +110,38 @@ cdef inline void fill_tables(const problem_t *p, const tiles_t *s, real *to) noe
 
 cdef inline void transform(const problem_t *p, int flags, int64_t n, int64_t block, int64_t blocks, const real *re,
                            const real *im, int64_t from_s, int64_t from_b, real *to_re, real *to_im, int64_t to_s, int64_t to_b,
-                           const real *w, const real *turns, real *scratch) noexcept nogil:
-    p.ops.fft(flags, n, block, blocks, re, im, from_s, from_b, to_re, to_im, to_s, to_b, w, turns, scratch)
+                           const real *w, const real *turns, const real *by_lane, real *scratch) noexcept nogil:
+    p.ops.fft(flags, n, block, blocks, re, im, from_s, from_b, to_re, to_im, to_s, to_b, w, turns, by_lane, scratch)
 
 
-cdef inline void transform_down(const problem_t *p, const tiles_t *s, const real *tables, bint back, int64_t block,
+cdef enum way_t:
+    PIXELS                    # of an image, times load_scale
+    TAPS                      # of a kernel
+    BACK                      # of the inverse
+
+
+cdef inline void transform_down(const problem_t *p, const tiles_t *s, const real *tables, way_t way, int64_t block,
                                 int64_t blocks, const real *re, const real *im, int64_t pitch, real *to_re, real *to_im,
                                 int64_t to_pitch, real *scratch) noexcept nogil:
-    """Columns of some blocks of V, turned on their ways in and out; back: on the ways of the inverse."""
+    """Columns of some blocks of V, turned on their ways in and out."""
     cdef int64_t v = p.ops.lanes
-    cdef int flags = FFT_POINTS_OUT if back else FFT_POINTS_IN
+    cdef int flags = FFT_POINTS_OUT if way == BACK else FFT_POINTS_IN
+    cdef const real *turns = tables + 2 * (s.fh + s.fw)
+    cdef const real *by_lane = NULL
     if s.linear:
-        flags |= FFT_LANES_IN if back else FFT_LANES_OUT
-    transform(p, flags, s.fh, block, blocks, re, im, pitch, v, to_re, to_im, to_pitch, v, tables,
-              tables + 2 * (s.fh + s.fw), scratch)
+        by_lane = turns + 4 * s.fh
+        flags |= FFT_LANES_IN if way == BACK else FFT_LANES_OUT
+    if way != PIXELS:
+        turns += 2 * s.fh
+    transform(p, flags, s.fh, block, blocks, re, im, pitch, v, to_re, to_im, to_pitch, v, tables, turns, by_lane, scratch)
 
 
-cdef inline void to_spectrum(const problem_t *p, const tiles_t *s, const real *tables, real *tile, bint conjugate,
+cdef inline void to_spectrum(const problem_t *p, const tiles_t *s, const real *tables, real *tile, way_t way,
                              real *spectrum, int64_t step, real *scratch) noexcept nogil:
     """
     From a complex tile to spectrum[fh/V][fw][2][V], blocks `step` apart: of lanes V down, of points across.
 
-    conjugate: the spectrum's, of a tile whose conjugate is given.
+    Of TAPS the spectrum's conjugate, from a tile's.
     """
     cdef int64_t v = p.ops.lanes
     cdef int64_t pitch = s.fw + GAP
@@ -122,12 +149,12 @@ cdef inline void to_spectrum(const problem_t *p, const tiles_t *s, const real *t
     cdef real *im = tile + s.fh * pitch
     cdef real *to_re = spectrum
     cdef real *to_im = spectrum + v
-    if conjugate:
+    if way == TAPS:
         re, im = im, re
         to_re, to_im = to_im, to_re
-    transform_down(p, s, tables, False, 0, s.fw // v, re, im, pitch, re, im, pitch, scratch)
+    transform_down(p, s, tables, way, 0, s.fw // v, re, im, pitch, re, im, pitch, scratch)
     transform(p, FFT_FROM_ROWS, s.fw, 0, s.fh // v, re, im, pitch, v * pitch, to_re, to_im, step, s.fw * step,
-              tables + 2 * s.fh, <const real *>NULL, scratch)
+              tables + 2 * s.fh, <const real *>NULL, <const real *>NULL, scratch)
 
 
 cdef inline void from_spectrum(const problem_t *p, const tiles_t *s, const real *tables, real *tile,
@@ -138,19 +165,8 @@ cdef inline void from_spectrum(const problem_t *p, const tiles_t *s, const real 
     cdef real *re = tile
     cdef real *im = tile + s.fh * pitch
     transform(p, FFT_TO_ROWS, s.fw, 0, s.fh // v, spectrum + v, spectrum, step, s.fw * step, im, re, pitch, v * pitch,
-              tables + 2 * s.fh, <const real *>NULL, scratch)
-    transform_down(p, s, tables, True, 0, s.fw // v, im, re, pitch, im, re, pitch, scratch)
-
-
-cdef inline double load_scale(const tiles_t *s) noexcept nogil:
-    """
-    The power of two from a half to one of 1 / (fh*fw): of pixels, so that no sum of them overflows; spectra of weights have
-    what is left of that factor.
-    """
-    cdef double scale = 1
-    while scale * s.fh * s.fw > 1:
-        scale /= 2
-    return scale
+              tables + 2 * s.fh, <const real *>NULL, <const real *>NULL, scratch)
+    transform_down(p, s, tables, BACK, 0, s.fw // v, im, re, pitch, im, re, pitch, scratch)
 
 
 cdef inline void load_kernel(const problem_t *p, const tiles_t *s, const real *w, real *tile) noexcept nogil:
@@ -174,69 +190,74 @@ cdef inline void load_kernel(const problem_t *p, const tiles_t *s, const real *w
                 tile[row * pitch + at] = -w[i * p.kw + j] * scale
 
 
-cdef inline void _load_row(const tiles_t *s, const real *x, int64_t h, int64_t w0, int64_t cols, real scale,
-                           real *to) noexcept nogil:
-    """Pixels w0 <= w < w0 + cols of row h of a channel times scale, zeros outside the image."""
+cdef inline void _load_row(const tiles_t *s, const real *x, int64_t h, int64_t w0, int64_t cols, real *to) noexcept nogil:
+    """Pixels w0 <= w < w0 + cols of row h of a channel, zeros outside the image."""
     cdef int64_t first = 0
     cdef int64_t last = 0
     cdef int64_t q
     if 0 <= h < s.ih:
         reach(cols, s.iw, 1, w0, &first, &last)
-    if first == last:
-        memset(to, 0, cols * sizeof(real))
+    x += h * s.xh + w0 * s.xw
+    if s.xw == 1 and last - first == cols:
+        memcpy(to, x, cols * sizeof(real))
         return
     memset(to, 0, first * sizeof(real))
     memset(to + last, 0, (cols - last) * sizeof(real))
-    x += h * s.xh + (w0 + first) * s.xw
-    if s.xw == 1:
-        for q in range(last - first):
-            to[first + q] = x[q] * scale
-    else:
-        for q in range(last - first):
-            to[first + q] = x[q * s.xw] * scale
+    if s.xw == 1 and last > first:
+        memcpy(to + first, x + first, (last - first) * sizeof(real))
+        return
+    for q in range(first, last):
+        to[q] = x[q * s.xw]
 
 
 cdef inline void load_columns(const tiles_t *s, const real *x, int64_t tile, int64_t column, int64_t cols, real *re, real *im,
                               int64_t pitch) noexcept nogil:
-    """`cols` columns of the complex tile of the pixels under one tile of a channel, times load_scale."""
-    cdef real scale = <real>load_scale(s)
+    """`cols` columns of the complex tile of the pixels under one tile of a channel."""
     cdef int64_t r
     cdef int64_t h = tile // s.across
     cdef int64_t w = split_start(s.ow, s.across, tile % s.across) - s.pw + column
     if s.linear:
         h = h * s.sh - s.ph
         for r in range(s.fh):
-            _load_row(s, x, h, w + r * s.fw, cols, scale, re + r * pitch)
-            _load_row(s, x, h, w + (s.fh + r) * s.fw, cols, scale, im + r * pitch)
+            _load_row(s, x, h, w + r * s.fw, cols, re + r * pitch)
+            _load_row(s, x, h, w + (s.fh + r) * s.fw, cols, im + r * pitch)
         return
     h = split_start(s.oh, s.down, h) - s.ph
     for r in range(s.fh):
-        _load_row(s, x, h + r, w, cols, scale, re + r * pitch)
-        _load_row(s, x, h + s.fh + r, w, cols, scale, im + r * pitch)
+        _load_row(s, x, h + r, w, cols, re + r * pitch)
+        _load_row(s, x, h + s.fh + r, w, cols, im + r * pitch)
 
 
-cdef inline void _store_row(const task_t *t, const tiles_t *s, int64_t o, int64_t at, int64_t first, int64_t last,
+# Of `count` neighbouring outputs at stride 1 those that are kept: how many there are, and how many stand before the first.
+ctypedef struct kept_t:
+    int64_t count, skipped
+
+
+cdef inline kept_t _kept(int64_t first, int64_t last, int64_t stride) noexcept nogil:
+    """Of first <= q < last."""
+    cdef kept_t k
+    if stride == 1 or last <= first:
+        return kept_t(max(last - first, 0), 0)
+    k.skipped = (stride - first % stride) % stride
+    k.count = ceil_div(max(last - first - k.skipped, 0), stride)
+    return k
+
+
+cdef inline void _store_row(const task_t *t, const tiles_t *s, int64_t o, int64_t at, int64_t count,
                             const real *src) noexcept nogil:
-    """Outputs first <= q < last at stride 1 of the row of filter o whose first output is y[at]; src begins with the first."""
+    """y[at], y[at + yw], ... of filter o from src[0], src[sw], ..., finished."""
     cdef const problem_t *p = t.p
     cdef const real *bias = <const real *>t.bias + o if t.bias != NULL else NULL
     cdef const real *residual = <const real *>t.residual if t.residual != NULL else NULL
     cdef real *y = <real *>t.y
-    cdef int64_t skipped = (s.sw - first % s.sw) % s.sw
     cdef int64_t q
     cdef real v
-    src += skipped
-    first += skipped
-    if first >= last:
-        return
-    at += first // s.sw * s.yw
-    last = (last - first - 1) // s.sw + 1
     if s.yw == 1 and s.sw == 1:
-        memcpy(y + at, src, last * sizeof(real))
+        memcpy(y + at, src, count * sizeof(real))
         if has_tail(t):
-            finish_rows(t, at, 1, last, o, True)
+            finish_rows(t, at, 1, count, o, True)
         return
-    for q in range(last):
+    for q in range(count):
         v = src[q * s.sw]
         if bias != NULL:
             v += bias[0]
@@ -246,29 +267,42 @@ cdef inline void _store_row(const task_t *t, const tiles_t *s, int64_t o, int64_
         at += s.yw
 
 
+cdef inline void _store_line(const task_t *t, const tiles_t *s, int64_t o, int64_t at, int64_t first, int64_t end, int64_t cols,
+                             const real *re, const real *im, int64_t pitch) noexcept nogil:
+    """Outputs from `first` on of a row that begins at y[at], `cols` of them in each row of the tile, fw apart."""
+    cdef int64_t r
+    cdef kept_t kept
+    cdef const real *src
+    for r in range(2 * s.fh):
+        if first >= end:
+            break
+        src = re + r * pitch if r < s.fh else im + (r - s.fh) * pitch
+        kept = _kept(first, min(end, first + cols), s.sw)
+        _store_row(t, s, o, at + (first + kept.skipped) // s.sw * s.yw, kept.count, src + kept.skipped)
+        first += s.fw
+
+
 cdef inline void store_columns(const task_t *t, const tiles_t *s, int64_t tile, int64_t o, int64_t at, int64_t column,
                                int64_t cols, const real *re, const real *im, int64_t pitch) noexcept nogil:
     """The outputs of so many columns of one tile of filter o, finished; `at` is the filter's first output of the image in y."""
     cdef int64_t row = tile // s.across
-    cdef int64_t first = split_start(s.ow, s.across, tile % s.across)
+    cdef int64_t first = split_start(s.ow, s.across, tile % s.across) + column
     cdef int64_t end = split_start(s.ow, s.across, tile % s.across + 1)
-    cdef int64_t r, last
-    cdef const real *src
-    first += column
+    cdef int64_t r, rows
+    cdef kept_t kept
     if s.linear:
-        at += row * s.yh
-        for r in range(2 * s.fh):
-            if first >= end:
-                break
-            src = re + r * pitch if r < s.fh else im + (r - s.fh) * pitch
-            _store_row(t, s, o, at, first, min(end, first + cols), src)
-            first += s.fw
+        _store_line(t, s, o, at + row * s.yh, first, end, cols, re, im, pitch)
         return
-    last = split_start(s.oh, s.down, row + 1)
+    rows = split_start(s.oh, s.down, row + 1)
     row = split_start(s.oh, s.down, row)
-    end = min(end, first + cols)
-    r = (s.sh - row % s.sh) % s.sh
-    while r < last - row:
-        src = re + r * pitch if r < s.fh else im + (r - s.fh) * pitch
-        _store_row(t, s, o, at + (row + r) // s.sh * s.yh, first, end, src)
+    rows -= row
+    kept = _kept(first, min(end, first + cols), s.sw)
+    at += (first + kept.skipped) // s.sw * s.yw
+    re += kept.skipped
+    im += kept.skipped
+    r = _kept(row, row + rows, s.sh).skipped
+    at += (row + r) // s.sh * s.yh
+    while r < rows:
+        _store_row(t, s, o, at, kept.count, re + r * pitch if r < s.fh else im + (r - s.fh) * pitch)
+        at += s.yh
         r += s.sh
