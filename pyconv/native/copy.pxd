@@ -3,10 +3,10 @@
 dst[i] = src[i] for every index i of at most AXES axes, each array with strides of its own: the filters of the phases of a
 transposed convolution, and their results.
 
-Where neighbours in one are neighbours in the other, row by row of WIDE or more. Else in boxes: runs of up to LONG elements that stand
-together in dst, a few cache lines, times up to WIDE that stand together in src, one line. A box reads lines that stay in L1
-until all of each is taken, and writes line after line, whole: to go from element to element of src would write to as many
-pages at once as the store's TLB has no room for.
+Where neighbours in one are neighbours in the other, row by row of WIDE or more. Else in boxes: runs of up to LONG elements
+that stand together in dst, a few cache lines, times up to WIDE that stand together in src, one line. A box reads lines that
+stay in L1 until all of each is taken, and writes line after line, whole: to go from element to element of src would write to
+as many pages at once as the store's TLB has no room for.
 """
 
 from libc.stdint cimport INT64_MAX, int64_t, uint16_t, uint32_t, uint64_t
