@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Hypothesis profiles: the same examples on every run; many fresh ones if ``--hypothesis-profile=slow``."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 import pyconv
+from pyconv._filters import passes
 
 settings.register_profile(
     "default", derandomize=True, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow]
@@ -13,3 +15,16 @@ settings.load_profile("default")
 
 # More threads than a small machine has CPUs, so that work is cut in other ways, too.
 pyconv._kernels.set_cpus(64)
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """How each filter of ndimage and signal ended that was begun here, and not left to SciPy at once."""
+    ends, run = [], passes.run
+
+    def spy(*arguments, **keywords):
+        ends.append(run(*arguments, **keywords))
+        return ends[-1]
+
+    monkeypatch.setattr(passes, "run", spy)
+    return ends

@@ -31,19 +31,6 @@ def small_arrays(monkeypatch):
     monkeypatch.setattr(signal, "LARGEST_SHARE", 1)
 
 
-@pytest.fixture
-def served(monkeypatch):
-    """A list of how each convolution ended that was begun here, and not left to SciPy at once."""
-    ends, run = [], passes.run
-
-    def spy(*arguments, **keywords):
-        ends.append(run(*arguments, **keywords))
-        return ends[-1]
-
-    monkeypatch.setattr(passes, "run", spy)
-    return ends
-
-
 def numbers_of(dtype, shape, seed=0):
     """Numbers of the whole range of 8 bits, else up to 100; floats are normal."""
     dtype = np.dtype(dtype)

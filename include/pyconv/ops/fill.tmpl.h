@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The door in: elements of an image, or of weights, on their way to a band or a panel, which hold `real`. What fills these
  * (pack, split, spread, and gemm_planes as it goes) reads through the names below alone; so a type with fewer bytes in memory
- * than in registers is converted here and nowhere else.
+ * than in registers is to be converted here. Read past this door: images where they stand, by gemm and depthwise_nhwc, and what
+ * transpose_rows and wino_weights turn.
  *
  *   fill_load(p), fill_load_n(p, n), fill_load_part(p, part), fill_get(p)     V elements, the first n, a part, one */
 #define fill_load v_load
