@@ -84,7 +84,8 @@ cdef class Plan:
     workspace_bytes : int
         Exact size of the workspace of a call, in bytes.
     packed_bytes : int
-        Bytes of weights that the plan owns, 0 if it reads the caller's array in place; and a bit for each filter and
+        Bytes of weights that the plan owns, 0 if it reads the caller's array in place, or, where that isn't C-contiguous,
+        a copy made in each call; and a bit for each filter and
         tap, if some weight that meets padding is NaN or infinite.
     multiplications : int
         Of one call, batch included.
@@ -93,7 +94,8 @@ cdef class Plan:
     accuracy : str
         Error class of the algorithm: ``"strict"``, ``"standard"`` or ``"fast"``.
     address : int
-        Of the plan for `pyconv.c_functions`, a ``const pyconv_plan_t *`` that lives as long as this object.
+        Of the plan for `pyconv.c_functions`, a ``const pyconv_plan_t *`` that lives as long as this object; ValueError if
+        the plan copies its weight in each call.
     """
 
     cdef plan_t plan
@@ -101,7 +103,8 @@ cdef class Plan:
     cdef readonly tuple input_shape
     cdef readonly tuple output_shape
     cdef readonly cnp.dtype dtype
-    cdef cnp.ndarray weight     # kept alive where the plan reads it in place
+    cdef cnp.ndarray weight     # the caller's, where the plan owns none
+    cdef bint copies            # it in each call, since it can't be read in place
     cdef tuple operands         # names and arrays of the caller's that out and workspace may not overlap
     cdef int typenum
     cdef int ndim
@@ -144,6 +147,9 @@ cdef class Plan:
             raise MemoryError(f"cannot allocate {plan_owned_bytes(&self.plan, b is not None)} bytes for packed weights")
         if self.plan.need.borrows:
             self.weight = w
+            self.copies = not single and cnp.PyArray_DATA(w) != cnp.PyArray_DATA(given_weight)
+            if self.copies:
+                self.weight, self.plan.weight = given_weight, NULL
         if single:
             self.operands = (("weight", given_weight), ("bias", given_bias))
         elif self.plan.need.borrows:
@@ -199,6 +205,9 @@ cdef class Plan:
         cdef cnp.ndarray block = None if workspace is None else workspace_array(workspace)
         cdef cnp.ndarray a, y, target
         cdef cnp.ndarray r = None
+        cdef cnp.ndarray w
+        cdef const plan_t *plan = &self.plan
+        cdef plan_t copied
         cdef const void *residual_data = NULL
         cdef void *buffer = NULL
         cdef void *own = NULL
@@ -208,7 +217,11 @@ cdef class Plan:
         check_operand(given, "x", self.typenum, self.input_shape, "the plan")
         if given_residual is not None:
             check_operand(given_residual, "residual", self.typenum, self.output_shape, "the plan")
-        self._check_borrowed()
+        w = self._borrowed()
+        if self.copies:
+            copied = self.plan
+            copied.weight = cnp.PyArray_DATA(w)
+            plan = &copied
         if out is None:
             try:
                 y = target = fresh_output(self.ndim, self.dims, self.typenum, self._output_bytes())
@@ -233,18 +246,25 @@ cdef class Plan:
                 raise MemoryError(f"cannot allocate {size} bytes of workspace")
             buffer = aligned_in(own)
         with nogil:
-            status = plan_run(&self.plan, cnp.PyArray_DATA(a), residual_data, cnp.PyArray_DATA(target), buffer, interrupted)
+            status = plan_run(plan, cnp.PyArray_DATA(a), residual_data, cnp.PyArray_DATA(target), buffer, interrupted)
         _give_block(own, own_size)
         if status == PYCONV_STATUS_INTERRUPTED:
             raise_pending()
         return deliver(out, y, target)
 
-    cdef int _check_borrowed(self) except -1:
-        """The weights read in place are still where they were: resize(refcheck=False) frees them behind the plan's back."""
-        if self.plan.need.borrows and (cnp.PyArray_DATA(self.weight) != self.plan.weight
-                                       or <size_t>cnp.PyArray_NBYTES(self.weight) < weight_bytes(&self.plan.problem)):
+    cdef cnp.ndarray _borrowed(self):
+        """
+        The weights that the plan reads and doesn't own, or None: the caller's, or a copy of what they are now.
+
+        They are still where they were: resize(refcheck=False) frees them behind the plan's back.
+        """
+        cdef cnp.ndarray w = self.weight
+        if not self.plan.need.borrows:
+            return None
+        if ((not self.copies and cnp.PyArray_DATA(w) != self.plan.weight)
+                or <size_t>cnp.PyArray_NBYTES(w) < weight_bytes(&self.plan.problem)):
             raise ValueError("weight, which this plan reads in place, has been resized")
-        return 0
+        return as_operand(w, "weight") if self.copies else w
 
     cdef size_t _output_bytes(self):
         return self.plan.problem.n * self.plan.problem.yn * self.plan.problem.itemsize
@@ -279,6 +299,9 @@ cdef class Plan:
 
     @property
     def address(self):
+        if self.copies:
+            raise ValueError("this plan copies its weight in each call, since the array isn't C-contiguous and max_workspace has "
+                             "no room for a copy to keep: pass a C-contiguous one")
         return <uintptr_t>&self.plan
 
     def __repr__(self):

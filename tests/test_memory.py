@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The workspace contract: exact in bytes, nothing beyond it touched, its contents never trusted; no leaks."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from helpers import Guarded, aligned, integers, normal, plans, run_python
@@ -203,6 +205,33 @@ def test_max_workspace_bounds_workspace_and_weights(x_shape, w_shape, keywords, 
         plan = pyconv.plan(x.shape, weight, max_workspace=limit, **keywords)
         assert plan.workspace_bytes + plan.packed_bytes <= limit
         np.testing.assert_array_equal(plan(x), expected, err_msg=f"{plan.algorithm} within {limit}")
+
+
+@pytest.mark.parametrize("form", ["transposed", "byte-swapped"])
+def test_a_plan_keeps_no_copy_of_weights_beyond_its_budget(form):
+    x, w = integers((1, 64, 8, 8)), integers((32, 64, 3, 3), seed=1)
+    if form == "transposed":
+        given = np.ascontiguousarray(w.transpose(1, 0, 2, 3)).transpose(1, 0, 2, 3)
+    else:
+        given = w.astype(w.dtype.newbyteorder())
+    owner = pyconv.plan(x.shape, given, max_workspace=w.nbytes)
+    assert owner.packed_bytes == w.nbytes and owner.address
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        reader = pyconv.plan(x.shape, given, max_workspace=0)
+        kept = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert reader.packed_bytes == reader.workspace_bytes == 0 and kept < w.nbytes // 4
+    expected = pyconv.conv2d(x, w)
+    np.testing.assert_array_equal(owner(x), expected)
+    np.testing.assert_array_equal(reader(x), expected)
+    given *= 2  # what isn't kept is read anew
+    np.testing.assert_array_equal(reader(x), 2 * expected)
+    np.testing.assert_array_equal(owner(x), expected)
+    with pytest.raises(ValueError, match="C-contiguous"):
+        _ = reader.address
 
 
 def test_max_workspace_bounds_named_algorithms():

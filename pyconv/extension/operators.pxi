@@ -223,6 +223,10 @@ cdef class FusedPair:
     def run(self, cnp.ndarray x not None, cnp.ndarray residual, cnp.ndarray out not None, cnp.ndarray workspace not None):
         """out from x and residual (or None), workspace of `workspace_bytes`, aligned to 64; all contiguous."""
         cdef const void *extra = NULL if residual is None else cnp.PyArray_DATA(residual)
+        cdef separable_t pair = self.pair
+        cdef plan_t first = self.first.plan
+        cdef plan_t second = self.second.plan
+        cdef cnp.ndarray w, v
         cdef int status
         if not self.serves:
             raise ValueError("these two plans can't be fused")
@@ -233,10 +237,14 @@ cdef class FusedPair:
         if (not cnp.PyArray_ISCARRAY(workspace) or <uintptr_t>cnp.PyArray_DATA(workspace) % PYCONV_ALIGNMENT
                 or <size_t>cnp.PyArray_NBYTES(workspace) < separable_workspace(&self.pair)):
             raise ValueError(f"workspace must be {self.workspace_bytes} writable, contiguous bytes, aligned to 64")
-        self.first._check_borrowed()
-        self.second._check_borrowed()
+        w, v = self.first._borrowed(), self.second._borrowed()
+        if w is not None:
+            first.weight = cnp.PyArray_DATA(w)
+        if v is not None:
+            second.weight = cnp.PyArray_DATA(v)
+        pair.first, pair.second = &first, &second
         with nogil:
-            status = separable_run(&self.pair, cnp.PyArray_DATA(x), extra, cnp.PyArray_DATA(out),
+            status = separable_run(&pair, cnp.PyArray_DATA(x), extra, cnp.PyArray_DATA(out),
                                    cnp.PyArray_DATA(workspace), interrupted)
         if status == PYCONV_STATUS_INTERRUPTED:
             raise_pending()
