@@ -21,6 +21,26 @@ cdef int _demand(cnp.ndarray a, str name, int typenum, tuple shape, bint written
     return 0
 
 
+def strided(cnp.ndarray a not None, tuple shape not None, tuple strides not None):
+    """
+    A view from the first element of `a` on, of this shape and these strides in bytes, which must stay inside it.
+
+    NumPy's `as_strided` ends the process where memory does.
+    """
+    cdef cnp.npy_intp[AXES] dims
+    cdef cnp.npy_intp[AXES] steps
+    cdef int flags = cnp.NPY_ARRAY_WRITEABLE if cnp.PyArray_ISWRITEABLE(a) else 0
+    cdef int i
+    if not len(shape) == len(strides) <= AXES:
+        raise ValueError(f"can't view {len(shape)} axes by {len(strides)} strides, of at most {AXES}")
+    for i in range(len(shape)):
+        dims[i], steps[i] = shape[i], strides[i]
+    cdef cnp.ndarray view = cnp.PyArray_New(cnp.ndarray, len(shape), dims, cnp.PyArray_TYPE(a), steps, cnp.PyArray_DATA(a), 0,
+                                            flags, None)
+    cnp.set_array_base(view, a)
+    return view
+
+
 def copy_array(cnp.ndarray src not None, cnp.ndarray dst not None, int threads):
     """dst[...] = src for two arrays of at most 8 dimensions, one dtype, and strides that are multiples of its size."""
     cdef copy_t c

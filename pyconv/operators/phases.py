@@ -14,9 +14,8 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
-from .._kernels import LAYOUTS, Plan, Problem, UnsupportedError, as_operand, copy_array
+from .._kernels import LAYOUTS, Plan, Problem, UnsupportedError, as_operand, copy_array, strided
 from .composed import ComposedPlan, aligned_bytes, carve, memory_for
 
 FEW_FILTERS = 32  # per group: then phases share one convolution, which fills its tiles better
@@ -211,11 +210,10 @@ class TransposedPlan(ComposedPlan):
             kernel = np.empty(shape, filters.dtype)
         for (top, bottom), (left, right) in product(runs(rows), runs(columns)):
             first = filters[:, None, None, ..., rows[top].taps, columns[left].taps]
-            taps = as_strided(
+            taps = strided(
                 first,
                 (groups, bottom - top, right - left, *first.shape[3:]),
                 (first.strides[0], *filters.strides[-2:], *first.strides[3:]),
-                writeable=False,
             )
             copy_array(taps, kernel[:, top:bottom, left:right], 1)
         return kernel.reshape(groups * len(parts) * self._ocg, *shape[4:])
@@ -310,7 +308,7 @@ class TransposedPlan(ComposedPlan):
                 order = (0, 1, 3, 4, 5, 2) if self._nchw else (0, 1, 2, 4, 3, 5)
                 at, step = (5, out.strides[-1]) if self._nchw else (3, out.strides[2])
                 part, strides = part.transpose(order), target.strides
-                target = as_strided(target, part.shape, (*strides[:at], step, *strides[at:]))
+                target = strided(target, part.shape, (*strides[:at], step, *strides[at:]))
             copy_array(part, target, self._threads)
 
     def __repr__(self):
