@@ -62,7 +62,7 @@ class Bundle(NamedTuple):
     """Neighbouring parts of a convolution whose outputs stand side by side; `columns` is the first's."""
 
     first: int
-    count: int
+    parts: int  # how many
     rows: Phase
     columns: Phase
 
