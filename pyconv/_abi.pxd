@@ -6,8 +6,9 @@ from libc.stdint cimport int32_t, int64_t
 cdef extern from "pyconv/abi.h" nogil:
     enum:
         PYCONV_ABI_VERSION
-        PYCONV_F32, PYCONV_F64, PYCONV_F16
-        PYCONV_DTYPE_COUNT, PYCONV_LAYOUT_COUNT, PYCONV_PADDING_MODE_COUNT, PYCONV_ACCURACY_COUNT
+        PYCONV_F32, PYCONV_F64, PYCONV_F16, PYCONV_U8, PYCONV_I8, PYCONV_U16, PYCONV_I16, PYCONV_BF16
+        PYCONV_DTYPE_COUNT, PYCONV_ELEMENT_COUNT
+        PYCONV_LAYOUT_COUNT, PYCONV_PADDING_MODE_COUNT, PYCONV_ACCURACY_COUNT
         PYCONV_STATUS_COUNT, PYCONV_NAN_REACH_COUNT
         PYCONV_NCHW, PYCONV_NHWC
         PYCONV_ZEROS, PYCONV_REFLECT, PYCONV_REPLICATE, PYCONV_CIRCULAR
@@ -26,6 +27,7 @@ cdef extern from "pyconv/abi.h" nogil:
         PYCONV_STATUS_BAD_MAX_WORKSPACE
 
     const char *const *pyconv_dtype_words
+    const char *const *pyconv_element_words
     const char *const *pyconv_layout_words
     const char *const *pyconv_padding_mode_words
     const char *const *pyconv_accuracy_words

@@ -13,7 +13,11 @@
 #define PYCONV_ABI_VERSION 2
 
 // Every enumeration is one list of (NAME, "word"); the word is what Python callers write.
+// Types of weights, which convolutions are computed in or of; those and the others that images have in memory.
 #define PYCONV_DTYPES(X) X(F32, "float32") X(F64, "float64") X(F16, "float16")
+#define PYCONV_ELEMENTS(X)                                                                                   \
+    PYCONV_DTYPES(X)                                                                                         \
+    X(U8, "uint8") X(I8, "int8") X(U16, "uint16") X(I16, "int16") X(BF16, "bfloat16")
 #define PYCONV_LAYOUTS(X) X(NCHW, "NCHW") X(NHWC, "NHWC")
 #define PYCONV_PADDING_MODES(X)                                                                              \
     X(ZEROS, "zeros") X(REFLECT, "reflect") X(REPLICATE, "replicate") X(CIRCULAR, "circular")
@@ -63,10 +67,12 @@
     X(BAD_MAX_WORKSPACE, "max_workspace must be bytes, or -1 for no bound, is {max_workspace}")
 
 #define PYCONV_ENUM_DTYPE(name, word) PYCONV_##name,
+#define PYCONV_ENUM_ONE(name, word) +1
 #define PYCONV_ENUM_STATUS(name, word) PYCONV_STATUS_##name,
 #define PYCONV_ENUM_WORD(name, word) word,
 
-enum pyconv_dtype { PYCONV_DTYPES(PYCONV_ENUM_DTYPE) PYCONV_DTYPE_COUNT };
+enum pyconv_element { PYCONV_ELEMENTS(PYCONV_ENUM_DTYPE) PYCONV_ELEMENT_COUNT };
+enum pyconv_dtype { PYCONV_DTYPE_COUNT = 0 PYCONV_DTYPES(PYCONV_ENUM_ONE) }; // the first elements
 enum pyconv_layout { PYCONV_LAYOUTS(PYCONV_ENUM_DTYPE) PYCONV_LAYOUT_COUNT };
 enum pyconv_padding_mode { PYCONV_PADDING_MODES(PYCONV_ENUM_DTYPE) PYCONV_PADDING_MODE_COUNT };
 enum pyconv_accuracy { PYCONV_ACCURACIES(PYCONV_ENUM_DTYPE) PYCONV_ACCURACY_COUNT };
@@ -74,6 +80,7 @@ enum pyconv_nan_reach { PYCONV_NAN_REACHES(PYCONV_ENUM_DTYPE) PYCONV_NAN_REACH_C
 enum pyconv_status { PYCONV_STATUSES(PYCONV_ENUM_STATUS) PYCONV_STATUS_COUNT };
 
 static const char *const pyconv_dtype_words[] = {PYCONV_DTYPES(PYCONV_ENUM_WORD)};
+static const char *const pyconv_element_words[] = {PYCONV_ELEMENTS(PYCONV_ENUM_WORD)};
 static const char *const pyconv_layout_words[] = {PYCONV_LAYOUTS(PYCONV_ENUM_WORD)};
 static const char *const pyconv_padding_mode_words[] = {PYCONV_PADDING_MODES(PYCONV_ENUM_WORD)};
 static const char *const pyconv_accuracy_words[] = {PYCONV_ACCURACIES(PYCONV_ENUM_WORD)};

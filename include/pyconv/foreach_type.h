@@ -12,6 +12,7 @@
 #endif
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #if defined __x86_64__
 #include <immintrin.h>
@@ -101,6 +102,12 @@ PYCONV_TABLE_(PYCONV_ISA);
 #include "ops/gemm_planes.tmpl.h"
 
 #include "ops/transpose.tmpl.h"
+
+#include "ops/elements.tmpl.h"
+
+#include "ops/interleave.tmpl.h"
+
+#include "ops/stage.tmpl.h"
 
 #include "ops/split.tmpl.h"
 #include "ops/spread.tmpl.h"

@@ -49,6 +49,10 @@
        (ptrdiff_t oc, ptrdiff_t channels, ptrdiff_t taps, const void *w, int hwc, void *packed))             \
     OP(T, isa, transpose_rows, void,                                                                         \
        (ptrdiff_t rows, ptrdiff_t cols, const void *from, ptrdiff_t from_s, void *to, ptrdiff_t to_s))       \
+    OP(T, isa, stage_in, void,                                                                               \
+       (int element, const void *x, ptrdiff_t channels, ptrdiff_t count, void *to, ptrdiff_t to_c))          \
+    OP(T, isa, stage_out, void,                                                                              \
+       (int element, const void *from, ptrdiff_t from_c, ptrdiff_t channels, ptrdiff_t count, void *y))      \
     OP(T, isa, split, void,                                                                                  \
        (ptrdiff_t planes, const void *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw,         \
         ptrdiff_t h0, ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, void *band,               \

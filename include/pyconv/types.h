@@ -5,10 +5,30 @@
 
 #include <stddef.h>
 
+#include "abi.h"
+
 typedef float pyconv_f32;
 typedef double pyconv_f64;
 /* X(type, what) for each */
 #define PYCONV_TYPES(X, what) X(f32, what) X(f64, what)
+
+_Static_assert((int)PYCONV_BF16 == (int)PYCONV_ELEMENT_COUNT - 1 &&
+                   (int)PYCONV_F16 == (int)PYCONV_DTYPE_COUNT - 1,
+               "the codes of dtypes are those of the first elements");
+
+static inline ptrdiff_t pyconv_element_bytes(int element) {
+    switch (element) {
+    case PYCONV_F64:
+        return 8;
+    case PYCONV_F32:
+        return 4;
+    case PYCONV_U8:
+    case PYCONV_I8:
+        return 1;
+    default:
+        return 2;
+    }
+}
 
 /* Products that one accumulator sums at most: rounding errors grow with the length of the longest chain of additions. The
  * sums of longer ones are added up in memory. */

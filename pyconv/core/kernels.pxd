@@ -88,6 +88,10 @@ cdef extern from "pyconv/kernels.h" nogil:
                                      void *packed) noexcept nogil
         void (*transpose_rows)(ptrdiff_t rows, ptrdiff_t cols, const void *src, ptrdiff_t from_s, void *to,
                                ptrdiff_t to_s) noexcept nogil
+        void (*stage_in)(int element, const void *x, ptrdiff_t channels, ptrdiff_t count, void *to,
+                         ptrdiff_t to_c) noexcept nogil
+        void (*stage_out)(int element, const void *src, ptrdiff_t from_c, ptrdiff_t channels, ptrdiff_t count,
+                          void *y) noexcept nogil
         void (*split)(ptrdiff_t planes, const void *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw,
                       ptrdiff_t h0, ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, void *band,
                       ptrdiff_t band_c) noexcept nogil

@@ -156,6 +156,24 @@ static void BENCH_NAME(split)(const KERNELS *kernels, bench_label label) {
     }
 }
 
+/* Rows of 224 pixels. */
+static void BENCH_NAME(stage)(const KERNELS *kernels, bench_label label, int in) {
+    const ptrdiff_t count = 224, most = 64;
+    real *x = ARRAY(count * most * 2), *to = ARRAY(count * most);
+    for (int element = 0; element < PYCONV_ELEMENT_COUNT; element++)
+        for (ptrdiff_t channels = 1; channels <= most; channels += channels < 4 ? 1 : channels < 8 ? 4 : 56)
+            BENCH_BYTES(count * channels * (ptrdiff_t)(sizeof(real) + (size_t)pyconv_element_bytes(element)),
+                        in ? kernels->stage_in(element, x, channels, count, to, count)
+                           : kernels->stage_out(element, to, count, channels, count, x),
+                        "%s, %td of %td", pyconv_element_words[element], count, channels);
+}
+static void BENCH_NAME(stage_in)(const KERNELS *kernels, bench_label label) {
+    BENCH_NAME(stage)(kernels, label, 1);
+}
+static void BENCH_NAME(stage_out)(const KERNELS *kernels, bench_label label) {
+    BENCH_NAME(stage)(kernels, label, 0);
+}
+
 static void BENCH_NAME(spread)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t channels = 64, rows = 8, cols = 18;
     real *x = ARRAY(rows * cols * channels), *to = ARRAY(rows * cols * 8 * kernels->lanes);

@@ -16,6 +16,7 @@
 #include "check_direct.tmpl.h"
 #include "check_f2k3_rows.tmpl.h"
 #include "check_spread.tmpl.h"
+#include "check_stage.tmpl.h"
 
 #include "check_wino.tmpl.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* AVX-512 of Skylake-X and later: F, BW, DQ, VL. */
+/* AVX-512 of Skylake-X and later: F, BW, DQ, VL; and F16C. */
 #if !defined PYCONV_T
 
-#define PYCONV_TARGET "avx2,fma,avx512f,avx512bw,avx512dq,avx512vl"
+#define PYCONV_TARGET "avx2,fma,f16c,avx512f,avx512bw,avx512dq,avx512vl"
 #define VECTOR_BYTES 64
 #define REGISTERS 32
 #define MR 14
@@ -53,6 +53,56 @@ INLINE vec v_load_quads(const real *p, ptrdiff_t step) {
     return (vec)_mm512_insertf32x4(v, _mm_loadu_ps((const float *)(p + 3 * step)), 3);
 }
 
+/* V elements of one and two bytes, and integers of V lanes. */
+#if PYCONV_IS_F32
+#define LANES_OF(op) PYCONV_PASTE(_mm512_, op)
+#define LOAD_BYTES(p) _mm_loadu_si128(p)
+#define LOAD_WORDS(p) _mm256_loadu_si256(p)
+#define STORE_BYTES(p, v) _mm_storeu_si128(p, v)
+#define STORE_WORDS(p, v) _mm256_storeu_si256(p, v)
+#define INTS __m512i
+#define FLOATS __m512
+#else
+#define LANES_OF(op) PYCONV_PASTE(_mm256_, op)
+#define LOAD_BYTES(p) _mm_loadl_epi64(p)
+#define LOAD_WORDS(p) _mm_loadu_si128(p)
+#define STORE_BYTES(p, v) _mm_storel_epi64(p, v)
+#define STORE_WORDS(p, v) _mm_storeu_si128(p, v)
+#define INTS __m256i
+#define FLOATS __m256
+#endif
+#define v_load_u8 NAME(load_u8)
+#define v_load_i8 NAME(load_i8)
+#define v_load_u16 NAME(load_u16)
+#define v_load_i16 NAME(load_i16)
+#define v_load_f16 NAME(load_f16)
+INLINE ints v_load_u8(const void *p) { return (ints)LANES_OF(cvtepu8_epi32)(LOAD_BYTES(p)); }
+INLINE ints v_load_i8(const void *p) { return (ints)LANES_OF(cvtepi8_epi32)(LOAD_BYTES(p)); }
+INLINE ints v_load_u16(const void *p) { return (ints)LANES_OF(cvtepu16_epi32)(LOAD_WORDS(p)); }
+INLINE ints v_load_i16(const void *p) { return (ints)LANES_OF(cvtepi16_epi32)(LOAD_WORDS(p)); }
+INLINE floats v_load_f16(const void *p) { return (floats)LANES_OF(cvtph_ps)(LOAD_WORDS(p)); }
+
+#if !PYCONV_IS_F32
+#define v_of_ints NAME(of_ints)
+#define v_of_floats NAME(of_floats)
+INLINE vec v_of_ints(ints v) { return (vec)_mm512_cvtepi32_pd((INTS)v); }
+INLINE vec v_of_floats(floats v) { return (vec)_mm512_cvtps_pd((FLOATS)v); }
+#endif
+
+#define v_store_8 NAME(store_8)
+#define v_store_16 NAME(store_16)
+#define v_store_f16 NAME(store_f16)
+INLINE void v_store_8(void *p, ints v) { STORE_BYTES(p, LANES_OF(cvtepi32_epi8)((INTS)v)); }
+INLINE void v_store_16(void *p, ints v) { STORE_WORDS(p, LANES_OF(cvtepi32_epi16)((INTS)v)); }
+INLINE void v_store_f16(void *p, floats v) { STORE_WORDS(p, LANES_OF(cvtps_ph)((FLOATS)v, 0)); }
+
+#undef FLOATS
+#undef INTS
+#undef STORE_WORDS
+#undef STORE_BYTES
+#undef LOAD_WORDS
+#undef LOAD_BYTES
+#undef LANES_OF
 #undef MASK
 #undef NATIVE
 #undef AVX

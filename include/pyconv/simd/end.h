@@ -6,6 +6,8 @@
 #undef vec
 #undef INLINE
 #undef V
+#undef ints
+#undef floats
 #undef v_load
 #undef v_store
 #undef v_set1
@@ -18,6 +20,16 @@
 #undef v_part
 #undef v_part_of
 #undef v_load_part
+#undef v_of_ints
+#undef v_of_floats
+#undef v_load_u8
+#undef v_load_i8
+#undef v_load_u16
+#undef v_load_i16
+#undef v_load_f16
+#undef v_store_8
+#undef v_store_16
+#undef v_store_f16
 #undef v_even
 #undef v_odd
 #undef v_permute

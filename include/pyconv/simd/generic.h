@@ -81,3 +81,63 @@ INLINE vec v_load_quads(const real *p, ptrdiff_t step) {
     return v_load(p);
 }
 #endif
+
+#if !defined v_of_ints
+#define v_of_ints NAME(of_ints)
+#define v_of_floats NAME(of_floats)
+INLINE vec v_of_ints(ints v) { return __builtin_convertvector(v, vec); }
+INLINE vec v_of_floats(floats v) { return __builtin_convertvector(v, vec); }
+#endif
+
+/* V integers of one or two bytes from memory, not aligned; to memory, their low bytes. */
+#if !defined v_load_u8
+#define v_load_u8 NAME(load_u8)
+#define v_load_i8 NAME(load_i8)
+#define v_load_u16 NAME(load_u16)
+#define v_load_i16 NAME(load_i16)
+#define v_store_8 NAME(store_8)
+#define v_store_16 NAME(store_16)
+typedef uint8_t NAME(u8s) __attribute__((vector_size(V)));
+typedef int8_t NAME(i8s) __attribute__((vector_size(V)));
+typedef uint16_t NAME(u16s) __attribute__((vector_size(2 * V)));
+typedef int16_t NAME(i16s) __attribute__((vector_size(2 * V)));
+#define LOAD_INTS(T)                                                                                         \
+    T v;                                                                                                     \
+    memcpy(&v, p, sizeof v);                                                                                 \
+    return __builtin_convertvector(v, ints)
+INLINE ints v_load_u8(const void *p) { LOAD_INTS(NAME(u8s)); }
+INLINE ints v_load_i8(const void *p) { LOAD_INTS(NAME(i8s)); }
+INLINE ints v_load_u16(const void *p) { LOAD_INTS(NAME(u16s)); }
+INLINE ints v_load_i16(const void *p) { LOAD_INTS(NAME(i16s)); }
+#undef LOAD_INTS
+INLINE void v_store_8(void *p, ints v) {
+    const NAME(u8s) low = __builtin_convertvector(v, NAME(u8s));
+    memcpy(p, &low, sizeof low);
+}
+INLINE void v_store_16(void *p, ints v) {
+    const NAME(u16s) low = __builtin_convertvector(v, NAME(u16s));
+    memcpy(p, &low, sizeof low);
+}
+#endif
+
+/* V float16 from and to memory. The exponent of a float is that of a float16 + 112; those below 2^-14 have no leading 1, and
+ * an addition of floats brings it, or takes it away and rounds: the ulp of [0.5, 1) is that of such float16s, 2^-24. */
+#if !defined v_load_f16
+#define v_load_f16 NAME(load_f16)
+#define v_store_f16 NAME(store_f16)
+INLINE ints NAME(choose)(ints yes, ints a, ints b) { return (yes & a) | (~yes & b); }
+INLINE floats v_load_f16(const void *p) {
+    const ints bits = v_load_i16(p), size = bits & 0x7FFF, shift = (ints){0} + (112 << 23);
+    const ints normal = (size << 13) + shift + ((size >= 0x7C00) & shift); /* the second for inf, NaN */
+    const ints small = (ints)((floats)((size << 13) + (113 << 23)) - 0x1p-14f);
+    return (floats)(NAME(choose)(size < 0x0400, small, normal) | (bits & (-0x7FFFFFFF - 1)));
+}
+INLINE void v_store_f16(void *p, floats v) {
+    const ints bits = (ints)v, size = bits & 0x7FFFFFFF;
+    const ints normal = (size - (112 << 23) + 0x0FFF + (size >> 13 & 1)) >> 13; /* half to even */
+    const ints small = (ints)((floats)size + 0.5f) - (ints)((floats){0} + 0.5f);
+    const ints large = 0x7C00 | ((size > 255 << 23) & 0x0200); /* inf, NaN */
+    const ints of = NAME(choose)(size < 113 << 23, small, NAME(choose)(size < 143 << 23, normal, large));
+    v_store_16(p, of | (bits >> 16 & 0x8000));
+}
+#endif

@@ -27,6 +27,13 @@ INLINE vec v_min(vec bound, vec v) { return (vec)NEON(vmin)((NATIVE)bound, (NATI
 
 #define v_keep(v) __asm__("" : "+w"(v))
 
+#if PYCONV_IS_F32
+#define v_load_f16 NAME(load_f16)
+#define v_store_f16 NAME(store_f16)
+INLINE floats v_load_f16(const void *p) { return (floats)vcvt_f32_f16((float16x4_t)vld1_u8(p)); }
+INLINE void v_store_f16(void *p, floats v) { vst1_u8(p, (uint8x8_t)vcvt_f16_f32((float32x4_t)v)); }
+#endif
+
 #undef NATIVE
 #undef NEON
 

@@ -6,6 +6,9 @@
  *   v_load v_store v_set1 v_fma v_max v_min v_load_n v_store_n v_load_part v_even v_odd v_permute v_transpose v_load_turned;
  * + - * / work on vec as they are
  *
+ *   ints, floats  V lanes of 32 bits          v_of_ints v_of_floats  as reals
+ *   v_load_u8 _i8 _u16 _i16 _f16, v_store_8 _16 _f16  from and to narrow elements
+ *
  * An instruction set has a header that says in its first pass
  *
  *   PYCONV_TARGET  for the compiler, if its flags do not have it      VECTOR_BYTES, REGISTERS
@@ -35,6 +38,10 @@ typedef long long NAME(indices) __attribute__((vector_size(VECTOR_BYTES)));
 enum { NAME(lanes) = V };
 
 typedef real vec __attribute__((vector_size(VECTOR_BYTES)));
+#define ints NAME(ints)
+#define floats NAME(floats)
+typedef int32_t ints __attribute__((vector_size(4 * V)));
+typedef float floats __attribute__((vector_size(4 * V)));
 typedef real NAME(unaligned) __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 
 #define v_load NAME(load)
