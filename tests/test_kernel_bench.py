@@ -14,10 +14,11 @@ pytest.importorskip("rich", reason="pip install '.[bench]'")
 SCRIPT = pathlib.Path(__file__).parents[1] / "bench" / "kernels.py"
 
 
-def test_one_operation(tmp_path):
+@pytest.mark.parametrize("cc", [[], ["--cc", "cc -O0 -DPYCONV_NO_UNROLL"]], ids=["installed", "compiled"])
+def test_one_operation(tmp_path, cc):
     if shutil.which("cc") is None:
         pytest.skip("no cc on this machine")
-    command = [sys.executable, SCRIPT, "--cc", "cc -O0", "--isa", "scalar", "--op", "^transpose"]
+    command = [sys.executable, SCRIPT, *cc, "--isa", "scalar", "--op", "^transpose"]
     done = subprocess.run([*command, "--json", tmp_path / "rows.json"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("transpose_rows") == 2

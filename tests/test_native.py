@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+CORE = ROOT / "pyconv" / "core"
+SOURCES = [CORE / "kernels.c", *sorted((CORE / "simd").glob("*.c"))]
+CC = shlex.split(sysconfig.get_config_var("CC") or "cc")[0]
+FLAGS = ["-std=gnu11", "-Wall", "-Werror", f"-I{ROOT / 'include'}"]
 
 
 def compiler(name):
@@ -23,10 +28,9 @@ def compiler(name):
 
 def build(directory, cc, *flags):
     program = directory / "driver"
-    core = ROOT / "pyconv" / "core"
-    sources = [ROOT / "tests" / "native" / "driver.c", core / "kernels.c", *(core / "simd").glob("*.c")]
+    sources = [ROOT / "tests" / "native" / "driver.c", *SOURCES]
     objects = [directory / f"{source.stem}.o" for source in sources]
-    flags = ["-std=gnu11", "-Wall", "-Werror", f"-I{ROOT / 'include'}", *flags]
+    flags = [*FLAGS, *flags]
 
     def compile_one(source, target):
         subprocess.run([cc, *flags, "-c", source, "-o", target], check=True)
@@ -46,10 +50,15 @@ def check(*command):
     return re.findall(r"^(\w+): \d+ lanes$", done.stdout, re.M)
 
 
-def test_kernels(tmp_path):
-    cc = compiler(shlex.split(sysconfig.get_config_var("CC") or "cc")[0])
-    # -O1 takes half the time to compile; the extension, tested elsewhere, is -O3.
-    assert "scalar" in check(build(tmp_path, cc, "-O1"))
+def test_kernels():
+    """Those of the installed extension."""
+    compiler(CC)
+    assert "scalar" in check(sys.executable, ROOT / "tests" / "native" / "installed.py")
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_kernels_compile_without_warnings(source):
+    subprocess.run([compiler(CC), *FLAGS, "-fsyntax-only", source], check=True)
 
 
 @pytest.mark.slow
@@ -59,10 +68,8 @@ def test_kernels_on_aarch64(tmp_path):
 
 
 def test_a_set_may_have_few_operations(tmp_path):
-    cc, program = compiler(shlex.split(sysconfig.get_config_var("CC") or "cc")[0]), tmp_path / "levels"
-    source = ROOT / "tests" / "native" / "levels.c"
-    flags = ["-std=gnu11", "-Wall", "-Werror", f"-I{ROOT / 'include'}"]
-    subprocess.run([cc, *flags, source, "-o", program], check=True)
+    program, source = tmp_path / "levels", ROOT / "tests" / "native" / "levels.c"
+    subprocess.run([compiler(CC), *FLAGS, source, "-o", program], check=True)
     subprocess.run([program], check=True)
 
 

@@ -7,7 +7,7 @@ from pyconv.core cimport crowd as core_crowd, machine as core_machine
 from pyconv.core.blas cimport blas_entries as blas_entries_, blas_shared, blas_threaded
 from pyconv.core.crowd cimport crowd_step, crowd_t
 from pyconv.core.rates cimport rates_in_use, rates_t, shipped_rates, use_rates
-from pyconv.core.kernels cimport ISA_COUNT, isa_level, isa_name, kernels_in_use, select_kernels, use_kernels
+from pyconv.core.kernels cimport ISA_COUNT, isa_level, isa_name, kernels_in_use, kernels_t, select_kernels, use_kernels
 from pyconv.core.machine cimport cache_bytes, involuntary_switches, last_cache_bytes, nanoseconds
 from pyconv.core.threads cimport OPENMP, available_threads, run_threads
 
@@ -72,6 +72,11 @@ def lanes():
 def cache_sizes():
     """Bytes of the second and the last level of cache, as far as the system tells."""
     return cache_bytes(2), last_cache_bytes()
+
+
+def kernel_tables():
+    """The address of ``pyconv_kernels_select``, and the bytes of a table it gives. A hook for tests/native."""
+    return <uintptr_t>&select_kernels, sizeof(kernels_t)
 
 
 def set_cpu_quota(int cpus):

@@ -26,11 +26,14 @@ static void CHECK_NAME(depthwise_nhwc_case)(const KERNELS *kernels, const char *
             continue;
         }
         double sum = 0;
-        for (ptrdiff_t t = 0; t < p.c * taps; t++) {
-            const ptrdiff_t h = r * p.sh - p.ph + t % taps / p.kw * p.dh,
-                            v = q * p.sw - p.pw + t % p.kw * p.dw;
-            if (h >= 0 && h < p.ih && v >= 0 && v < p.iw)
-                sum += (double)w[t * stride + c] * (double)x[t / taps * p.xs_c + h * p.xs_h + v * stride + c];
+        for (ptrdiff_t i = 0; i < p.kh; i++) {
+            const ptrdiff_t h = r * p.sh - p.ph + i * p.dh;
+            for (ptrdiff_t j = 0; h >= 0 && h < p.ih && j < p.kw; j++) {
+                const ptrdiff_t v = q * p.sw - p.pw + j * p.dw;
+                for (ptrdiff_t ic = 0; v >= 0 && v < p.iw && ic < p.c; ic++)
+                    sum += (double)w[(ic * taps + i * p.kw + j) * stride + c] *
+                           (double)x[ic * p.xs_c + h * p.xs_h + v * stride + c];
+            }
         }
         wrong += (double)y[at] != CHECK_NAME(expected)(sum, &e, old, 0, c, at);
     }
@@ -98,12 +101,14 @@ static void CHECK_NAME(grouped_nhwc_case)(const KERNELS *kernels, const char *is
             continue;
         }
         double sum = 0;
-        for (ptrdiff_t t = 0; t < p.c * taps; t++) {
-            const ptrdiff_t h = r * p.sh - p.ph + t % taps / p.kw * p.dh,
-                            v = q * p.sw - p.pw + t % p.kw * p.dw;
-            if (h >= 0 && h < p.ih && v >= 0 && v < p.iw)
-                sum += (double)w[t * channels + c] *
-                       (double)x[h * p.xs_h + v * p.xs_w + (skip + c) / ocg * p.c + t / taps];
+        for (ptrdiff_t i = 0; i < p.kh; i++) {
+            const ptrdiff_t h = r * p.sh - p.ph + i * p.dh;
+            for (ptrdiff_t j = 0; h >= 0 && h < p.ih && j < p.kw; j++) {
+                const ptrdiff_t v = q * p.sw - p.pw + j * p.dw;
+                for (ptrdiff_t ic = 0; v >= 0 && v < p.iw && ic < p.c; ic++)
+                    sum += (double)w[(ic * taps + i * p.kw + j) * channels + c] *
+                           (double)x[h * p.xs_h + v * p.xs_w + (skip + c) / ocg * p.c + ic];
+            }
         }
         wrong += (double)y[at] != CHECK_NAME(expected)(sum, &e, old, 0, c, at);
     }

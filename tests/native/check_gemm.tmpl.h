@@ -103,10 +103,11 @@ static void CHECK_NAME(gemm_case)(const KERNELS *kernels, const char *isa, ptrdi
     for (ptrdiff_t i = 0; i < m; i++)
         for (ptrdiff_t j = 0; j < n; j++) {
             double sum = 0;
-            for (ptrdiff_t l = 0; l < depth; l++) {
-                const ptrdiff_t a_at = i * a_rs + l % k * a_ks + (form == 2 ? offsets[l / k] : 0);
-                const ptrdiff_t b_at = j / nr * depth * nr + l * nr + j % nr;
-                sum += (double)o.A[a_at] * (double)o.B[b_at];
+            for (ptrdiff_t t = 0; t < taps; t++) {
+                const real *a = o.A + i * a_rs + (form == 2 ? offsets[t] : 0);
+                const real *b = o.B + j / nr * depth * nr + t * k * nr + j % nr;
+                for (ptrdiff_t l = 0; l < k; l++)
+                    sum += (double)a[l * a_ks] * (double)b[l * nr];
             }
             product[i * n + j] = sum;
         }
