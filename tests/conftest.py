@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Hypothesis profiles: the same examples on every run; many fresh ones if ``--hypothesis-profile=slow``."""
 
+import ctypes
+from pathlib import Path
+
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -12,6 +16,22 @@ settings.register_profile(
 )
 settings.register_profile("slow", settings.get_profile("default"), derandomize=False, max_examples=5000)
 settings.load_profile("default")
+
+
+def keep_numpy_to_one_thread():
+    """
+    NumPy computes what the tests judge by, and no test is about its OpenBLAS: pyconv calls SciPy's.
+
+    Its threads need the cores on which OpenMP's spin after a run: 10 ms for each product, each norm.
+    """
+    for path in (Path(np.__file__).parents[1] / "numpy.libs").glob("libscipy_openblas*"):
+        library = ctypes.CDLL(str(path))
+        for name in ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads"):
+            if hasattr(library, name):
+                getattr(library, name)(1)
+
+
+keep_numpy_to_one_thread()
 
 # More threads than a small machine has CPUs, so that work is cut in other ways, too.
 pyconv._kernels.set_cpus(64)

@@ -69,13 +69,13 @@ def conv2d(
     oh = (x.shape[2] - (kh - 1) * dh - 1) // sh + 1
     ow = (x.shape[3] - (kw - 1) * dw - 1) // sw + 1
 
-    # w: (g, oc/g, ic/g, kh, kw)   tap: (n, g, ic/g, oh*ow)   y: (n, g, oc/g, oh*ow)
-    w = weight.reshape(groups, oc // groups, ic // groups, kh, kw)
+    # w: (kh, kw, g, oc/g, ic/g)   tap: (n, g, ic/g, oh*ow)   y: (n, g, oc/g, oh*ow)
+    w = weight.transpose(2, 3, 0, 1).reshape(kh, kw, groups, oc // groups, ic // groups)
     y = np.zeros((n, groups, oc // groups, oh * ow), dtype)
     for r in range(kh):
         for s in range(kw):
             tap = x[..., r * dh :: sh, s * dw :: sw][..., :oh, :ow]
-            y += w[..., r, s] @ tap.reshape(n, groups, ic // groups, oh * ow)
+            y += w[r, s] @ tap.reshape(n, groups, ic // groups, oh * ow)
 
     y = y.reshape(n, oc, oh, ow)
     if bias is not None:
@@ -119,6 +119,12 @@ def tile_sums(pixels, outputs, kernel, m, stride, dilation):
     return np.pad(pixels, [(0, 0)] * (pixels.ndim - 1) + [(0, missing)])[..., places].sum(-1)
 
 
+def scale_name(algorithm):
+    """Algorithms of one name here have one `error_scale`."""
+    found = re.match(r"winograd_f\d|fft|strassen", algorithm)
+    return found[0] if found else "direct"
+
+
 def error_scale(algorithm, x, weight, bias=None, residual=None, *, dtype, activation=None, **geometry):
     """
     What the error of an algorithm in `dtype` is measured by, for each output: A or E, see `pyconv.conv2d`.
@@ -131,12 +137,12 @@ def error_scale(algorithm, x, weight, bias=None, residual=None, *, dtype, activa
     )
     tiny = np.finfo(dtype).tiny
     tails = {"bias": bias, "residual": residual, "dtype": wider(dtype), **geometry}
-    if not re.match("winograd|fft|strassen", algorithm):
+    if scale_name(algorithm) == "direct":
         return conv2d(x, weight, **tails) + tiny
-    tail = conv2d(np.zeros_like(x), np.zeros_like(weight), **tails)
+    groups, channels_last = geometry.get("groups", 1), geometry.get("layout") == "NHWC"
+    tail = conv2d(x[..., :0] if channels_last else x[..., :0, :, :], weight[:, :0], **tails)
 
     # pixels: (n, g, h, w), summed over the channels of a group
-    groups, channels_last = geometry.get("groups", 1), geometry.get("layout") == "NHWC"
     kernel, stride = weight.shape[2:], pair(geometry.get("stride", 1))
     dilation = pair(geometry.get("dilation", 1))
     pixels = x.reshape(-1, *x.shape[-3:])
