@@ -2,6 +2,7 @@
 """Hypothesis profiles: the same examples on every run; many fresh ones if ``--hypothesis-profile=slow``."""
 
 import ctypes
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,13 @@ def keep_numpy_to_one_thread():
 
 
 keep_numpy_to_one_thread()
+
+
+def pytest_collection_finish():
+    """What is there now stays: the collector need not walk through PyTorch for each test that calls it."""
+    gc.collect()
+    gc.freeze()
+
 
 # More threads than a small machine has CPUs, so that work is cut in other ways, too.
 pyconv._kernels.set_cpus(64)

@@ -2,6 +2,7 @@
 """The strict class: |y - exact| <= c(K) eps A of each output's own window, on all data and kernels."""
 
 import os
+from functools import cache
 
 import numpy as np
 import pytest
@@ -62,18 +63,24 @@ def last(a, layout):
     return np.ascontiguousarray(np.moveaxis(a, -3, -1)) if layout == "NHWC" else a
 
 
-def longest_chain(case, layout, dtype, channel):
+@cache
+def sums_around_a_one(name, channel):
+    """x of zeros but for a 1 amid a channel; the sums that hold it, and how many other terms each sum has."""
+    x_shape, w_shape, geometry = LONG[name]
+    one, w = np.zeros(x_shape), np.ones(w_shape)
+    one[0, channel, x_shape[2] // 2, x_shape[3] // 2] = 1
+    return one, reference(one, w, **geometry), reference(1 - one, w, **geometry)
+
+
+def longest_chain(name, layout, dtype, channel):
     """By algorithm: how many eps a sum loses that holds a 1 somewhere among them.
 
     1 + eps rounds to 1, so each addition to the 1 is an error of eps A: the bound is reached.
     """
-    x_shape, w_shape, geometry = case
+    _, w_shape, geometry = LONG[name]
     eps, w = ULP[dtype], np.ones(w_shape, dtype)
-    one = np.zeros(x_shape, dtype)
-    one[0, channel, x_shape[2] // 2, x_shape[3] // 2] = 1
-    holds_it = reference(one, w, **geometry)
-    others = reference(1 - one, w, **geometry)
-    x = last(np.maximum(one, np.asarray(eps, dtype)), layout)
+    one, holds_it, others = sums_around_a_one(name, channel)
+    x = last(np.maximum(one, eps).astype(dtype), layout)
     lost = {}
     for plan in plans(x.shape, w, accuracy="strict", layout=layout, threads=1, **geometry):
         y = np.moveaxis(plan(x), -1, -3) if layout == "NHWC" else plan(x)
@@ -87,10 +94,10 @@ def longest_chain(case, layout, dtype, channel):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", LONG)
 def test_the_longest_chain(isa, name, dtype, layout):
-    case = LONG[name]
-    k, channels = int(np.prod(case[1][1:])), case[0][1]
+    x_shape, w_shape, _ = LONG[name]
+    k, channels = int(np.prod(w_shape[1:])), x_shape[1]
     for channel in {0, channels // 3}:
-        for algorithm, lost in longest_chain(case, layout, dtype, channel).items():
+        for algorithm, lost in longest_chain(name, layout, dtype, channel).items():
             assert lost <= bound(k), f"{algorithm}: a chain of {lost:.0f}, K = {k}"
 
 
