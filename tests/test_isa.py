@@ -11,7 +11,7 @@ import pytest
 from helpers import run_python
 
 HERE = Path(__file__).parent
-FILES = ["test_exact.py", "test_nan.py", "test_dtypes.py"]
+FILES = ["test_exact.py", "test_interleaved.py", "test_nan.py", "test_dtypes.py"]
 
 
 def available():

@@ -5,6 +5,8 @@
  *   band[channel][row][phase][pitch]   element (row, phase, q) is column q sw + phase of the padded rows
  *   tap (i, j) of output (r, q) is at ((r sh + i dh) sw + (j dw) % sw) pitch + (j dw) / sw + q
  *
+ * Channels-last columns are C reals each: pitch, (j dw) / sw C and q C are counted in reals.
+ *
  * Vectors may reach over the end of a row into the next: those lanes are not stored. The last row has
  * PYCONV_BAND_SLACK elements behind it. */
 #ifndef PYCONV_BAND_H
@@ -13,6 +15,7 @@
 #include "types.h"
 
 #define PYCONV_BAND_SLACK 16 /* lanes of the longest vector */
+#define PYCONV_PHASES 16     /* kinds of vectors in a row of channels side by side, at most */
 
 typedef struct pyconv_band {
     ptrdiff_t rows, cols; /* of outputs in this band */
@@ -67,10 +70,13 @@ typedef struct pyconv_tap_step {
     ptrdiff_t sw, back;  /* when phase reaches sw */
 } pyconv_tap_step;
 
-static inline pyconv_tap_step pyconv_tap_step_of(const pyconv_band *b) {
+/* Columns of the band are so many reals each. */
+static inline pyconv_tap_step pyconv_tap_step_of(const pyconv_band *b, ptrdiff_t column) {
     const ptrdiff_t whole = b->sw == 1 ? b->dw : b->dw / b->sw, phase = b->dw - whole * b->sw;
-    return (pyconv_tap_step){
-        .at = whole + phase * b->pitch, .phase = phase, .sw = b->sw, .back = b->sw * b->pitch - 1};
+    return (pyconv_tap_step){.at = whole * column + phase * b->pitch,
+                             .phase = phase,
+                             .sw = b->sw,
+                             .back = b->sw * b->pitch - column};
 }
 
 static inline pyconv_tap pyconv_next_tap(pyconv_tap_step step, pyconv_tap t) {

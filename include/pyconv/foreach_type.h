@@ -112,7 +112,11 @@ PYCONV_TABLE_(PYCONV_ISA);
 #include "ops/split.tmpl.h"
 #include "ops/spread.tmpl.h"
 
+#include "ops/depthwise_tile.tmpl.h"
+
 #include "ops/depthwise.tmpl.h"
+#include "ops/depthwise_interleaved.tmpl.h"
+
 #include "ops/depthwise_pixels.tmpl.h"
 #include "ops/depthwise_nhwc.tmpl.h"
 

@@ -61,6 +61,9 @@
     OP(T, isa, depthwise, void,                                                                              \
        (const pyconv_band *b, ptrdiff_t planes, const void *band, ptrdiff_t band_c, const void *w, void *y,  \
         ptrdiff_t ys_c, const pyconv_epilogue *e))                                                           \
+    OP(T, isa, depthwise_interleaved, void,                                                                  \
+       (const pyconv_band *b, ptrdiff_t channels, ptrdiff_t first, const void *band, const void *w, void *y, \
+        const pyconv_epilogue *e))                                                                           \
     OP(T, isa, depthwise_nhwc, void,                                                                         \
        (const pyconv_patches *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const void *x,         \
         const void *w, ptrdiff_t ws, void *y, ptrdiff_t ys_h, ptrdiff_t ys_w, const pyconv_epilogue *e))     \

@@ -2,13 +2,15 @@
 """
 depthwise: each output channel reads one input channel (Sifre 2014).
 
-NHWC: vectors run over channels (engines/depthwise/nhwc.pxd); with several filters per channel, inputs are spread over them
+NHWC: vectors run over channels (engines/depthwise/nhwc.pxd), and along the rows if channels are few
+(engines/depthwise/interleaved.pxd); with several filters per channel, inputs are spread over them
 first (engines/depthwise/spread.pxd). NCHW: vectors run along the rows of planes (engines/depthwise/nchw.pxd); small planes
 are rather turned channels-last (engines/depthwise/turned.pxd).
 """
 
 from pyconv.core.types cimport *
 from pyconv.core.forms cimport begin_row
+from pyconv.engines.depthwise.interleaved cimport add_interleaved_form
 from pyconv.engines.depthwise.nchw cimport add_planes_form
 from pyconv.engines.depthwise.nhwc cimport add_pixels_form
 from pyconv.engines.depthwise.planes cimport cut_plane
@@ -38,6 +40,7 @@ cdef inline const char *depthwise_supports(const problem_t *p) noexcept nogil:
 cdef inline void depthwise_row(algorithm_t *a) except *:
     begin_row(a, b"depthwise", b"Sifre 2014")
     a.supports = depthwise_supports
+    add_interleaved_form(a)
     add_pixels_form(a)
     add_spread_form(a)
     add_turned_form(a)

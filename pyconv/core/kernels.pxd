@@ -41,6 +41,7 @@ cdef extern from "pyconv/band.h" nogil:
         ptrdiff_t rows, cols, kh, kw, sh, sw, dh, dw, pitch, ys_h, apart, classes
 
     const size_t BAND_SLACK "PYCONV_BAND_SLACK"
+    const ptrdiff_t PHASES "PYCONV_PHASES"
     void band_relate "pyconv_band_relate"(band_t *b)
     ptrdiff_t common "pyconv_gcd"(ptrdiff_t a, ptrdiff_t b)      # the greatest common divisor
     ptrdiff_t band_rows "pyconv_band_rows"(ptrdiff_t rows, ptrdiff_t kh, ptrdiff_t sh, ptrdiff_t dh)
@@ -98,6 +99,8 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*spread)(const spread_t *s, const void *x, void *to) noexcept nogil
         void (*depthwise)(const band_t *b, ptrdiff_t planes, const void *band, ptrdiff_t band_c, const void *w, void *y,
                           ptrdiff_t ys_c, const epilogue_t *e) noexcept nogil
+        void (*depthwise_interleaved)(const band_t *b, ptrdiff_t channels, ptrdiff_t first, const void *band, const void *w,
+                                      void *y, const epilogue_t *e) noexcept nogil
         void (*depthwise_nhwc)(const patches_t *p, ptrdiff_t first, ptrdiff_t rows, ptrdiff_t channels, const void *x,
                                const void *w, ptrdiff_t ws, void *y, ptrdiff_t ys_h, ptrdiff_t ys_w,
                                const epilogue_t *e) noexcept nogil

@@ -70,7 +70,7 @@ ctypedef struct form_t:
     double (*bound)(const problem_t *p, const cut_t *cut) noexcept nogil           # of the error, see core/accuracy.pxd
 
 cdef enum:
-    MOST_FORMS = 4
+    MOST_FORMS = 5
 
 # A row of the ordered table. The first form that serves is taken; the last one does, whatever `supports` lets pass.
 ctypedef struct algorithm_t:

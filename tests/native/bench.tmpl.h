@@ -220,6 +220,22 @@ static void BENCH_NAME(depthwise)(const KERNELS *kernels, bench_label label) {
     }
 }
 
+static void BENCH_NAME(depthwise_interleaved)(const KERNELS *kernels, bench_label label) {
+    /* channels kernel */
+    const ptrdiff_t shapes[][2] = {{2, 3}, {3, 3}, {3, 5}, {7, 7}, {3, 9}}, size = 56;
+    real *band = ARRAY(64 * 1024), *w = ARRAY(PYCONV_PHASES * 81 * 16), *y = ARRAY(size * size * 7);
+    real *sink = ARRAY(kernels->lanes);
+    const EPILOGUE e = {0};
+    for (int i = 0; i < 5; i++) {
+        const ptrdiff_t c = shapes[i][0], kernel = shapes[i][1], rows = 16;
+        pyconv_band b = BENCH_NAME(band)(rows, size * c, kernel, 1);
+        b.pitch = pyconv_band_pitch(size * c, kernel, 1, c);
+        BENCH_FLOPS(2 * rows * size * c * kernel * kernel,
+                    kernels->depthwise_interleaved(&b, c, 0, band, w, y, &e), "%tdx%td of %td, %tdx%td", rows,
+                    size, c, kernel, kernel);
+    }
+}
+
 static void BENCH_NAME(depthwise_nhwc)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t channels = 128, size = 34;
     real *x = ARRAY(7 * size * channels), *w = ARRAY(49 * channels), *y = ARRAY(size * channels);

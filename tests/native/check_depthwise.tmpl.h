@@ -106,3 +106,81 @@ static void CHECK_NAME(depthwise)(const KERNELS *kernels, const char *isa) {
                                            flags & (PYCONV_BIAS_ROW | PYCONV_RESIDUAL | PYCONV_CLAMP));
             }
 }
+
+static void CHECK_NAME(interleaved_case)(const KERNELS *kernels, const char *isa, pyconv_band b,
+                                         ptrdiff_t channels, ptrdiff_t first, int flags) {
+    const ptrdiff_t V = kernels->lanes, phases = channels / pyconv_gcd(channels, V), taps = b.kh * b.kw;
+    const ptrdiff_t rows = pyconv_band_rows(b.rows, b.kh, b.sh, b.dh), gap = 3;
+    const ptrdiff_t reach = ((b.kw - 1) * b.dw / b.sw + 1) * channels;
+    b.pitch = b.cols + reach; /* rows need not begin at a multiple of anything */
+    b.ys_h = b.cols + gap;
+    pyconv_band_relate(&b);
+    const ptrdiff_t y_count = b.rows * b.ys_h - gap;
+    guarded in = CHECK_NAME(numbers)(rows * b.sw * b.pitch + PYCONV_BAND_SLACK),
+            weights = CHECK_NAME(numbers)(phases * taps * V);
+    guarded out = CHECK_NAME(numbers)(y_count), residual = CHECK_NAME(numbers)(y_count);
+    guarded bias = CHECK_NAME(numbers)(channels);
+    real *band = (real *)in.data, *w = (real *)weights.data, *y = (real *)out.data;
+    const ptrdiff_t c0 = first * V % channels; /* the channel of a row's first real */
+    for (ptrdiff_t i = 0; i < phases * taps * V; i++) {
+        const ptrdiff_t c = (i / (taps * V) * V + i % V) % channels;
+        w[i] = (real)((c * 5 + i / V % taps * 3) % 9 - 4);
+    }
+    band[0] = (real)NAN; /* in the window of the first real alone */
+    real *old = malloc((size_t)y_count * sizeof(real));
+    memcpy(old, y, (size_t)y_count * sizeof(real));
+    const EPILOGUE e = {flags, -11, 13, (real *)bias.data, (real *)residual.data};
+    kernels->depthwise_interleaved(&b, channels, first, band, w, y, &e);
+    long wrong = 0;
+    for (ptrdiff_t at = 0; at < y_count; at++) {
+        const ptrdiff_t r = at / b.ys_h, q = at % b.ys_h, c = (c0 + q) % channels;
+        if (q >= b.cols) {
+            wrong += y[at] != old[at];
+            continue;
+        }
+        double sum = 0;
+        for (ptrdiff_t t = 0; t < taps; t++) {
+            const ptrdiff_t row = r * b.sh + t / b.kw * b.dh, col = t % b.kw * b.dw;
+            sum += ((double)((c * 5 + t * 3) % 9) - 4) *
+                   (double)band[(row * b.sw + col % b.sw) * b.pitch + col / b.sw * channels + q];
+        }
+        const double want = CHECK_NAME(expected)(sum, &e, old, 0, c, at);
+        wrong += isnan(want) ? !isnan(y[at]) : (double)y[at] != want;
+    }
+    free(old);
+    wrong += !guarded_free(in) + !guarded_free(weights) + !guarded_free(out) + !guarded_free(residual) +
+             !guarded_free(bias);
+    CHECK(
+        wrong == 0,
+        "%s depthwise_interleaved %td channels %tdx%td from phase %td kernel %tdx%td stride %td,%td dilation "
+        "%td,%td flags=%d: %ld wrong",
+        isa, channels, b.rows, b.cols, first, b.kh, b.kw, b.sh, b.sw, b.dh, b.dw, flags, wrong);
+}
+
+static void CHECK_NAME(depthwise_interleaved)(const KERNELS *kernels, const char *isa) {
+    /* kh kw sh sw dh dw */
+    const ptrdiff_t shapes[][6] = {{3, 3, 1, 1, 1, 1},   {5, 5, 1, 1, 1, 1},   {7, 7, 1, 1, 2, 1},
+                                   {1, 1, 1, 1, 1, 1},   {1, 5, 2, 1, 1, 2},   {9, 2, 1, 1, 2, 1},
+                                   {3, 3, 2, 2, 1, 1},   {5, 4, 2, 1, 1, 1},   {4, 3, 1, 3, 1, 2},
+                                   {17, 31, 1, 1, 1, 1}, {1, 300, 1, 1, 1, 1}, {7, 80, 1, 1, 1, 1}};
+    const ptrdiff_t V = kernels->lanes;
+    int flags = 0;
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (ptrdiff_t channels = 1; channels <= PYCONV_PHASES; channels += 1 + channels / 8) {
+            const ptrdiff_t phases = channels / pyconv_gcd(channels, V);
+            const ptrdiff_t widths[] = {1, V, V * phases + 1, 3 * V * phases, 5 * V * phases + V - 1};
+            for (size_t j = 0; j < sizeof widths / sizeof *widths; j++, flags = (flags + 4) % 32) {
+                const ptrdiff_t *k = shapes[i];
+                const pyconv_band b = {.rows = 1 + (ptrdiff_t)(5 * i + 7 * j) % 19,
+                                       .cols = widths[j],
+                                       .kh = k[0],
+                                       .kw = k[1],
+                                       .sh = k[2],
+                                       .sw = k[3],
+                                       .dh = k[4],
+                                       .dw = k[5]};
+                CHECK_NAME(interleaved_case)(kernels, isa, b, channels, (channels + (ptrdiff_t)j) % phases,
+                                             flags);
+            }
+        }
+}
