@@ -110,6 +110,7 @@ PYCONV_TABLE_(PYCONV_ISA);
 #include "ops/stage.tmpl.h"
 
 #include "ops/split.tmpl.h"
+#include "ops/split_pixels.tmpl.h"
 #include "ops/spread.tmpl.h"
 
 #include "ops/depthwise_tile.tmpl.h"

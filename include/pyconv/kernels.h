@@ -57,6 +57,9 @@
        (ptrdiff_t planes, const void *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw,         \
         ptrdiff_t h0, ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, void *band,               \
         ptrdiff_t band_c))                                                                                   \
+    OP(T, isa, split_pixels, void,                                                                           \
+       (ptrdiff_t channels, const void *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0,         \
+        ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, void *band))                            \
     OP(T, isa, spread, void, (const pyconv_spread *s, const void *x, void *to))                              \
     OP(T, isa, depthwise, void,                                                                              \
        (const pyconv_band *b, ptrdiff_t planes, const void *band, ptrdiff_t band_c, const void *w, void *y,  \

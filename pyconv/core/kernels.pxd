@@ -96,6 +96,8 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*split)(ptrdiff_t planes, const void *x, ptrdiff_t xs_c, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw,
                       ptrdiff_t h0, ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, void *band,
                       ptrdiff_t band_c) noexcept nogil
+        void (*split_pixels)(ptrdiff_t channels, const void *x, ptrdiff_t xs_h, ptrdiff_t ih, ptrdiff_t iw, ptrdiff_t h0,
+                             ptrdiff_t rows, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t pitch, void *band) noexcept nogil
         void (*spread)(const spread_t *s, const void *x, void *to) noexcept nogil
         void (*depthwise)(const band_t *b, ptrdiff_t planes, const void *band, ptrdiff_t band_c, const void *w, void *y,
                           ptrdiff_t ys_c, const epilogue_t *e) noexcept nogil

@@ -174,6 +174,17 @@ static void BENCH_NAME(stage_out)(const KERNELS *kernels, bench_label label) {
     BENCH_NAME(stage)(kernels, label, 0);
 }
 
+static void BENCH_NAME(split_pixels)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t size = 56, rows = 9, most = 8;
+    real *x = ARRAY(size * size * most), *band = ARRAY(2 * rows * 320);
+    for (ptrdiff_t c = 2; c <= most; c++) {
+        const ptrdiff_t pitch = pyconv_ceil_div((size / 2 + 1) * c, 16) * 16;
+        BENCH_BYTES(BYTES(size * rows * c),
+                    kernels->split_pixels(c, x, size * c, size, size, 0, rows, -1, 2, pitch, band),
+                    "%tdx%td of %td by 2", rows, size, c);
+    }
+}
+
 static void BENCH_NAME(spread)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t channels = 64, rows = 8, cols = 18;
     real *x = ARRAY(rows * cols * channels), *to = ARRAY(rows * cols * 8 * kernels->lanes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* split and depthwise, against their definitions. */
+/* split, split_pixels, depthwise and depthwise_interleaved, against their definitions. */
 
 static void CHECK_NAME(split_case)(const KERNELS *kernels, const char *isa, ptrdiff_t planes, ptrdiff_t ih,
                                    ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t w0, ptrdiff_t sw, ptrdiff_t gap) {
@@ -29,6 +29,38 @@ static void CHECK_NAME(split)(const KERNELS *kernels, const char *isa) {
             for (ptrdiff_t sw = 1; sw < 5; sw++)
                 CHECK_NAME(split_case)(kernels, isa, 1 + (ptrdiff_t)j % 3, 3, widths[i], (ptrdiff_t)j - 3,
                                        starts[j], sw, (ptrdiff_t)(i % 2));
+}
+
+static void CHECK_NAME(split_pixels_case)(const KERNELS *kernels, const char *isa, ptrdiff_t channels,
+                                          ptrdiff_t iw, ptrdiff_t h0, ptrdiff_t w0, ptrdiff_t sw,
+                                          ptrdiff_t gap) {
+    const ptrdiff_t ih = 3, rows = 6, xs_h = iw * channels + gap;
+    const ptrdiff_t pitch = ((iw / sw + 3) * channels + 15) / 16 * 16, count = rows * sw * pitch;
+    guarded image = CHECK_NAME(numbers)(ih * xs_h - gap);
+    guarded out = guarded_new((size_t)(count + PYCONV_BAND_SLACK) * sizeof(real));
+    const real *x = (real *)image.data, *band = (real *)out.data;
+    kernels->split_pixels(channels, x, xs_h, ih, iw, h0, rows, w0, sw, pitch, (real *)out.data);
+    long wrong = 0;
+    for (ptrdiff_t at = 0; at < count; at++) {
+        const ptrdiff_t h = h0 + at / pitch / sw, u = at % pitch;
+        const ptrdiff_t w = w0 + u / channels * sw + at / pitch % sw;
+        const int inside = h >= 0 && h < ih && w >= 0 && w < iw && u < pitch / channels * channels;
+        const double want = inside ? (double)x[h * xs_h + w * channels + u % channels] : 0;
+        wrong += (double)band[at] != want;
+    }
+    wrong += !guarded_free(image) + !guarded_free(out);
+    CHECK(wrong == 0, "%s split_pixels %td of %td from %td,%td stride %td: %ld wrong", isa, iw, channels, h0,
+          w0, sw, wrong);
+}
+
+static void CHECK_NAME(split_pixels)(const KERNELS *kernels, const char *isa) {
+    const ptrdiff_t widths[] = {1, 2, 5, 16, 33}, starts[] = {-7, -2, -1, 0, 1, 4};
+    for (ptrdiff_t channels = 1; channels < 24; channels++)
+        for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+            for (size_t j = 0; j < sizeof starts / sizeof *starts; j++)
+                for (ptrdiff_t sw = 1; sw < 5; sw++)
+                    CHECK_NAME(split_pixels_case)(kernels, isa, channels, widths[i], (ptrdiff_t)j - 3,
+                                                  starts[j], sw, (ptrdiff_t)(i % 2));
 }
 
 /* Element number u of the padded row r. */

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 depthwise in NHWC with few channels: a row is one run of iw C reals, and tap j of its real q C + c is real
-((q + j dw - pw) C + c) of a row of the image, so that vectors run along rows and not over channels.
+(q sw + j dw - pw) C + c of a row of the image, so that vectors run along rows and not over channels.
 
   packed[phases][kh][kw][V] = weight[c][kh][kw] where lane l of phase f is of channel c = (f V + l) % C
 
-Most outputs read the image where it stands; near its border it is copied into zero-padded bands (include/pyconv/band.h).
-One channel is a plane.
+Most outputs read the image where it stands; near its border, or where sw > 1, it is copied into zero-padded
+bands (include/pyconv/band.h). One channel is a plane.
 """
 
 from libc.stdint cimport int64_t
@@ -18,7 +18,8 @@ from pyconv.core.kernels cimport BAND_SLACK, PHASES, band_relate, band_rows, ban
 from pyconv.core.sizes cimport times
 from pyconv.core.tail cimport tail_flags, tail_of
 from pyconv.core.tasks cimport run_tasks
-from pyconv.engines.depthwise.interleaved_cut cimport TILE, cut_strips, interleaved_cycles, interleaved_pitch, strips_of, strips_t
+from pyconv.engines.depthwise.interleaved_cut cimport (
+    TILE, cut_strips, interleaved_cycles, interleaved_pitch, splits_rows, strips_of, strips_t)
 from pyconv.engines.depthwise.nhwc cimport pixels_cycles
 from pyconv.engines.depthwise.planes cimport passing_seconds
 
@@ -29,7 +30,7 @@ cdef enum:
 cdef inline bint interleaved_serves(const problem_t *p, int threads, cut_t *cut) noexcept nogil:
     """Where that is faster than vectors over channels."""
     cdef strips_t s
-    if p.layout != PYCONV_NHWC or p.ocg != 1 or p.sw != 1 or p.ic // common(p.ic, p.ops.lanes) > PHASES:
+    if p.layout != PYCONV_NHWC or p.ocg != 1 or p.ic // common(p.ic, p.ops.lanes) > PHASES:
         return False
     s = cut_strips(p, threads)
     (<strips_t *>room(cut, sizeof(strips_t)))[0] = s
@@ -95,12 +96,17 @@ cdef inline void _through_bands(const task_t *t, const strips_t *s, band_t *b, i
                                 int64_t end, real *band) noexcept nogil:
     cdef const problem_t *p = t.p
     cdef int64_t rows = band_rows(b.rows, p.kh, p.sh, p.dh)
+    cdef const real *x = <const real *>t.x + image * p.xn
     while col < end:
         b.cols = min(s.wide, end - col)
         b.pitch = interleaved_pitch(p, b.cols)
-        p.ops.split(1, <const real *>t.x + image * p.xn, 0, p.xh, p.ih, p.iw * p.ic, row * p.sh - p.ph0, rows,
-                    col - p.pw0 * p.ic, 1, b.pitch, band, 0)
-        memset(band + rows * b.pitch, 0, BAND_SLACK * sizeof(real))
+        if splits_rows(p):
+            p.ops.split(1, x, 0, p.xh, p.ih, p.iw * p.ic, row * p.sh - p.ph0, rows, col * p.sw - p.pw0 * p.ic, p.sw, b.pitch,
+                        band, 0)
+        else:
+            p.ops.split_pixels(p.ic, x, p.xh, p.ih, p.iw, row * p.sh - p.ph0, rows, col // p.ic * p.sw - p.pw0, p.sw, b.pitch,
+                               band)
+        memset(band + rows * p.sw * b.pitch, 0, BAND_SLACK * sizeof(real))
         _outputs(t, s, b, band, image, row, col)
         col += b.cols
 
@@ -121,7 +127,7 @@ cdef inline void _strip(const task_t *t, const strips_t *s, int64_t number, real
     elif strip == s.inner:
         row, end, left, right = s.bottom, p.oh, 0, 0
     b.rows = end - row
-    b.kh, b.kw, b.sh, b.sw, b.dh, b.dw = p.kh, p.kw, p.sh, 1, p.dh, p.dw
+    b.kh, b.kw, b.sh, b.sw, b.dh, b.dw = p.kh, p.kw, p.sh, p.sw, p.dh, p.dw
     b.ys_h = p.yh
     band_relate(&b)
     _through_bands(t, s, &b, image, row, 0, left, band)

@@ -25,9 +25,14 @@ ctypedef struct strips_t:
     size_t bytes              # of the largest band
 
 
+cdef inline bint splits_rows(const problem_t *p) noexcept nogil:
+    """Whether the rows of a band are parted by the phase of the stride as those of a plane, vector by vector, if at all."""
+    return p.sw == 1 or (p.ic == 1 and (p.sw == 2 or p.sw == 4))
+
+
 cdef inline int64_t interleaved_pitch(const problem_t *p, int64_t cols) noexcept nogil:
     """Of the band under so many columns of outputs."""
-    return round_up(cols + (p.kw - 1) * p.dw * p.ic, 16)
+    return round_up(cols + (p.kw - 1) * p.dw // p.sw * p.ic, 16)
 
 
 cdef inline size_t _band_bytes(const problem_t *p, const strips_t *s, int64_t rows, int64_t cols) noexcept nogil:
@@ -35,7 +40,7 @@ cdef inline size_t _band_bytes(const problem_t *p, const strips_t *s, int64_t ro
     cdef size_t reals
     if rows == 0 or cols == 0:
         return 0
-    reals = times(<size_t>band_rows(rows, p.kh, p.sh, p.dh), <size_t>interleaved_pitch(p, min(cols, s.wide)))
+    reals = times(<size_t>(band_rows(rows, p.kh, p.sh, p.dh) * p.sw), <size_t>interleaved_pitch(p, min(cols, s.wide)))
     return aligned(times(plus(reals, BAND_SLACK), p.itemsize))
 
 
@@ -51,13 +56,14 @@ cdef inline bint _stands(const problem_t *p, strips_t *s) noexcept nogil:
     reach(p.ow, p.iw, 1, (p.kw - 1) * p.dw - p.pw0, &ignored, &last)
     s.left = round_up(first * p.ic, lanes)
     s.right = last * p.ic // lanes * lanes
-    return s.bottom - s.top >= TILE and s.right - s.left >= p.ow * p.ic // 2
+    return p.sw == 1 and s.bottom - s.top >= TILE and s.right - s.left >= p.ow * p.ic // 2
 
 
 cdef inline strips_t cut_strips(const problem_t *p, int threads) noexcept nogil:
     """
-    Rows and columns near the border go through bands, all where most are near it. Bands are 512 columns wide and, where
-    all goes through them, fill half of L1 or are as high as twice the reach of the kernel.
+    Rows and columns near the border go through bands, all where most are near it. Bands are up to 512 columns wide, beginning
+    with whole pixels if they are split by the phase of the stride, and, where all goes through them, fill half of L1 or are
+    as high as twice the reach of the kernel.
     """
     cdef strips_t s
     cdef int64_t cols = p.ow * p.ic
@@ -67,13 +73,13 @@ cdef inline strips_t cut_strips(const problem_t *p, int threads) noexcept nogil:
     cdef int64_t fits, rows
     cdef bint stands = _stands(p, &s)
     s.phases = p.ic // common(p.ic, p.ops.lanes)
-    s.wide = WIDEST
+    s.wide = WIDEST if p.sw == 1 else WIDEST // (s.phases * p.ops.lanes) * s.phases * p.ops.lanes
     if stands:
         s.inner = (s.bottom - s.top) * cols // TASK
         s.run = max(WIDEST, cache_bytes(2) // 2 // ((TILE * p.sh + deep) * size) // WIDEST * WIDEST)
     else:
         s.top, s.bottom, s.left, s.right, s.run = 0, p.oh, 0, 0, WIDEST
-        fits = (cache_bytes(1) // 2 // (interleaved_pitch(p, min(cols, WIDEST)) * size) - deep) // p.sh
+        fits = (cache_bytes(1) // 2 // (interleaved_pitch(p, min(cols, s.wide)) * p.sw * size) - deep) // p.sh
         s.inner = ceil_div(p.oh, max(max(fits, deep // p.sh), TILE))
     rows = ceil_div(s.bottom - s.top, TILE)
     s.inner = max(1, min(max(s.inner, least), rows))
@@ -90,17 +96,25 @@ cdef inline int64_t strips_of(const problem_t *p, const strips_t *s) noexcept no
 
 cdef inline double interleaved_cycles(const problem_t *p, const strips_t *s) noexcept nogil:
     """
-    Per image: 4 cycles for each vector of a band, 5 for each of outputs, 300 for a strip, and the multiply-adds, with idle
-    lanes. Waits and tiles are those of planes_cycles() in nchw_cut.pxd; their weights come from L2, a third of a cycle for
-    a vector of outputs, if half of L1 doesn't hold them. Measured on a Sapphire-Rapids-class core.
+    Per image: 4 cycles for each vector of a band, 2 for each pixel of one that is parted by the phase of the stride, 5 for
+    each vector of outputs, 300 for a strip, and the multiply-adds, with idle lanes. Tiles of one row and one row of more than
+    16 taps share no loads, other waits and tiles are those of planes_cycles() in nchw_cut.pxd; weights come from L2, a third
+    of a cycle for a vector of outputs, if half of L1 doesn't hold them. Measured on a Sapphire-Rapids-class core.
     """
     cdef int64_t lanes = p.ops.lanes
     cdef double fma = p.rates.fma
+    cdef int64_t classes = p.sh // common(p.sh, p.dh)
     cdef int64_t width = ceil_div(p.ow * p.ic, lanes)
     cdef double vectors = <double>p.oh * width
-    cdef double band = vectors - <double>(s.bottom - s.top) * (s.right - s.left) / lanes
-    cdef bint known = p.kh == 1 or (p.sh == 1 and (p.kh == 3 or p.kh == 5 or p.kh == 7))
-    cdef double waits = (3 if p.kh == 1 and p.kw > 16 else 0) if known else 2.0 / min(ceil_div(width, s.phases), 4)
-    cdef double tiles = 0 if known else <double>p.oh / (4 if p.kh >= 4 * p.sh else 1) * ceil_div(width, 4)
+    cdef double outside = vectors - <double>(s.bottom - s.top) * (s.right - s.left) / lanes
+    cdef double band = outside * p.sh * p.sw * (4 if splits_rows(p) else 2.0 * lanes / p.ic)
+    cdef bint known = p.kh == 1 or (classes <= (2 if p.ic == 1 else 1) and (p.kh == 3 or p.kh == 5 or p.kh == 7))
+    cdef int64_t high = 4 if p.kh >= 4 * classes else 1
+    cdef double tiles = 0 if known else <double>p.oh / high * ceil_div(width, 4)
     cdef bint far = not known and p.k * s.phases * lanes * <int64_t>p.itemsize > cache_bytes(1) // 2
-    return 4 * band + vectors * (p.k * ((1 + waits) / fma + far / 3.0) + 5) + 30 * tiles + 300 * strips_of(p, s)
+    cdef double waits = 2.0 / min(ceil_div(width, s.phases), 4)
+    if known:
+        waits = 3 if p.kh == 1 and p.kw > 16 else 0
+    elif high == 1:
+        waits = 3.5
+    return band + vectors * (p.k * ((1 + waits) / fma + far / 3.0) + 5) + 30 * tiles + 300 * strips_of(p, s)
