@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# An array of a dtype that is served makes a result of it; of what is converted first the dtype is not known.
+# A result is of out_dtype, else of the dtype of the weight; of what is converted first that is not known.
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Generic, Literal, TypeVar, overload
@@ -14,11 +14,27 @@ from . import signal as signal
 __version__: str
 
 _F = TypeVar("_F", np.float16, np.float32, np.float64)
+_E = TypeVar("_E", bound=np.generic)
+_OutDType = type[_E] | np.dtype[_E]
 _Pair = int | Sequence[int]
 _PaddingWord = Literal["valid", "same", "same_lower", "full"]
 _Padding = int | Sequence[int] | Sequence[Sequence[int]] | _PaddingWord
 _Layout = Literal["NCHW", "NHWC"]
-_PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+_PaddingMode = (
+    Literal[
+        "zeros",
+        "reflect",
+        "replicate",
+        "circular",
+        "symmetric",
+        "edge",
+        "nearest",
+        "wrap",
+        "mirror",
+        "reflect_101",
+    ]
+    | tuple[Literal["constant"], float]
+)
 _Activation = None | Literal["relu", "relu6"] | tuple[Literal["clip"], float, float]
 _Accuracy = Literal["strict", "standard", "fast"]
 
@@ -34,13 +50,17 @@ __all__ = [
 
 class UnsupportedError(ValueError): ...
 
-class _Plan(Generic[_F]):
+class _Plan(Generic[_E]):
     @property
     def input_shape(self) -> tuple[int, ...]: ...
     @property
     def output_shape(self) -> tuple[int, ...]: ...
     @property
-    def dtype(self) -> np.dtype[_F]: ...
+    def dtype(self) -> np.dtype[Any]: ...
+    @property
+    def weight_dtype(self) -> np.dtype[Any]: ...
+    @property
+    def out_dtype(self) -> np.dtype[_E]: ...
     @property
     def workspace_bytes(self) -> int: ...
     @property
@@ -49,7 +69,7 @@ class _Plan(Generic[_F]):
     def multiplications(self) -> int: ...
     def new_workspace(self) -> NDArray[np.uint8]: ...
 
-class Plan(_Plan[_F]):
+class Plan(_Plan[_E]):
     @property
     def algorithm(self) -> str: ...
     @property
@@ -61,15 +81,16 @@ class Plan(_Plan[_F]):
     def __call__(
         self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None,
         residual: ArrayLike | None = None,
-    ) -> NDArray[_F]: ...
+    ) -> NDArray[_E]: ...
 
 @overload
 def conv2d(
-    x: NDArray[_F], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    x: ArrayLike, weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: _Pair = 1,
     padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
     padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
     algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
     threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    out_dtype: None = None,
 ) -> NDArray[_F]: ...
 @overload
 def conv2d(
@@ -78,6 +99,16 @@ def conv2d(
     padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
     algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
     threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    out_dtype: _OutDType[_E],
+) -> NDArray[_E]: ...
+@overload
+def conv2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    out_dtype: DTypeLike | None = None,
 ) -> NDArray[Any]: ...
 @overload
 def plan(
@@ -85,6 +116,7 @@ def plan(
     padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
     padding_mode: _PaddingMode = "zeros", activation: _Activation = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    dtype: DTypeLike | None = None, out_dtype: None = None,
 ) -> Plan[_F]: ...
 @overload
 def plan(
@@ -92,12 +124,21 @@ def plan(
     padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
     padding_mode: _PaddingMode = "zeros", activation: _Activation = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    dtype: DTypeLike | None = None, out_dtype: _OutDType[_E],
+) -> Plan[_E]: ...
+@overload
+def plan(
+    x_shape: Sequence[int], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    dtype: DTypeLike | None = None, out_dtype: DTypeLike | None = None,
 ) -> Plan[Any]: ...
 
-class TransposedPlan(_Plan[_F]):
+class TransposedPlan(_Plan[_E]):
     def __call__(
         self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None,
-    ) -> NDArray[_F]: ...
+    ) -> NDArray[_E]: ...
 
 @overload
 def plan_conv_transpose2d(
@@ -105,6 +146,7 @@ def plan_conv_transpose2d(
     padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
     layout: _Layout = "NCHW", activation: _Activation = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    dtype: DTypeLike | None = None, out_dtype: None = None,
 ) -> TransposedPlan[_F]: ...
 @overload
 def plan_conv_transpose2d(
@@ -112,14 +154,23 @@ def plan_conv_transpose2d(
     padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
     layout: _Layout = "NCHW", activation: _Activation = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
-) -> TransposedPlan[Any]: ...
+    dtype: DTypeLike | None = None, out_dtype: _OutDType[_E],
+) -> TransposedPlan[_E]: ...
 @overload
-def conv_transpose2d(
-    x: NDArray[_F], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+def plan_conv_transpose2d(
+    x_shape: Sequence[int], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
     padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
     layout: _Layout = "NCHW", activation: _Activation = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
-    out: NDArray[Any] | None = None, workspace: Any = None,
+    dtype: DTypeLike | None = None, out_dtype: DTypeLike | None = None,
+) -> TransposedPlan[Any]: ...
+@overload
+def conv_transpose2d(
+    x: ArrayLike, weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
+    layout: _Layout = "NCHW", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: None = None,
 ) -> NDArray[_F]: ...
 @overload
 def conv_transpose2d(
@@ -127,7 +178,15 @@ def conv_transpose2d(
     padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
     layout: _Layout = "NCHW", activation: _Activation = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
-    out: NDArray[Any] | None = None, workspace: Any = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: _OutDType[_E],
+) -> NDArray[_E]: ...
+@overload
+def conv_transpose2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
+    layout: _Layout = "NCHW", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: DTypeLike | None = None,
 ) -> NDArray[Any]: ...
 @overload
 def conv2d_backward_input(
@@ -195,12 +254,12 @@ def conv2d_backward_weight(
 
 @overload
 def conv1d(
-    x: NDArray[_F], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
+    x: ArrayLike, weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
     padding: int | Sequence[int] | _PaddingWord = 0, dilation: int | Sequence[int] = 1, groups: int = 1,
     layout: Literal["NCL", "NLC"] = "NCL", padding_mode: _PaddingMode = "zeros",
     activation: _Activation = None, residual: ArrayLike | None = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
-    out: NDArray[Any] | None = None, workspace: Any = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: None = None,
 ) -> NDArray[_F]: ...
 @overload
 def conv1d(
@@ -209,15 +268,25 @@ def conv1d(
     layout: Literal["NCL", "NLC"] = "NCL", padding_mode: _PaddingMode = "zeros",
     activation: _Activation = None, residual: ArrayLike | None = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
-    out: NDArray[Any] | None = None, workspace: Any = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: _OutDType[_E],
+) -> NDArray[_E]: ...
+@overload
+def conv1d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | _PaddingWord = 0, dilation: int | Sequence[int] = 1, groups: int = 1,
+    layout: Literal["NCL", "NLC"] = "NCL", padding_mode: _PaddingMode = "zeros",
+    activation: _Activation = None, residual: ArrayLike | None = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: DTypeLike | None = None,
 ) -> NDArray[Any]: ...
 @overload
 def depthwise_conv2d(
-    x: NDArray[_F], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    x: ArrayLike, weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: _Pair = 1,
     padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
     padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
     algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
     threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    out_dtype: None = None,
 ) -> NDArray[_F]: ...
 @overload
 def depthwise_conv2d(
@@ -226,14 +295,25 @@ def depthwise_conv2d(
     padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
     algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
     threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    out_dtype: _OutDType[_E],
+) -> NDArray[_E]: ...
+@overload
+def depthwise_conv2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    out_dtype: DTypeLike | None = None,
 ) -> NDArray[Any]: ...
 @overload
 def pointwise_conv2d(
-    x: NDArray[_F], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    x: ArrayLike, weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: _Pair = 1,
     padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
     padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
     algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
     threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    out_dtype: None = None,
 ) -> NDArray[_F]: ...
 @overload
 def pointwise_conv2d(
@@ -242,14 +322,24 @@ def pointwise_conv2d(
     padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
     algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
     threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    out_dtype: _OutDType[_E],
+) -> NDArray[_E]: ...
+@overload
+def pointwise_conv2d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    out_dtype: DTypeLike | None = None,
 ) -> NDArray[Any]: ...
 @overload
 def partial_conv2d(
-    x: NDArray[_F], weight: ArrayLike, bias: ArrayLike | None = None, *, padding: _Padding = "same",
+    x: NDArray[_E], weight: ArrayLike, bias: ArrayLike | None = None, *, padding: _Padding = "same",
     dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros",
     activation: _Activation = None, algorithm: str = "auto", max_workspace: int | str | None = None,
     accuracy: _Accuracy | None = None, threads: int | None = None, out: NDArray[Any] | None = None,
-) -> NDArray[_F]: ...
+) -> NDArray[_E]: ...
 @overload
 def partial_conv2d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, padding: _Padding = "same",
@@ -258,13 +348,13 @@ def partial_conv2d(
     accuracy: _Accuracy | None = None, threads: int | None = None, out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 
-class SeparablePlan(_Plan[_F]):
+class SeparablePlan(_Plan[_E]):
     @property
     def fused(self) -> bool: ...
     def __call__(
         self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None,
         residual: ArrayLike | None = None,
-    ) -> NDArray[_F]: ...
+    ) -> NDArray[_E]: ...
 
 @overload
 def plan_separable_conv2d(
@@ -273,6 +363,7 @@ def plan_separable_conv2d(
     depthwise_activation: _Activation = None, stride: _Pair = 1, padding: _Padding = 0, dilation: _Pair = 1,
     layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros", activation: _Activation = None,
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    dtype: DTypeLike | None = None, out_dtype: None = None,
 ) -> SeparablePlan[_F]: ...
 @overload
 def plan_separable_conv2d(
@@ -281,15 +372,26 @@ def plan_separable_conv2d(
     depthwise_activation: _Activation = None, stride: _Pair = 1, padding: _Padding = 0, dilation: _Pair = 1,
     layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros", activation: _Activation = None,
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    dtype: DTypeLike | None = None, out_dtype: _OutDType[_E],
+) -> SeparablePlan[_E]: ...
+@overload
+def plan_separable_conv2d(
+    x_shape: Sequence[int], depthwise_weight: ArrayLike, pointwise_weight: ArrayLike,
+    bias: ArrayLike | None = None, *, depthwise_bias: ArrayLike | None = None,
+    depthwise_activation: _Activation = None, stride: _Pair = 1, padding: _Padding = 0, dilation: _Pair = 1,
+    layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros", activation: _Activation = None,
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    dtype: DTypeLike | None = None, out_dtype: DTypeLike | None = None,
 ) -> SeparablePlan[Any]: ...
 @overload
 def separable_conv2d(
-    x: NDArray[_F], depthwise_weight: ArrayLike, pointwise_weight: ArrayLike, bias: ArrayLike | None = None,
-    *, depthwise_bias: ArrayLike | None = None, depthwise_activation: _Activation = None, stride: _Pair = 1,
+    x: ArrayLike, depthwise_weight: NDArray[_F], pointwise_weight: ArrayLike, bias: ArrayLike | None = None,
+    *,
+    depthwise_bias: ArrayLike | None = None, depthwise_activation: _Activation = None, stride: _Pair = 1,
     padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
     padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
-    out: NDArray[Any] | None = None, workspace: Any = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: None = None,
 ) -> NDArray[_F]: ...
 @overload
 def separable_conv2d(
@@ -298,10 +400,19 @@ def separable_conv2d(
     padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
     padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
-    out: NDArray[Any] | None = None, workspace: Any = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: _OutDType[_E],
+) -> NDArray[_E]: ...
+@overload
+def separable_conv2d(
+    x: ArrayLike, depthwise_weight: ArrayLike, pointwise_weight: ArrayLike, bias: ArrayLike | None = None, *,
+    depthwise_bias: ArrayLike | None = None, depthwise_activation: _Activation = None, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: DTypeLike | None = None,
 ) -> NDArray[Any]: ...
 
-class FactorizedPlan(_Plan[_F]):
+class FactorizedPlan(_Plan[_E]):
     @property
     def vertical(self) -> Plan[Any]: ...
     @property
@@ -311,7 +422,7 @@ class FactorizedPlan(_Plan[_F]):
     def __call__(
         self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None,
         residual: ArrayLike | None = None,
-    ) -> NDArray[_F]: ...
+    ) -> NDArray[_E]: ...
 
 class Factorization(Generic[_F]):
     vertical: NDArray[_F]
@@ -324,12 +435,33 @@ class Factorization(Generic[_F]):
     parameters: int
     original_parameters: int
     def weight(self) -> NDArray[np.float64]: ...
+    @overload
     def plan(
         self, x_shape: Sequence[int], bias: ArrayLike | None = None, *, stride: _Pair = 1,
         padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
         padding_mode: _PaddingMode = "zeros", activation: _Activation = None,
-        max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+        max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+        threads: int | None = None, dtype: DTypeLike | None = None,
+        out_dtype: None = None,
     ) -> FactorizedPlan[_F]: ...
+    @overload
+    def plan(
+        self, x_shape: Sequence[int], bias: ArrayLike | None = None, *, stride: _Pair = 1,
+        padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
+        padding_mode: _PaddingMode = "zeros", activation: _Activation = None,
+        max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+        threads: int | None = None, dtype: DTypeLike | None = None,
+        out_dtype: _OutDType[_E],
+    ) -> FactorizedPlan[_E]: ...
+    @overload
+    def plan(
+        self, x_shape: Sequence[int], bias: ArrayLike | None = None, *, stride: _Pair = 1,
+        padding: _Padding = 0, dilation: _Pair = 1, layout: _Layout = "NCHW",
+        padding_mode: _PaddingMode = "zeros", activation: _Activation = None,
+        max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+        threads: int | None = None, dtype: DTypeLike | None = None,
+        out_dtype: DTypeLike | None = None,
+    ) -> FactorizedPlan[Any]: ...
 
 @overload
 def factorize(weight: NDArray[_F], rank: int | None = None, *, groups: int = 1) -> Factorization[_F]: ...
@@ -342,7 +474,8 @@ class Report:
     def __init__(self, title: str, rows: list[dict[str, Any]]) -> None: ...
 
 def explain(
-    x_shape: Sequence[int], weight_shape: Sequence[int], *, dtype: DTypeLike = "float32", stride: _Pair = 1,
+    x_shape: Sequence[int], weight_shape: Sequence[int], *, dtype: DTypeLike = "float32",
+    weight_dtype: DTypeLike | None = None, out_dtype: DTypeLike | None = None, stride: _Pair = 1,
     padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
     padding_mode: _PaddingMode = "zeros", max_workspace: int | str | None = None,
     accuracy: _Accuracy | None = None, threads: int | None = None, measure: bool = False,

@@ -5,7 +5,7 @@ import argparse
 import json
 
 from . import _calibrate, explain, show_config
-from ._kernels import ACCURACIES, LAYOUTS, PADDING_MODES
+from ._kernels import ACCURACIES, DTYPES, ELEMENTS, LAYOUTS, PADDING_MODES
 
 
 def calibrate(options):
@@ -33,6 +33,12 @@ def padding(text):
         return text
     values = numbers(text)
     return (values[:2], values[2:]) if isinstance(values, tuple) and len(values) == 4 else values
+
+
+def border(text):
+    """A word, or ``constant,5``."""
+    word, comma, value = text.partition(",")
+    return (word, float(value)) if comma else word
 
 
 def show_explanation(options):
@@ -72,8 +78,11 @@ def parser():
     add("--dilation", type=numbers, default=1, metavar="INT[,INT]")
     add("--groups", type=int, default=1)
     add("--layout", choices=LAYOUTS, default="NCHW")
-    add("--padding-mode", choices=PADDING_MODES, default="zeros")
-    add("--dtype", choices=["float32", "float64", "float16"], default="float32")
+    modes = ", ".join(word for word in PADDING_MODES if word != "constant")
+    add("--padding-mode", type=border, default="zeros", help=f"{modes} or constant,VALUE")
+    add("--dtype", choices=ELEMENTS, default="float32", help="of the input")
+    add("--weight-dtype", choices=DTYPES, help="default: that of the input, or float32")
+    add("--out-dtype", choices=ELEMENTS, help="default: that of the weight")
     add("--max-workspace", metavar="BYTES", help="e.g. 1000000 or 64MB")
     add("--accuracy", choices=ACCURACIES)
     add("--threads", type=int)

@@ -11,7 +11,7 @@ cdef extern from "pyconv/abi.h" nogil:
         PYCONV_LAYOUT_COUNT, PYCONV_PADDING_MODE_COUNT, PYCONV_ACCURACY_COUNT
         PYCONV_STATUS_COUNT, PYCONV_NAN_REACH_COUNT
         PYCONV_NCHW, PYCONV_NHWC
-        PYCONV_ZEROS, PYCONV_REFLECT, PYCONV_REPLICATE, PYCONV_CIRCULAR
+        PYCONV_ZEROS, PYCONV_REFLECT, PYCONV_REPLICATE, PYCONV_CIRCULAR, PYCONV_SYMMETRIC, PYCONV_CONSTANT
         PYCONV_STRICT, PYCONV_STANDARD, PYCONV_FAST
         PYCONV_WINDOW, PYCONV_TILE, PYCONV_IMAGE
         PYCONV_ALIGNMENT
@@ -24,7 +24,7 @@ cdef extern from "pyconv/abi.h" nogil:
         PYCONV_STATUS_BAD_CLIP, PYCONV_STATUS_OVERFLOW, PYCONV_STATUS_BAD_THREADS
         PYCONV_STATUS_UNSUPPORTED, PYCONV_STATUS_OVER_BUDGET, PYCONV_STATUS_UNDER_ACCURACY
         PYCONV_STATUS_MISALIGNED, PYCONV_STATUS_NO_MEMORY, PYCONV_STATUS_INTERRUPTED
-        PYCONV_STATUS_BAD_MAX_WORKSPACE
+        PYCONV_STATUS_BAD_MAX_WORKSPACE, PYCONV_STATUS_BAD_BORDER
 
     const char *const *pyconv_dtype_words
     const char *const *pyconv_element_words
@@ -40,6 +40,8 @@ cdef extern from "pyconv/abi.h" nogil:
         int64_t n, g, ic, ih, iw, oc, icg, kh, kw, sh, sw, dh, dw, ph0, ph1, pw0, pw1
         double lo, hi
         int64_t max_workspace
+        int32_t x_dtype, y_dtype
+        double border
 
     void pyconv_conv2d_init(pyconv_conv2d_t *d) noexcept
     bint pyconv_conv2d_known(size_t size) noexcept

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """conv2d and plan: arrays and words into plans."""
 
+import numpy as np
+
 from ._arguments import checked_shape
-from ._kernels import ALGORITHM_NAMES, Plan, as_array
+from ._kernels import ALGORITHM_NAMES, Plan, as_array, as_weight
 from ._problem import problem
 
 
@@ -25,6 +27,7 @@ def conv2d(
     threads=None,
     out=None,
     workspace=None,
+    out_dtype=None,
 ):
     """
     Two-dimensional cross-correlation of multi-channel images, as in convolutional networks.
@@ -33,13 +36,14 @@ def conv2d(
     ----------
     x : array_like
         Images of shape ``(N, C, H, W)``, or ``(N, H, W, C)`` with ``layout="NHWC"``. Without a batch (3-D)
-        the result has none either; further leading dimensions act as batch. float32, float64 or float16
-        (computed in float32).
+        the result has none either; further leading dimensions act as batch. float32, float64, float16,
+        uint8, int8, uint16, int16 or bfloat16 (of the package ml_dtypes), whatever the dtype of `weight`.
     weight : array_like
-        Filters of shape ``(K, C / groups, R, S)`` in both layouts, of the dtype of `x`. `C`, `K` and the
-        batch may be 0: no channels sum to 0, no filters make an empty result.
+        Filters of shape ``(K, C / groups, R, S)`` in both layouts. Its dtype, float32 or float64, is what is
+        computed in; float16 is computed in float32. Lists of Python's numbers become float64 if `x` is, else
+        float32. `C`, `K` and the batch may be 0: no channels sum to 0, no filters make an empty result.
     bias : array_like, optional
-        One value per filter, shape ``(K,)``.
+        One value per filter, shape ``(K,)``, of the dtype of `weight`; so does a list of numbers become.
     stride, dilation : int or (int, int)
         Rows, columns. Dilation 1 means none.
     padding : int, (int, int), ((int, int), (int, int)) or str
@@ -51,14 +55,22 @@ def conv2d(
         depthwise.
     layout : {"NCHW", "NHWC"}
         Of `x`, `residual` and the result.
-    padding_mode : {"zeros", "reflect", "replicate", "circular"}
-        What stands outside the image. Zeros take part in the sums: where a tap that is NaN or infinite
-        meets them, the output is NaN. That is so in the strict class; the others spoil all outputs of such a
-        filter, and ``strassen`` those of other filters, too.
+    padding_mode : str or ("constant", float)
+        What stands outside the image ``a b c d``, however wide:
+
+        - ``"zeros"``: ``0 0 | a b c d | 0 0``; ``("constant", v)``: ``v v | a b c d | v v``
+        - ``"replicate"``, ``"edge"``, ``"nearest"``: ``a a | a b c d | d d``
+        - ``"reflect"``, ``"mirror"``, ``"reflect_101"``: ``c b | a b c d | c b``
+        - ``"symmetric"``: ``b a | a b c d | d c``, which SciPy's filters call "reflect"
+        - ``"circular"``, ``"wrap"``: ``c d | a b c d | a b``
+
+        The constant is rounded to the dtype of `x`, which must be able to hold it. Zeros take part in the
+        sums: where a tap that is NaN or infinite meets them, the output is NaN. That is so in the strict
+        class; the others spoil all outputs of such a filter, and ``strassen`` those of other filters, too.
     activation : None, "relu", "relu6" or ("clip", lo, hi)
-        Applied last. NaN stays NaN.
+        Applied last, before a result of integers is rounded. NaN stays NaN.
     residual : array_like, optional
-        Of the shape of the result, added before the activation.
+        Of the shape and dtype of the result, added before the activation.
     algorithm : str
         ``"auto"``, or a name from `pyconv.algorithms`: used, or refused with the reason.
     max_workspace : int or str, optional
@@ -76,19 +88,24 @@ def conv2d(
         the end, from memory that `max_workspace` does not count.
     workspace : buffer, optional
         Writable, aligned to 64 bytes, as long as the plan's `workspace_bytes`.
+    out_dtype : dtype, optional
+        Of the result: one of those of `x`, by default that of `weight`. Results are rounded once, from what
+        is computed in, half to even. Integers saturate: below their least they are the least, above their
+        largest the largest; NaN becomes 0.
 
     Returns
     -------
     ndarray
-        ``(N, K, OH, OW)`` or ``(N, OH, OW, K)``, where
+        ``(N, K, OH, OW)`` or ``(N, OH, OW, K)`` of `out_dtype`, where
         ``OH = (H + top + bottom - dilation * (R - 1) - 1) // stride + 1``.
 
     Raises
     ------
     TypeError
-        For a dtype that is not served, dtypes that differ, or an argument of the wrong type.
+        For a dtype that is not served, a bias or residual of another than wanted, or an argument of the
+        wrong type.
     ValueError
-        For shapes and parameters that do not fit, with the numbers.
+        For shapes and parameters that do not fit, with the numbers; for an `out_dtype` that is not served.
     UnsupportedError
         If the algorithm named cannot serve within the bounds.
     MemoryError
@@ -128,8 +145,18 @@ def conv2d(
     array([[[[4., 6., 4.],
              [6., 9., 6.],
              [4., 6., 4.]]]], dtype=float32)
+
+    A photograph as it comes from a file, bytes with channels last, made softer:
+
+    >>> photo = np.full((480, 640, 3), 200, np.uint8)
+    >>> box = np.full((3, 1, 5, 5), 1 / 25, np.float32)
+    >>> soft = pyconv.conv2d(photo, box, groups=3, layout="NHWC", padding="same", padding_mode="symmetric",
+    ...                      out_dtype=np.uint8)
+    >>> soft.shape, soft.dtype, int(soft[0, 0, 0])
+    ((480, 640, 3), dtype('uint8'), 200)
     """
-    x, weight = as_array(x, "x"), as_array(weight, "weight")
+    x = as_array(x, "x")
+    weight = as_weight(weight, "weight", x.dtype)
     described = problem(
         x.shape,
         x.dtype,
@@ -145,6 +172,8 @@ def conv2d(
         max_workspace=max_workspace,
         accuracy=accuracy,
         threads=threads,
+        weight_dtype=weight.dtype,
+        out_dtype=out_dtype,
     )
     # With a workspace the choice is that of `plan`, which says how much it takes.
     return Plan(described, weight, bias, True, workspace is None)(x, out, workspace, residual)
@@ -166,6 +195,8 @@ def plan(
     max_workspace=None,
     accuracy=None,
     threads=None,
+    dtype=None,
+    out_dtype=None,
 ):
     """
     Choose an algorithm and pack the weights for many calls of `conv2d` on one input shape.
@@ -173,11 +204,13 @@ def plan(
     Parameters
     ----------
     x_shape : tuple of int
-        Shape of the inputs to come; their dtype is that of `weight`.
+        Shape of the inputs to come.
     weight, bias, stride, padding, dilation, groups, layout, padding_mode, activation
         As in `conv2d`.
-    algorithm, max_workspace, accuracy, threads
+    algorithm, max_workspace, accuracy, threads, out_dtype
         As in `conv2d`.
+    dtype : dtype, optional
+        Of the inputs to come, by default that of `weight`.
 
     Returns
     -------
@@ -197,10 +230,11 @@ def plan(
     >>> blur(np.ones((1, 8, 8), np.float32)).shape
     (1, 8, 8)
     """
-    weight = as_array(weight, "weight")
+    dtype = None if dtype is None else np.dtype(dtype)
+    weight = as_weight(weight, "weight", dtype)
     described = problem(
         checked_shape(x_shape, "x_shape"),
-        weight.dtype,
+        weight.dtype if dtype is None else dtype,
         weight.shape,
         stride=stride,
         padding=padding,
@@ -213,7 +247,9 @@ def plan(
         max_workspace=max_workspace,
         accuracy=accuracy,
         threads=threads,
-        dtype_of="weight",
+        dtype_of="weight" if dtype is None else "dtype",
+        weight_dtype=weight.dtype,
+        out_dtype=out_dtype,
     )
     return Plan(described, weight, bias)
 

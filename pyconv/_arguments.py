@@ -21,6 +21,14 @@ UNITS = {
     "ti": 2**40,
 }
 INF = math.inf
+# What NumPy, SciPy and OpenCV call a border. SciPy's "reflect" is "symmetric" here, as in NumPy.
+BORDERS = {
+    "edge": "replicate",
+    "nearest": "replicate",
+    "wrap": "circular",
+    "mirror": "reflect",
+    "reflect_101": "reflect",
+}
 Code = TypeVar("Code")
 Pair = tuple[int, int]
 Sides = tuple[int, int, int, int]
@@ -65,6 +73,36 @@ def parse_word(value: Any, words: Mapping[Any, Code], name: str) -> Code:
         if not isinstance(value, str):
             raise TypeError(f"{name} must be a str, is {type(value).__name__}") from None
         raise ValueError(f"{name} must be one of {', '.join(map(repr, words))}, is {value!r}") from None
+
+
+def parse_border(value: Any, modes: Mapping[Any, int]) -> tuple[int, float]:
+    """The code of a padding mode, and what a constant border is made of."""
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2 or not isinstance(value[0], str) or value[0] != "constant":
+            raise ValueError(f"padding_mode must be a word or ('constant', value), is {value!r}")
+        return modes["constant"], _border_value(value[1])
+    if not isinstance(value, str):
+        raise TypeError(f"padding_mode must be a str or ('constant', value), is {type(value).__name__}")
+    if value == "constant":
+        raise ValueError("padding_mode 'constant' needs its value: ('constant', value)")
+    if value not in modes and value not in BORDERS:
+        words = ", ".join(repr(word) for word in modes if word != "constant")
+        others = ", ".join(map(repr, BORDERS))
+        raise ValueError(
+            f"padding_mode must be one of {words}, ('constant', value) or the synonyms {others}, is {value!r}"
+        )
+    return modes[BORDERS.get(value, value)], 0.0
+
+
+def _border_value(value: Any) -> float:
+    try:
+        if isinstance(value, (str, bytes)):
+            raise TypeError
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"the value of ('constant', value) does not fit a float, is {value!r}") from None
+    except (TypeError, ValueError):
+        raise TypeError(f"the value of ('constant', value) must be a number, is {value!r}") from None
 
 
 def integer(value: Any, name: str) -> int:

@@ -8,7 +8,7 @@ import time
 import numpy as np
 
 from ._arguments import checked_shape
-from ._kernels import Plan, explain_rows
+from ._kernels import DTYPES, Plan, border_words, explain_rows, type_words
 from ._problem import ALGORITHM_CODES, problem
 
 COLUMNS = (
@@ -138,6 +138,8 @@ def explain(
     weight_shape,
     *,
     dtype="float32",
+    weight_dtype=None,
+    out_dtype=None,
     stride=1,
     padding=0,
     dilation=1,
@@ -157,7 +159,11 @@ def explain(
     x_shape, weight_shape : tuple of int
         Shapes of `x` and `weight` as `pyconv.conv2d` takes them.
     dtype : dtype
-        float32, float64 or float16.
+        Of `x`.
+    weight_dtype : dtype, optional
+        By default that of `x` if it is float32, float64 or float16, else float32.
+    out_dtype : dtype, optional
+        By default that of the weight.
     stride, padding, dilation, groups, layout, padding_mode, max_workspace, accuracy, threads
         As in `pyconv.conv2d`.
     measure : bool
@@ -187,9 +193,12 @@ def explain(
     >>> {row["algorithm"]: row["multiplications"] for row in report.rows}["direct"]
     225792
     """
+    dtype = np.dtype(dtype)
+    if weight_dtype is None:
+        weight_dtype = dtype if dtype.name in DTYPES else np.float32
     described = problem(
         checked_shape(x_shape, "x_shape"),
-        np.dtype(dtype),
+        dtype,
         checked_shape(weight_shape, "weight_shape"),
         stride=stride,
         padding=padding,
@@ -201,6 +210,8 @@ def explain(
         accuracy=accuracy,
         threads=threads,
         dtype_of="dtype",
+        weight_dtype=np.dtype(weight_dtype),
+        out_dtype=out_dtype,
     )
     rows, chosen, threads = explain_rows(described)
     for row in rows:
@@ -211,9 +222,10 @@ def explain(
     rows.sort(key=lambda row: row["predicted_seconds"] if row["eligible"] else math.inf)
     top, bottom, left, right = described.padding
     title = (
-        f"x {described.x_shape}, weight {described.weight_shape} -> {described.y_shape}, {described.dtype}, "
-        f"{layout}\n"
-        f"stride {described.stride}, padding (({top}, {bottom}), ({left}, {right})) {padding_mode}, "
+        f"x {described.x_shape}, weight {described.weight_shape} -> {described.y_shape}, "
+        f"{type_words(described.dtype, described.weight_dtype, described.out_dtype)}, {layout}\n"
+        f"stride {described.stride}, padding (({top}, {bottom}), ({left}, {right})) "
+        f"{border_words(described.padding_mode, described.border)}, "
         f"dilation {described.dilation}, groups {groups}, threads {threads}"
     )
     return Report(title, rows)
@@ -221,10 +233,17 @@ def explain(
 
 def _measure(rows, described):
     rng = np.random.default_rng(0)
-    shapes = described.x_shape, described.weight_shape
-    x, weight = (rng.standard_normal(shape, np.float32).astype(described.dtype) for shape in shapes)
+    x = _random(rng, described.x_shape, described.dtype)
+    weight = _random(rng, described.weight_shape, described.weight_dtype)
     for row in rows:
         if row["eligible"]:
             ready = Plan(described.derive(algorithm=ALGORITHM_CODES[row["algorithm"]]), weight)
-            out, workspace = np.empty(ready.output_shape, ready.dtype), ready.new_workspace()
+            out, workspace = np.empty(ready.output_shape, ready.out_dtype), ready.new_workspace()
             row["measured_seconds"] = _fastest(lambda run=ready, y=out, w=workspace: run(x, y, w), 0.1)
+
+
+def _random(rng, shape, dtype):
+    if dtype.kind in "iu":
+        ends = np.iinfo(dtype)
+        return rng.integers(ends.min, ends.max, shape, dtype, endpoint=True)
+    return rng.standard_normal(shape, np.float32).astype(dtype)

@@ -49,3 +49,7 @@ cdef int pyconv_plan_run_residual(const pyconv_plan_t *plan, const float *x, con
                                   void *workspace) noexcept nogil
 cdef int pyconv_plan_run_residual_f64(const pyconv_plan_t *plan, const double *x, const double *residual, double *y,
                                       void *workspace) noexcept nogil
+
+# As above, of a descriptor's x_dtype and y_dtype, whatever they are.
+cdef int pyconv_plan_run_elements(const pyconv_plan_t *plan, const void *x, const void *residual, void *y,
+                                  void *workspace) noexcept nogil

@@ -6,12 +6,14 @@ cimport numpy as cnp
 
 from pyconv.core.types cimport *
 from pyconv.core.blas cimport blas_init
+from pyconv.core.choose cimport multiplications
+from pyconv.core.kernels cimport element_bytes
 from pyconv.algorithms.table cimport ALGORITHMS, fill_table
 from pyconv.core.plan cimport (
     aligned_in, plan_create, plan_destroy, plan_owned_bytes, plan_pack, plan_packed_bytes, plan_run, plan_t,
 )
 from pyconv.core.threads cimport watch_forks
-from pyconv.core.weights cimport weight_bytes
+from pyconv.core.weights cimport given_bytes
 
 import os
 import threading
@@ -79,8 +81,8 @@ cdef class Plan:
     algorithm : str
         The name, as in `pyconv.algorithms`.
     input_shape, output_shape : tuple of int
-    dtype : numpy.dtype
-        Of input, weights and output.
+    dtype, weight_dtype, out_dtype : numpy.dtype
+        Of input; of weights and bias; of output and residual.
     workspace_bytes : int
         Exact size of the workspace of a call, in bytes.
     packed_bytes : int
@@ -103,10 +105,11 @@ cdef class Plan:
     cdef readonly tuple input_shape
     cdef readonly tuple output_shape
     cdef readonly cnp.dtype dtype
+    cdef readonly cnp.dtype weight_dtype
+    cdef readonly cnp.dtype out_dtype
     cdef cnp.ndarray weight     # the caller's, where the plan owns none
     cdef bint copies            # it in each call, since it can't be read in place
     cdef tuple operands         # names and arrays of the caller's that out and workspace may not overlap
-    cdef int typenum
     cdef int ndim
     cdef cnp.npy_intp dims[32]  # of the output
 
@@ -115,27 +118,27 @@ cdef class Plan:
     def __cinit__(self, Problem problem not None, object weight, object bias=None, bint single=False, bint borrow=False):
         """For one call only if `single`; it may read the weights in place then, to `borrow` them."""
         cdef cnp.ndarray w = as_array(weight, "weight")
-        cdef cnp.ndarray b = as_optional(bias, "bias")
+        cdef cnp.ndarray b = as_bias(bias, "bias", problem.weight_dtype)
         cdef const void *bias_data = NULL
         cdef int status
         cdef int i
-        self.typenum, self.dtype = problem.typenum, problem.dtype
+        self.dtype, self.weight_dtype, self.out_dtype = problem.dtype, problem.weight_dtype, problem.out_dtype
         self.input_shape, self.output_shape = problem.x_shape, problem.y_shape
         self.ndim = len(self.output_shape)
-        check_operand(w, "weight", self.typenum, problem.weight_shape, problem.dtype_of)
-        status = plan_create(&self.plan, &problem.d, table, borrow)
+        check_operand(w, "weight", self.weight_dtype.type_num, problem.weight_shape, problem.dtype_of)
+        given_weight, given_bias = w, b
+        w = as_operand(w, "weight")
+        status = plan_create(&self.plan, &problem.d, table, borrow, cnp.PyArray_DATA(w))
         if status != PYCONV_STATUS_OK:
             raise UnsupportedError(
                 f"{self.algorithm} can't serve {problem.x} {problem.x_shape}, weight {problem.weight_shape}: "
                 f"{reason_against(self.plan.algorithm, &self.plan.need, &problem.d)}")
         for i in range(self.ndim):
             self.dims[i] = self.output_shape[i]
-        given_weight, given_bias = w, b
         if b is not None:
-            check_operand(b, "bias", self.typenum, (self.plan.problem.oc,), problem.dtype_of)
+            check_operand(b, "bias", self.weight_dtype.type_num, (self.plan.problem.oc,), "weight")
             b = as_operand(b, "bias")
             bias_data = cnp.PyArray_DATA(b)
-        w = as_operand(w, "weight")
         with nogil:
             status = plan_pack(&self.plan, cnp.PyArray_DATA(w), bias_data)
         if status == PYCONV_STATUS_OVER_BUDGET:
@@ -178,18 +181,18 @@ cdef class Plan:
         x : array_like
             Of `input_shape` and `dtype`, in any memory layout.
         out : ndarray, optional
-            Array of `output_shape` and `dtype`, in native byte order, that overlaps no operand. If it is not C-contiguous
+            Array of `output_shape` and `out_dtype`, in native byte order, that overlaps no operand. If it is not C-contiguous
             and aligned, the result is copied to it at the end, from memory that no bound counts.
         workspace : buffer, optional
             Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`. Without it the call
             allocates its own; the process keeps one of at most 2 MB for the next call.
         residual : array_like, optional
-            Of `output_shape`, added before the activation.
+            Of `output_shape` and `out_dtype`, added before the activation.
 
         Returns
         -------
         ndarray
-            `out`, or a new array of `output_shape`, aligned to 64 bytes.
+            `out`, or a new array of `output_shape` and `out_dtype`, aligned to 64 bytes.
 
         Raises
         ------
@@ -214,9 +217,9 @@ cdef class Plan:
         cdef size_t size = self.plan.need.workspace
         cdef size_t own_size = 0
         cdef int status
-        check_operand(given, "x", self.typenum, self.input_shape, "the plan")
+        check_operand(given, "x", self.dtype.type_num, self.input_shape, "the plan")
         if given_residual is not None:
-            check_operand(given_residual, "residual", self.typenum, self.output_shape, "the plan")
+            check_operand(given_residual, "residual", self.out_dtype.type_num, self.output_shape, "the result")
         w = self._borrowed()
         if self.copies:
             copied = self.plan
@@ -224,12 +227,12 @@ cdef class Plan:
             plan = &copied
         if out is None:
             try:
-                y = target = fresh_output(self.ndim, self.dims, self.typenum, self._output_bytes())
+                y = target = fresh_output(self.ndim, self.dims, self.out_dtype.type_num, self._output_bytes())
             except (MemoryError, ValueError):
                 raise MemoryError(f"cannot allocate {self._output_bytes()} bytes for an output of shape {self.output_shape}") \
                     from None
         else:
-            y = take_out(out, self.typenum, self.output_shape)
+            y = take_out(out, self.out_dtype.type_num, self.output_shape)
             refuse_overlap(y, "out", (("x", given), ("residual", given_residual), *self.operands))
             target = target_for(y)
         a = as_operand(given, "x")
@@ -262,12 +265,12 @@ cdef class Plan:
         if not self.plan.need.borrows:
             return None
         if ((not self.copies and cnp.PyArray_DATA(w) != self.plan.weight)
-                or <size_t>cnp.PyArray_NBYTES(w) < weight_bytes(&self.plan.problem)):
+                or <size_t>cnp.PyArray_NBYTES(w) < given_bytes(&self.plan.problem)):
             raise ValueError("weight, which this plan reads in place, has been resized")
         return as_operand(w, "weight") if self.copies else w
 
     cdef size_t _output_bytes(self):
-        return self.plan.problem.n * self.plan.problem.yn * self.plan.problem.itemsize
+        return self.plan.problem.n * self.plan.problem.yn * element_bytes(self.plan.problem.y_dtype)
 
     def new_workspace(self):
         """A fresh buffer for one call at a time: uint8, aligned to 64 bytes, exactly `workspace_bytes` long."""
@@ -287,7 +290,7 @@ cdef class Plan:
 
     @property
     def multiplications(self):
-        return int(self.plan.need.form.multiplications(&self.plan.need.inner, &self.plan.need.cut))
+        return int(multiplications(&self.plan.need))
 
     @property
     def threads(self):
@@ -295,7 +298,8 @@ cdef class Plan:
 
     @property
     def accuracy(self):
-        return pyconv_accuracy_words[self.plan.algorithm.accuracy].decode()
+        cdef bint rounded = self.plan.need.second.form != NULL and not self.plan.exactly
+        return pyconv_accuracy_words[PYCONV_STANDARD if rounded else self.plan.algorithm.accuracy].decode()
 
     @property
     def address(self):
@@ -305,17 +309,20 @@ cdef class Plan:
         return <uintptr_t>&self.plan
 
     def __repr__(self):
-        return f"<pyconv.Plan {self.algorithm} {self.dtype} {self.input_shape} -> {self.output_shape}>"
+        types = type_words(self.dtype, self.weight_dtype, self.out_dtype)
+        return f"<pyconv.Plan {self.algorithm} {types} {self.input_shape} -> {self.output_shape}>"
 
     def __str__(self):
         cdef problem_t *p = &self.plan.problem
         cost = row(self.plan.algorithm, p, &self.plan.need, self.plan.threads, None)
         return "\n".join((
-            f"{self.algorithm}: {self.input_shape} -> {self.output_shape}, {self.dtype}, "
+            f"{self.algorithm}: {self.input_shape} -> {self.output_shape}, "
+            f"{type_words(self.dtype, self.weight_dtype, self.out_dtype)}, "
             f"{pyconv_layout_words[p.layout].decode()}",
             f"  kernel {p.kh}x{p.kw}, {p.oc} filters of {p.icg} channels, groups {p.g}, stride ({p.sh}, {p.sw}), "
             f"dilation ({p.dh}, {p.dw}), padding (({p.ph0}, {p.ph1}), ({p.pw0}, {p.pw1})) "
-            f"{pyconv_padding_mode_words[p.padding_mode].decode()}",
+            f"{border_words(p.padding_mode, p.border)}",
+            *(["  of rank one: down the columns, then along the rows"] if self.plan.need.second.form != NULL else []),
             f"  workspace {self.workspace_bytes:,} bytes, packed weights {self.packed_bytes:,} bytes",
             f"  multiplications {self.multiplications:,}, memory traffic {cost['traffic_bytes']:,} bytes, predicted "
             f"{cost['predicted_seconds'] * 1e3:.4g} ms",

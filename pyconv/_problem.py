@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A convolution in a caller's words, as the one object that plans are made of."""
 
-from ._arguments import INF, clip_bounds, integer, pair, parse_word, sides
+import numpy as np
+
+from ._arguments import INF, clip_bounds, integer, pair, parse_border, parse_word, sides
 from ._config import accuracy_code, thread_count, workspace_bound
 from ._kernels import ALGORITHM_NAMES, LAYOUTS, PADDING_MODES, Problem, check_dimensions
 
@@ -27,12 +29,15 @@ def problem(
     axes=2,
     x="x",
     dtype_of="x",
+    weight_dtype=None,
+    out_dtype=None,
 ):
     """
     A `Problem` of the keywords of `pyconv.conv2d`, or the exception that says what is wrong with them.
 
     Signals have 1 of the `axes`; their stride, padding and dilation are still those of images, of one row.
-    Messages call the input `x` and take its dtype from the argument `dtype_of`.
+    Messages call the input `x` and take its dtype from the argument `dtype_of`. The weight has the dtype of x
+    without a `weight_dtype`, the result that of the weight without an `out_dtype`.
     """
     layout = parse_word(layout, LAYOUTS, "layout")
     stride = pair(stride, "stride")
@@ -46,6 +51,7 @@ def problem(
         padding = sides(padding, row + image, row + weight_shape[2:], stride, dilation)
     if type(groups) is not int:
         groups = integer(groups, "groups")
+    mode, border = (0, 0.0) if padding_mode == "zeros" else parse_border(padding_mode, PADDING_MODES)
     return Problem(
         x_shape,
         dtype,
@@ -55,7 +61,7 @@ def problem(
         padding,
         dilation,
         groups,
-        parse_word(padding_mode, PADDING_MODES, "padding_mode"),
+        mode,
         (-INF, INF) if activation is None else clip_bounds(activation),
         parse_word(algorithm, ALGORITHM_CODES, "algorithm"),
         accuracy_code(accuracy),
@@ -64,4 +70,7 @@ def problem(
         axes,
         x,
         dtype_of,
+        weight_dtype,
+        None if out_dtype is None else np.dtype(out_dtype),
+        border,
     )

@@ -50,12 +50,15 @@ class Conv2d(ctypes.Structure):
         ("lo", c_double),
         ("hi", c_double),
         ("max_workspace", c_int64),
+        ("x_dtype", c_int32),
+        ("y_dtype", c_int32),
+        ("border", c_double),
     ]
 
     def __init__(self, **fields):
         defaults = dict.fromkeys(("n", "g", "sh", "sw", "dh", "dw"), 1)
         defaults |= {"struct_size": ctypes.sizeof(self), "accuracy": C["PYCONV_STANDARD"], "algorithm": -1}
-        defaults |= {"lo": -np.inf, "hi": np.inf, "max_workspace": -1}
+        defaults |= {"lo": -np.inf, "hi": np.inf, "max_workspace": -1, "x_dtype": -1, "y_dtype": -1}
         super().__init__(**defaults | fields)
 
 
@@ -78,6 +81,17 @@ plan_run = _function("plan_run", c_int, *[c_void_p] * 4)
 plan_run_f64 = _function("plan_run_f64", c_int, *[c_void_p] * 4)
 plan_run_residual = _function("plan_run_residual", c_int, *[c_void_p] * 5)
 plan_run_residual_f64 = _function("plan_run_residual_f64", c_int, *[c_void_p] * 5)
+plan_run_elements = _function("plan_run_elements", c_int, *[c_void_p] * 5)
+
+ELEMENTS = {
+    "float32": "F32", "float64": "F64", "float16": "F16", "uint8": "U8", "int8": "I8", "uint16": "U16",
+    "int16": "I16", "bfloat16": "BF16",
+}  # fmt: skip
+
+
+def code(dtype):
+    """The pyconv_element of a NumPy dtype."""
+    return C["PYCONV_" + ELEMENTS[np.dtype(dtype).name]]
 
 
 def pointer(a):
@@ -109,3 +123,8 @@ def run(plan, x, y, workspace=None, residual=None):
         return STATUS[(plan_run_f64 if double else plan_run)(plan, *arrays)]
     arrays.insert(1, pointer(residual))
     return STATUS[(plan_run_residual_f64 if double else plan_run_residual)(plan, *arrays)]
+
+
+def run_elements(plan, x, y, workspace=None, residual=None):
+    """The status of a run with arrays of any element types."""
+    return STATUS[plan_run_elements(plan, *(pointer(a) for a in (x, residual, y, workspace)))]

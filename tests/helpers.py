@@ -8,7 +8,10 @@ import sys
 import tempfile
 
 import numpy as np
+import pytest
+from elements import computing
 from reference import conv2d as reference
+from reference import magnitudes
 
 import pyconv
 
@@ -22,7 +25,16 @@ TYPICAL = {"strict": 1.5, "standard": 5, "fast": 16}
 UNIVERSAL = ("direct", "im2col", "im2row", "mec")
 
 # Half a unit in the last place, relative: the error of one rounding.
-ULP = {"float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
+ULP = {"bfloat16": 2.0**-9, "float16": 2.0**-11, "float32": 2.0**-24, "float64": 2.0**-53}
+# Half the smallest number: the error of one rounding of what is smaller.
+TINY = {"bfloat16": 2.0**-134, "float16": 2.0**-25, "float32": 2.0**-150, "float64": 0.0}
+
+
+def element(name):
+    """The dtype of an element type; without ml_dtypes, which bfloat16 is of, the test is skipped."""
+    if name == "bfloat16":
+        return np.dtype(pytest.importorskip("ml_dtypes", reason="bfloat16 is of ml_dtypes").bfloat16)
+    return np.dtype(name)
 
 
 def rng(seed=0):
@@ -54,30 +66,31 @@ def class_bound(accuracy, weight):
     return {"strict": strict, "standard": 160 * (strict + 24), "fast": 640 * (strict + 24)}[accuracy]
 
 
-def assert_close(y, x, weight, bias=None, *, label="", units=4, residual=None, activation=None, **geometry):
+def assert_close(
+    y, x, weight, bias=None, *, label="", units=4, residual=None, activation=None, out_dtype=None, **geometry
+):
     """Assert ``|y - exact| <= units`` roundings of the sum of the absolute values of all terms, in L2 norm.
 
-    That scale stays meaningful where the terms cancel. One more rounding of the result is granted to float16,
-    which is computed in float32. The outputs that a stride leaves out are part of what "fft" computes.
+    That scale stays meaningful where the terms cancel. One more rounding is granted to results of another
+    type than is computed in. The outputs that a stride leaves out are part of what "fft" computes.
     """
+    weight = np.asarray(weight)
+    inner, out = computing(weight.dtype), np.dtype(weight.dtype if out_dtype is None else out_dtype)
+    x = np.asarray(x).astype(inner)
     exact = reference(x, weight, bias, residual=residual, activation=activation, **geometry)
-    magnitudes = [
-        None if a is None else np.abs(np.asarray(a, np.float64)) for a in (x, weight, bias, residual)
-    ]
-    size = np.linalg.norm(reference(*magnitudes[:3], residual=magnitudes[3], **geometry))
+    sizes = [None if a is None else np.abs(np.asarray(a, np.float64)) for a in (x, weight, bias, residual)]
+    positive = magnitudes(geometry)
+    size = np.linalg.norm(reference(*sizes[:3], residual=sizes[3], **positive))
     if label == "fft" and geometry.get("stride", 1) != 1:
-        size += np.linalg.norm(reference(*magnitudes[:2], **{**geometry, "stride": 1}))
-    dtype = np.asarray(x).dtype.name
-    if dtype == "float16":
-        bound = (
-            units * ULP["float32"] * size
-            + ULP["float16"] * np.linalg.norm(exact)
-            + 2.0**-24 * exact.size**0.5
-        )
-    else:
-        bound = units * ULP[dtype] * size
+        size += np.linalg.norm(reference(*sizes[:2], **{**positive, "stride": 1}))
+    bound = units * ULP[inner.name] * size
+    if out.kind in "iu":
+        exact = np.clip(exact, np.iinfo(out).min, np.iinfo(out).max)
+        bound += 0.5 * exact.size**0.5
+    elif out.itemsize < inner.itemsize:
+        bound += ULP[out.name] * np.linalg.norm(exact) + TINY[out.name] * exact.size**0.5
     assert y.shape == exact.shape, f"{label}: shape {y.shape}, expected {exact.shape}"
-    assert y.dtype == dtype, f"{label}: dtype {y.dtype}, expected {dtype}"
+    assert y.dtype == out, f"{label}: dtype {y.dtype}, expected {out}"
     error = np.linalg.norm(y.astype(np.float64) - exact)
     assert error <= bound, f"{label}: error {error:.3g} exceeds {bound:.3g}"
 

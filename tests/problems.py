@@ -4,7 +4,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from helpers import integers, normal, reference
+from elements import AVAILABLE, as_element
+from helpers import element, integers, normal, reference
 from hypothesis import strategies as st
 
 
@@ -15,20 +16,35 @@ class Problem:
     x_shape: tuple
     w_shape: tuple
     geometry: dict  # stride, padding, padding_mode, dilation, groups, layout
-    dtype: str = "float32"
+    dtype: str = "float32"  # of weight and bias
     bias: bool = False
     residual: bool = False
     activation: object = None
     seed: int = 0
+    x_dtype: str | None = None  # that of the weight
+    out_dtype: str | None = None  # that of the weight
 
     def arrays(self, fill=normal):
         """Return x, weight, bias or None, residual or None."""
-        x, w = fill(self.x_shape, self.dtype, self.seed), fill(self.w_shape, self.dtype, self.seed + 1)
+        x, w = (
+            self._filled(fill, self.x_shape, self.x_dtype, 0),
+            fill(self.w_shape, self.dtype, self.seed + 1),
+        )
         b = fill(self.w_shape[0], self.dtype, self.seed + 2) if self.bias else None
         if not self.residual:
             return x, w, b, None
         shape = reference(np.zeros(self.x_shape), np.zeros(self.w_shape), **self.geometry).shape
-        return x, w, b, fill(shape, self.dtype, self.seed + 3)
+        return x, w, b, self._filled(fill, shape, self.out_dtype, 3)
+
+    def _filled(self, fill, shape, dtype, number):
+        """Integer types hold whole numbers, of some size where they are random."""
+        if dtype is None:
+            return fill(shape, self.dtype, self.seed + number)
+        dtype, values = element(dtype), fill(shape, "float64", self.seed + number)
+        if dtype.kind in "iu":
+            values = values if fill is integers else values * 32
+            values = np.abs(values) if dtype.kind == "u" else values
+        return as_element(values, dtype)
 
     def exact(self):
         """Return small-integer arrays and the exact result."""
@@ -44,16 +60,29 @@ def _both(value):
     return value if isinstance(value, tuple) else (value, value)
 
 
+def borders(element_type="float32"):
+    """Padding modes; constants that the element type can hold."""
+    constants = [-2, 3, 100] if element_type[0] != "u" else [1, 3, 200]
+    words = ["zeros", "reflect", "replicate", "circular", "symmetric"]
+    return st.sampled_from([*words, *(("constant", value) for value in constants)])
+
+
 @st.composite
-def problems(draw, dtypes=("float32", "float64", "float16"), groups=(1, 2, 3), **fixed):
-    """Any legal problem of a size that a test can afford. Keywords fix members of `geometry`."""
+def problems(draw, dtypes=("float32", "float64", "float16"), groups=(1, 2, 3), elements=False, **fixed):
+    """
+    Any legal problem of a size that a test can afford. Keywords fix members of `geometry`.
+
+    elements: x and the result are of any element types.
+    """
+    types = st.sampled_from(AVAILABLE)
+    x_dtype, out_dtype = (draw(types), draw(st.none() | types)) if elements else (None, None)
     g = draw(st.sampled_from(groups))
     ic, oc = g * draw(st.integers(1, 6)), g * draw(st.integers(1, 9))
     kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)) | st.just((3, 3)) | st.just((1, 1)))
     geometry = {
         "stride": draw(_pair(st.integers(1, 3))),
         "dilation": draw(_pair(st.integers(1, 3))),
-        "padding_mode": draw(st.sampled_from(["zeros", "reflect", "replicate", "circular"])),
+        "padding_mode": draw(borders(x_dtype or "float32")),
         "layout": draw(st.sampled_from(["NCHW", "NHWC"])),
         "groups": g,
         **fixed,
@@ -62,17 +91,15 @@ def problems(draw, dtypes=("float32", "float64", "float16"), groups=(1, 2, 3), *
     forms = st.sampled_from(["valid", "same", "same_lower", "full"])
     geometry.setdefault("padding", draw(amounts | st.tuples(_pair(amounts), _pair(amounts)) | forms))
 
-    # The smallest image that the kernel and the padding mode admit, and up to 16 more.
+    # The smallest image that the kernel admits, and up to 16 more.
     size = []
     for axis in (0, 1):
         extent = (kernel[axis] - 1) * _both(geometry["dilation"])[axis] + 1
-        padding, mode = geometry["padding"], geometry["padding_mode"]
+        padding = geometry["padding"]
         if isinstance(padding, str):
-            least = extent if padding == "valid" or mode != "zeros" else 1
+            least = extent if padding == "valid" else 1
         else:
-            sides = _both(_both(padding)[axis])
-            room = {"reflect": max(sides) + 1, "circular": max(sides)}.get(mode, 1)
-            least = max(1, extent - sum(sides), room)
+            least = max(1, extent - sum(_both(_both(padding)[axis])))
         size.append(least + draw(st.integers(0, 16)))
 
     lead = draw(st.sampled_from([(), (1,), (2,), (3,), (2, 2), (1, 1, 2)]))
@@ -86,6 +113,8 @@ def problems(draw, dtypes=("float32", "float64", "float16"), groups=(1, 2, 3), *
         residual=draw(st.booleans()),
         activation=draw(st.sampled_from([None, "relu", "relu6", ("clip", -1.5, 2.0)])),
         seed=draw(st.integers(0, 1000)),
+        x_dtype=x_dtype,
+        out_dtype=out_dtype,
     )
 
 

@@ -6,7 +6,10 @@ from math import prod
 
 import numpy as np
 
-_PAD_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+PAD_MODES = {
+    "zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap",
+    "symmetric": "symmetric",
+}  # fmt: skip
 
 
 def pair(value):
@@ -26,6 +29,22 @@ def sides(padding, size, kernel, stride, dilation):
         totals = [max((-(-i // s) - 1) * s + e - i, 0) for i, s, e in zip(size, stride, extent, strict=True)]
         return tuple((t // 2, t - t // 2) if padding == "same" else (t - t // 2, t // 2) for t in totals)
     return tuple(pair(p) for p in pair(padding))
+
+
+def pad(x, rows, columns, mode):
+    """`x` of shape (n, c, h, w) with what stands around it: a word, or ("constant", value)."""
+    widths = ((0, 0), (0, 0), rows, columns)
+    if isinstance(mode, tuple):
+        return np.pad(x, widths, constant_values=mode[1])
+    return np.pad(x, widths, mode=PAD_MODES[mode])
+
+
+def magnitudes(geometry):
+    """The geometry for the absolute values of x."""
+    mode = geometry.get("padding_mode")
+    if not isinstance(mode, tuple):
+        return geometry
+    return {**geometry, "padding_mode": (mode[0], abs(mode[1]))}
 
 
 def activate(y, activation):
@@ -65,7 +84,7 @@ def conv2d(
     oc, _, kh, kw = weight.shape
     (sh, sw), (dh, dw) = pair(stride), pair(dilation)
     rows, columns = sides(padding, (ih, iw), (kh, kw), (sh, sw), (dh, dw))
-    x = np.pad(x, ((0, 0), (0, 0), rows, columns), mode=_PAD_MODES[padding_mode])
+    x = pad(x, rows, columns, padding_mode)
     oh = (x.shape[2] - (kh - 1) * dh - 1) // sh + 1
     ow = (x.shape[3] - (kw - 1) * dw - 1) // sw + 1
 
@@ -136,6 +155,7 @@ def error_scale(algorithm, x, weight, bias=None, residual=None, *, dtype, activa
         None if a is None else np.abs(np.asarray(a, wider(dtype))) for a in (x, weight, bias, residual)
     )
     tiny = np.finfo(dtype).tiny
+    geometry = magnitudes(geometry)
     tails = {"bias": bias, "residual": residual, "dtype": wider(dtype), **geometry}
     if scale_name(algorithm) == "direct":
         return conv2d(x, weight, **tails) + tiny
@@ -149,8 +169,7 @@ def error_scale(algorithm, x, weight, bias=None, residual=None, *, dtype, activa
     if channels_last:
         pixels = pixels.transpose(0, 3, 1, 2)
     margins = sides(geometry.get("padding", 0), pixels.shape[2:], kernel, stride, dilation)
-    mode = _PAD_MODES[geometry.get("padding_mode", "zeros")]
-    pixels = np.pad(pixels, ((0, 0), (0, 0), *margins), mode=mode)
+    pixels = pad(pixels, *margins, geometry.get("padding_mode", "zeros"))
     pixels = (pixels**2).reshape(len(pixels), groups, -1, *pixels.shape[2:]).sum(2)
     filters = np.sqrt((weight**2).sum((1, 2, 3)))
     if algorithm == "strassen":

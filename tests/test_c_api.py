@@ -8,7 +8,8 @@ import c_api
 import numpy as np
 import pytest
 from c_api import STATUS, C, Conv2d
-from helpers import Guarded, aligned, normal, run_python
+from elements import as_element
+from helpers import Guarded, aligned, element, integers, normal, run_python
 
 import pyconv
 
@@ -25,7 +26,8 @@ def test_the_defaults_here_are_those_of_the_header():
     """What the tests set is what pyconv_conv2d_init() sets, read from its text."""
     header = (c_api.Path(pyconv.get_include()) / "pyconv" / "abi.h").read_text()
     body = re.search(r"pyconv_conv2d_init\(.*?\{(.*?)\n\}", header, re.S)[1]
-    for line in ("d->algorithm = -1;", "d->max_workspace = -1;", "d->accuracy = PYCONV_STANDARD;",
+    for line in ("d->algorithm = d->x_dtype = d->y_dtype = -1;", "d->max_workspace = -1;",
+                 "d->accuracy = PYCONV_STANDARD;",
                  "d->n = d->g = d->sh = d->sw = d->dh = d->dw = 1;"):  # fmt: skip
         assert line in body
 
@@ -112,14 +114,15 @@ def test_no_channels_and_no_filters(dtype, algorithm):
     c_api.plan_destroy(plan)
 
 
+@pytest.mark.parametrize("garbage", [0xFF, 0x01])
 @pytest.mark.parametrize("last", ["pw1", "hi", "max_workspace"])
-def test_an_older_shorter_struct_has_the_defaults_of_what_it_lacks(last):
-    """The bytes behind the struct are another's: they would clip everything to NaN and allow no memory."""
+def test_an_older_shorter_struct_has_the_defaults_of_what_it_lacks(last, garbage):
+    """The bytes behind are another's: they would clip everything to NaN, allow no memory, be of no type."""
     x, w = normal(X), normal(W, seed=1)
     field = getattr(Conv2d, last)
     d = described(struct_size=field.offset + field.size)
     behind = ctypes.addressof(d) + d.struct_size
-    ctypes.memset(behind, 0xFF, ctypes.sizeof(d) - d.struct_size)
+    ctypes.memset(behind, garbage, ctypes.sizeof(d) - d.struct_size)
     status, plan = c_api.create(d, w)
     assert status == "OK"
     expected = pyconv.plan(X, w, padding=1, groups=2)
@@ -135,14 +138,20 @@ REFUSED = {
     "size 0": ("STRUCT_SIZE", {"struct_size": 0}),
     "size of a field less": ("STRUCT_SIZE", {"struct_size": Conv2d.pw1.offset}),
     "size within a field": ("STRUCT_SIZE", {"struct_size": Conv2d.hi.offset + 4}),
+    "size between fields": ("STRUCT_SIZE", {"struct_size": Conv2d.border.offset}),
     "size of a newer struct": ("STRUCT_SIZE", {"struct_size": ctypes.sizeof(Conv2d) + 8}),
     "size of anything": ("STRUCT_SIZE", {"struct_size": 2**64 - 1}),
     "float64 in the float32 function": ("WRONG_DTYPE", {"dtype": C["PYCONV_F64"]}),
     "float16": ("WRONG_DTYPE", {"dtype": C["PYCONV_F16"]}),
     **{
         f"{field} {value}": ("BAD_ENUM", {field: value})
-        for field in ("dtype", "layout", "padding_mode", "accuracy")
-        for value in (-1, 4, 2**31 - 1, -(2**31))
+        for field, beyond in {"dtype": 3, "layout": 2, "padding_mode": 6, "accuracy": 3}.items()
+        for value in (-1, beyond, 2**31 - 1, -(2**31))
+    },
+    **{
+        f"{field} {value}": ("BAD_ENUM", {field: value})
+        for field in ("x_dtype", "y_dtype")
+        for value in (-2, len(c_api.ELEMENTS), 2**31 - 1, -(2**31))
     },
     **{f"algorithm {value}": ("BAD_ENUM", {"algorithm": value}) for value in (-2, 10**6, -(2**31))},
     "batch": ("BAD_BATCH", {"n": -1}),
@@ -162,8 +171,16 @@ REFUSED = {
     "groups of filters": ("GROUPS_OUTPUT", {"oc": 7}),
     "channels": ("CHANNELS", {"icg": 6}),
     "kernel": ("KERNEL_TOO_LARGE", {"kh": 12}),
-    "reflect": ("REFLECT_TOO_LARGE", {"padding_mode": C["PYCONV_REFLECT"], "ph0": 9}),
-    "circular": ("CIRCULAR_TOO_LARGE", {"padding_mode": C["PYCONV_CIRCULAR"], "ph0": 10}),
+    **{
+        f"constant {border} of {dtype}": (
+            "BAD_BORDER",
+            {"padding_mode": C["PYCONV_CONSTANT"], "border": border, "x_dtype": c_api.code(dtype)},
+        )
+        for dtype, border in [
+            ("u1", 256), ("u1", -1), ("u1", 0.5), ("i1", 128), ("u2", 65536), ("i2", np.nan), ("f2", 65520),
+            ("f4", 1e300), ("i1", -np.inf),
+        ]
+    },
     "clip": ("BAD_CLIP", {"lo": 2.0, "hi": 1.0}),
     "clip to NaN": ("BAD_CLIP", {"lo": np.nan}),
     "one size overflows": ("OVERFLOW", {"n": 2**62}),
@@ -206,6 +223,8 @@ def test_messages_hold_the_numbers():
     )
     assert c_api.message("BAD_CLIP", described(lo=2.0, hi=-1.5)) == "clip needs lo <= hi, has (2, -1.5)"
     assert c_api.message("STRUCT_SIZE", d).startswith("struct_size 7 is")
+    constant = described(padding_mode=C["PYCONV_CONSTANT"], border=300, x_dtype=C["PYCONV_U8"])
+    assert "the constant 300 " in c_api.message("BAD_BORDER", constant)
     for status in STATUS.values():
         for descriptor in (None, d, described()):
             assert not set("{}") & set(c_api.message(status, descriptor))
@@ -264,6 +283,86 @@ def test_weights_without_room_for_a_copy_are_read_in_place():
     assert c_api.run(plan, x, y) == "OK"
     np.testing.assert_array_equal(y, pyconv.conv2d(x, w, padding=1, groups=2, algorithm="direct"))
     c_api.plan_destroy(plan)
+
+
+TYPES = [
+    ("u1", "u1"),
+    ("i1", "f4"),
+    ("u2", "i2"),
+    ("f2", "bfloat16"),
+    ("bfloat16", "u1"),
+    ("f8", "f2"),
+    ("f4", "f8"),
+]
+
+
+@pytest.mark.parametrize("inner", ["f4", "f8"])
+@pytest.mark.parametrize("x_dtype, y_dtype", TYPES)
+def test_element_types_and_borders_are_those_of_python(x_dtype, y_dtype, inner):
+    x_dtype, y_dtype = element(x_dtype), element(y_dtype)
+    x, r = (as_element(np.abs(integers(shape, "f8", seed)), dtype)
+            for seed, (shape, dtype) in enumerate([(X, x_dtype), (Y, y_dtype)]))  # fmt: skip
+    w, b = normal(W, inner, 2), normal(8, inner, 3)
+    borders = {"zeros": 0, "reflect": 0, "replicate": 0, "circular": 0, "symmetric": 0, "constant": 7}
+    for word, border in borders.items():
+        mode = (word, border) if border else word
+        for layout in ("NCHW", "NHWC"):
+            turn = (
+                (lambda a: a) if layout == "NCHW" else lambda a: np.ascontiguousarray(np.moveaxis(a, 1, -1))
+            )
+            given, residual = turn(x), turn(r)
+            d = described(
+                dtype=c_api.code(inner), x_dtype=c_api.code(x_dtype), y_dtype=c_api.code(y_dtype),
+                layout=C["PYCONV_" + layout], padding_mode=C["PYCONV_" + word.upper()], border=border,
+                threads=1,
+            )  # fmt: skip
+            status, plan = c_api.create(d, w, b)
+            assert status == "OK"
+            expected = pyconv.plan(given.shape, w, b, padding=1, groups=2, padding_mode=mode, layout=layout,
+                                   dtype=x_dtype, out_dtype=y_dtype, threads=1)  # fmt: skip
+            assert c_api.plan_algorithm(plan).decode() == expected.algorithm
+            assert c_api.plan_workspace_bytes(plan) == expected.workspace_bytes
+            for extra in (None, residual):
+                for workspace in (None, aligned(expected.workspace_bytes)):
+                    y = Guarded(expected.output_shape, y_dtype, 0xFF)
+                    assert c_api.run_elements(plan, given, y.array, workspace, extra) == "OK"
+                    np.testing.assert_array_equal(y.array, expected(given, residual=extra))
+                    assert y.intact()
+            c_api.plan_destroy(plan)
+
+
+def test_borders_wider_than_the_image_serve():
+    x, w = integers(X), integers(W, seed=1)
+    for word in ("reflect", "circular", "symmetric", "replicate"):
+        d = described(padding_mode=C["PYCONV_" + word.upper()], ph0=30, pw1=40)
+        status, plan = c_api.create(d, w)
+        assert status == "OK"
+        expected = pyconv.conv2d(x, w, padding=((30, 1), (1, 40)), padding_mode=word, groups=2)
+        y = Guarded(expected.shape, "f4", 0xFF)
+        assert c_api.run(plan, x, y.array) == "OK"
+        np.testing.assert_array_equal(y.array, expected)
+        assert y.intact()
+        c_api.plan_destroy(plan)
+
+
+def test_a_run_of_elements_serves_every_plan_and_the_others_their_own_types():
+    x, w = normal(X), normal(W, seed=1)
+    status, plan = c_api.create(described(), w)
+    y, same = np.empty(Y, "f4"), np.empty(Y, "f4")
+    assert status == "OK" and c_api.run(plan, x, y) == c_api.run_elements(plan, x, same) == "OK"
+    np.testing.assert_array_equal(same, y)
+    assert c_api.run_elements(plan, None, same) == c_api.run_elements(plan, x, None) == "NULL_POINTER"
+    c_api.plan_destroy(plan)
+    assert c_api.run_elements(None, x, same) == "NULL_POINTER"
+    for field in ("x_dtype", "y_dtype"):
+        status, plan = c_api.create(described(**{field: C["PYCONV_U8"]}), w)
+        assert status == "OK" and c_api.run(plan, x, y) == "WRONG_DTYPE"
+        assert c_api.run(plan, x, y, residual=y) == "WRONG_DTYPE"
+        c_api.plan_destroy(plan)
+    photo = pyconv.plan(X, w, groups=2, dtype="u1", out_dtype="u1")
+    y = np.full(photo.output_shape, 9, "u1")
+    assert c_api.run_elements(photo.address, x.astype("u1"), y) == "OK"
+    np.testing.assert_array_equal(y, photo(x.astype("u1")))
 
 
 def test_names_of_algorithms():

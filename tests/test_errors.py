@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from helpers import HasArray, HasDLPack, aligned, integers, plans
+from helpers import HasArray, HasDLPack, aligned, element, integers, plans
 from numpy.lib.stride_tricks import as_strided
 
 import pyconv
@@ -34,23 +34,36 @@ def refuses(error, words, **keywords):
 
 # id: (words that the message holds, keywords)
 DTYPES = {
-    "int32 x": ("int32", {"x": X.astype("i4")}),
+    "int32 x": ("int32 x.astype(numpy.float32)", {"x": X.astype("i4")}),
     "int64 everywhere": ("int64", {"x": X.astype("i8"), "weight": W.astype("i8"), "bias": None}),
-    "uint8 x": ("uint8", {"x": X.astype("u1")}),
-    "bool x": ("bool", {"x": X.astype(bool)}),
-    "complex x": ("complex64", {"x": X.astype("c8")}),
-    "object x": ("object", {"x": X.astype(object)}),
-    "string x": ("x", {"x": X.astype(str)}),
-    "longdouble": (np.dtype("longdouble").name, {"x": X.astype("longdouble")}),
-    "int weight": ("int32", {"weight": W.astype("i4")}),
+    "uint32 x": ("uint32 x.astype(numpy.float32)", {"x": X.astype("u4")}),
+    "bool x": ("bool x.astype(numpy.uint8)", {"x": X.astype(bool)}),
+    "complex x": ("complex64 x.real x.imag", {"x": X.astype("c8")}),
+    "object x": ("object x.astype(numpy.float32)", {"x": X.astype(object)}),
+    "string x": ("x <U32 x.astype(numpy.float32)", {"x": X.astype("U32")}),
+    "longdouble": (f"{np.dtype('longdouble').name} x.astype(numpy.float64)", {"x": X.astype("longdouble")}),
+    "list of ints for x": ("int64 x.astype(numpy.float32)", {"x": X.astype("i8").tolist()}),
+    "uint8 weight": ("uint8 weight.astype(numpy.float32)", {"weight": np.abs(W).astype("u1")}),
+    "bool weight": ("bool weight.astype(numpy.float32)", {"weight": W.astype(bool)}),
+    "list of strings for weight": ("<U4 float16", {"weight": W.astype("U4").tolist()}),
+    "list of complex for weight": ("complex128", {"weight": W.astype("c16").tolist()}),
+    "list of strings for bias": ("float32 <U4", {"bias": ["a", "bc", "def", "ghij", "", "x"]}),
+    "int weight": ("int32 weight.astype(numpy.float32)", {"weight": W.astype("i4")}),
     "complex weight": ("complex128", {"weight": W.astype("c16")}),
-    "float64 weight": ("float32 float64", {"weight": W.astype("f8")}),
-    "float16 weight": ("float32 float16", {"weight": W.astype("f2")}),
-    "float32 weight for float64": ("float64 float32", {"x": X.astype("f8")}),
-    "float64 bias": ("float32 float64", {"bias": B.astype("f8")}),
-    "int bias": ("float32 int32", {"bias": B.astype("i4")}),
-    "float64 residual": ("float32 float64", {"residual": np.zeros((1, 6, 6, 6), "f8")}),
-    "int residual": ("float32 int64", {"residual": np.zeros((1, 6, 6, 6), "i8")}),
+    "float32 bias for a float64 weight": ("bias float32 float64", {"weight": W.astype("f8")}),
+    "float32 bias for a float16 weight": ("bias float32 float16", {"weight": W.astype("f2")}),
+    "float64 bias": ("bias float32 float64", {"bias": B.astype("f8")}),
+    "int bias": ("bias float32 int32", {"bias": B.astype("i4")}),
+    "float64 residual": ("residual result float32 float64", {"residual": np.zeros((1, 6, 6, 6), "f8")}),
+    "int residual": ("residual float32 int64", {"residual": np.zeros((1, 6, 6, 6), "i8")}),
+    "residual of the dtype of x": (
+        "residual uint8 result float32",
+        {"x": X.astype("u1"), "residual": np.zeros((1, 6, 6, 6), "u1")},
+    ),
+    "float32 residual for bytes": (
+        "residual float32 result uint8",
+        {"residual": np.zeros((1, 6, 6, 6), "f4"), "out_dtype": "u1"},
+    ),
 }
 
 
@@ -77,6 +90,8 @@ PYTHON_TYPES = {
     "threads float": {"threads": 1.5},
     "max_workspace float": {"max_workspace": 1.5},
     "max_workspace list": {"max_workspace": [1]},
+    "padding_mode int": {"padding_mode": 1},
+    "padding_mode dict": {"padding_mode": {"constant": 1}},
     "unknown keyword": {"strides": 1},
 }
 
@@ -84,6 +99,105 @@ PYTHON_TYPES = {
 @pytest.mark.parametrize("keywords", PYTHON_TYPES.values(), ids=PYTHON_TYPES)
 def test_wrong_python_type_is_a_type_error(keywords):
     refuses(TypeError, next(iter(keywords)), **keywords)
+
+
+@pytest.mark.parametrize("value", ["5", b"5", None, 1j, [1], np.zeros(2), "x"], ids=repr)
+def test_a_constant_border_is_a_number(value):
+    refuses(TypeError, "constant number", padding=1, padding_mode=("constant", value))
+
+
+OUT_DTYPES = [
+    "?",
+    "c8",
+    "c16",
+    object,
+    "i4",
+    "u4",
+    "i8",
+    "u8",
+    "g",
+    "S4",
+    "U4",
+    "M8[s]",
+    "m8[s]",
+    "V8",
+    [("a", "f4")],
+]
+
+
+@pytest.mark.parametrize("out_dtype", OUT_DTYPES, ids=str)
+def test_out_dtypes_that_cannot_hold_the_result(out_dtype):
+    out = np.zeros((1, 6, 6, 6), out_dtype)
+    before = out.copy()
+    words = "out_dtype float32 float64 float16 uint8 int8 uint16 int16 bfloat16"
+    refuses(ValueError, words, out_dtype=out_dtype, out=out)
+    assert out.tobytes() == before.tobytes()
+    for attempt in (
+        lambda: pyconv.plan(X.shape, W, B, out_dtype=out_dtype),
+        lambda: pyconv.explain(X.shape, W.shape, out_dtype=out_dtype),
+        lambda: pyconv.conv1d(X[:, :, 0], W[:, :, 0], out_dtype=out_dtype),
+        lambda: pyconv.depthwise_conv2d(X, W[:4, :1], out_dtype=out_dtype),
+        lambda: pyconv.pointwise_conv2d(X, W[:, :, 0, 0], out_dtype=out_dtype),
+        lambda: pyconv.separable_conv2d(X, W[:4, :1], W[..., 0, 0], out_dtype=out_dtype),
+        lambda: pyconv.conv_transpose2d(X, W[:4], out_dtype=out_dtype),
+        lambda: pyconv.factorize(W).plan(X.shape, out_dtype=out_dtype),
+    ):
+        with pytest.raises(ValueError, match=r"^out_dtype must be float32, .* or bfloat16, is "):
+            attempt()
+
+
+@pytest.mark.parametrize("dtype", ["i4", "?", "c8", object, "g"], ids=str)
+def test_dtypes_that_are_no_elements(dtype):
+    for attempt in (
+        lambda: pyconv.plan(X.shape, W, B, dtype=dtype),
+        lambda: pyconv.explain(X.shape, W.shape, dtype=dtype),
+        lambda: pyconv.plan_separable_conv2d(X.shape, W[:4, :1], W[..., 0, 0], dtype=dtype),
+        lambda: pyconv.plan_conv_transpose2d(X.shape, W[:4], dtype=dtype),
+        lambda: pyconv.factorize(W).plan(X.shape, dtype=dtype),
+    ):
+        with pytest.raises(TypeError, match=r"^dtype must be float32, .* or bfloat16, is .*: pass x"):
+            attempt()
+    for attempt in (
+        lambda: pyconv.separable_conv2d(X.astype(dtype), W[:4, :1], W[..., 0, 0]),
+        lambda: pyconv.conv_transpose2d(X.astype(dtype), W[:4]),
+        lambda: pyconv.partial_conv2d(X.astype(dtype), W[:4]),
+    ):
+        with pytest.raises(TypeError, match=r"^x must be float32, .* or bfloat16, is .*: pass x"):
+            attempt()
+
+
+def test_weights_of_bfloat16_are_refused_with_the_remedy():
+    half = element("bfloat16")
+    refuses(
+        TypeError,
+        "weight float32 float64 float16 bfloat16 weight.astype(numpy.float32)",
+        weight=W.astype(half),
+    )
+    refuses(TypeError, "bias bfloat16 float32", bias=B.astype(half))
+
+
+# id: (words that the message holds, dtype of x, constant)
+CONSTANTS = {
+    "300 of bytes": ("300 uint8 0 255", "u1", 300),
+    "-1 of bytes": ("-1 uint8 0 255", "u1", -1),
+    "0.5 of bytes": ("0.5 uint8 whole", "u1", 0.5),
+    "NaN of bytes": ("nan uint8", "u1", np.nan),
+    "128 of int8": ("128 int8 -128 127", "i1", 128),
+    "65536 of uint16": ("65536 uint16 0 65535", "u2", 65536),
+    "infinity of int16": ("inf int16 -32768 32767", "i2", np.inf),
+    "65520 of float16": ("65520 float16", "f2", 65520),
+    "1e39 of float32": ("1e+39 float32", "f4", 1e39),
+    "more than any float": ("float", "f8", 10**400),
+}
+
+
+@pytest.mark.parametrize("words, dtype, value", CONSTANTS.values(), ids=CONSTANTS)
+def test_a_constant_that_the_dtype_of_x_cannot_hold(words, dtype, value):
+    x, out = np.abs(X).astype(dtype), np.full((1, 6, 8, 8), 5, "f4")
+    refuses(ValueError, f"constant {words}", x=x, padding=1, padding_mode=("constant", value), out=out)
+    assert (out == 5).all()
+    with pytest.raises(ValueError, match="constant"):
+        pyconv.plan(x.shape, W, padding=1, padding_mode=("constant", value), dtype=dtype)
 
 
 def test_clip_takes_numbers_only():
@@ -152,7 +266,14 @@ VALUES = {
     "padding of three": ("padding 1", {"padding": (1, 1, 1)}),
     "padding of four flat": ("padding 1", {"padding": (1, 1, 1, 1)}),
     "padding word": ("padding sam", {"padding": "sam"}),
-    "padding_mode": ("padding_mode mirror reflect replicate circular zeros", {"padding_mode": "mirror"}),
+    "padding_mode": (
+        "padding_mode bounce zeros reflect replicate circular symmetric constant edge nearest wrap mirror "
+        "reflect_101",
+        {"padding_mode": "bounce"},
+    ),
+    "padding_mode constant of nothing": ("padding_mode constant value", {"padding_mode": "constant"}),
+    "padding_mode of one": ("padding_mode constant", {"padding_mode": ("constant",)}),
+    "padding_mode of another word": ("padding_mode constant edge", {"padding_mode": ("edge", 1)}),
     "layout": ("layout NCWH NCHW NHWC", {"layout": "NCWH"}),
     "activation": ("activation gelu relu relu6 clip", {"activation": "gelu"}),
     "activation of two": ("activation", {"activation": ("clip", 1)}),
@@ -169,18 +290,6 @@ VALUES = {
     "max_workspace word": ("max_workspace", {"max_workspace": "lots"}),
     "max_workspace unit": ("max_workspace", {"max_workspace": "64XB"}),
     "max_workspace negative text": ("max_workspace", {"max_workspace": "-1MB"}),
-    "reflect as wide as the image": ("8", {"padding": 8, "padding_mode": "reflect"}),
-    "reflect of a lone row": ("1", {"x": X[:, :, :1], "padding": 1, "padding_mode": "reflect"}),
-    "circular wider than the image": ("9 8", {"padding": 9, "padding_mode": "circular"}),
-    "full reflect of a small image": (
-        "4",
-        {
-            "x": X[..., :4, :4],
-            "weight": np.ones((6, 4, 5, 5), "f4"),
-            "padding": "full",
-            "padding_mode": "reflect",
-        },
-    ),
 }
 
 
@@ -322,6 +431,14 @@ def outs():
     yield "sliced and byte-swapped", np.zeros((1, 6, 6, 12), np.dtype("f4").newbyteorder())[..., ::2]
     yield "a record", np.zeros(good, [("value", "f4")])
     yield "of objects", np.zeros(good, object)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "i1", "u2", "f2"])
+def test_out_of_another_type_than_the_result(dtype):
+    """That of x, or one that merely could hold it, will not do."""
+    out = np.full((1, 6, 6, 6), 5, dtype)
+    refuses(ValueError, f"out {out.dtype} uint8", x=X.astype("i1"), out=out, out_dtype="u1")
+    assert (out == 5).all()
 
 
 @pytest.mark.parametrize("out", [pytest.param(out, id=name) for name, out in outs()])
@@ -576,14 +693,6 @@ SIGNALS = {
     "too long": (
         r"^a kernel of length 3 with dilation 4 is longer than the input of length 8 with padding \(0, 0\)$",
         {"dilation": 4},
-    ),
-    "reflect": (
-        r"^reflect padding \(8, 8\) must be smaller than the input of length 8$",
-        {"padding": 8, "padding_mode": "reflect"},
-    ),
-    "circular": (
-        r"^circular padding \(9, 0\) must not exceed the input of length 8$",
-        {"padding": (9, 0), "padding_mode": "circular"},
     ),
     "overflow": (
         r"^the sizes overflow: x .*stride \(1,\), dilation \(1,\), padding \(1099511627776, 0\), groups 1$",

@@ -127,16 +127,16 @@ def test_what_has_no_meaning_is_none():
 
 
 def test_traffic_counts_every_pass():
-    """im2col writes its patches and reads them; other types and borders cost one copy more."""
+    """im2col writes its patches and reads them; other types and borders are made in cache."""
     x, w, y = 8 * 20 * 20, 8 * 8 * 9, 8 * 18 * 18
     rows = by_name(pyconv.explain((1, 8, 20, 20), (8, 8, 3, 3)))
     assert rows["direct"]["traffic_bytes"] == 4 * (x + w + y)
     assert rows["im2col"]["traffic_bytes"] == 4 * (x + w + y + 2 * 72 * 18 * 18)
     assert rows["winograd_f2k3"]["traffic_bytes"] == 4 * (x + y) + rows["winograd_f2k3"]["packed_bytes"]
     padded = by_name(pyconv.explain((1, 8, 18, 18), (8, 8, 3, 3), padding=1, padding_mode="circular"))
-    assert padded["im2col"]["traffic_bytes"] == rows["im2col"]["traffic_bytes"] + 2 * 4 * x
+    assert padded["im2col"]["traffic_bytes"] == rows["im2col"]["traffic_bytes"] - 4 * 8 * (20 * 20 - 18 * 18)
     half = by_name(pyconv.explain((1, 8, 20, 20), (8, 8, 3, 3), dtype="float16"))
-    assert half["im2col"]["traffic_bytes"] == rows["im2col"]["traffic_bytes"] + 6 * (x + y)
+    assert half["im2col"]["traffic_bytes"] == rows["im2col"]["traffic_bytes"] - 2 * (x + y)
 
 
 def test_measure_times_the_eligible():
@@ -225,7 +225,24 @@ def test_the_command_prints_the_report(capsys):
     assert json.loads(capsys.readouterr().out) == report.rows
 
 
+BORDERS = [("symmetric", "symmetric"), ("edge", "edge"), ("constant,-7.5", ("constant", -7.5))]
+
+
+@pytest.mark.parametrize("word, border", BORDERS)
+def test_the_command_takes_types_and_borders(word, border, capsys):
+    run(f"explain --input 9,9,3 --weight 3,1,3,3 --groups 3 --padding 1 --layout NHWC --padding-mode {word} "
+        "--dtype float16 --weight-dtype float64 --out-dtype uint8")  # fmt: skip
+    types = {"dtype": "float16", "weight_dtype": "float64", "out_dtype": "uint8"}
+    keywords = {"groups": 3, "padding": 1, "layout": "NHWC", "padding_mode": border}
+    report = pyconv.explain((9, 9, 3), (3, 1, 3, 3), **keywords, **types)
+    assert capsys.readouterr().out == f"{report}\n"
+
+
 def test_the_command_names_what_is_wrong():
+    with pytest.raises(SystemExit, match="padding_mode must be one of 'zeros'"):
+        run("explain --input 1,4,8,8 --weight 4,4,3,3 --padding 1 --padding-mode bounce")
+    with pytest.raises(SystemExit, match="does not fit x, which is uint8: whole numbers from 0 to 255"):
+        run("explain --input 1,4,8,8 --weight 4,4,3,3 --padding 1 --padding-mode constant,256 --dtype uint8")
     with pytest.raises(SystemExit, match="3 input channels per group"):
         run("explain --input 1,4,8,8 --weight 4,3,3,3")
 

@@ -66,8 +66,11 @@ def descriptor(rng):
         "dilation": (dh, dw),
         "groups": g,
         "layout": layout,
-        "padding_mode": rng.choice((*["zeros"] * 6, "reflect", "replicate", "circular")),
-        "dtype": rng.choice(("float32", "float32", "float64", "float16")),
+        "padding_mode": rng.choice(
+            (*["zeros"] * 6, "reflect", "replicate", "circular", "symmetric", ("constant", 1))
+        ),
+        "dtype": rng.choice(("float32", "float32", "float64", "float16", "uint8", "int16")),
+        "out_dtype": rng.choice((None, None, None, "uint8", "float16", "float64")),
         "accuracy": rng.choice(("strict", "standard", "fast")),
         "threads": rng.choice(THREADS),
         "max_workspace": rng.choice(BOUNDS),
@@ -105,9 +108,14 @@ def exact_workspaces(d):
     }
 
 
+def in_place(d):
+    """Whether algorithms read x and write y where they are, not piece by piece through buffers."""
+    plain = d["padding_mode"] == "zeros" and d["dtype"] in ("float32", "float64") and d["out_dtype"] is None
+    return plain and (d["layout"] == "NCHW" or d["x_shape"][3] > 8)
+
+
 def check_rows(d, rows):
-    plain = d["padding_mode"] == "zeros" and d["dtype"] != "float16"
-    exact = exact_workspaces(d) if plain else {}
+    exact = exact_workspaces(d) if in_place(d) else {}
     multiplications = math.prod((d["x_shape"][0], *d["weight_shape"], *outputs(d)))
     for row in rows:
         name = row["algorithm"]
@@ -121,12 +129,16 @@ def check_rows(d, rows):
         if name == "im2col":  # its only form serves, or nothing is counted
             assert (row["multiplications"] is None) == (row["workspace_bytes"] is None), row
         if name == "direct" or (name == "im2col" and row["multiplications"] is not None):
-            assert math.isclose(row["multiplications"], multiplications, rel_tol=1e-12), row
+            if name == "direct" or in_place(d):
+                assert math.isclose(row["multiplications"], multiplications, rel_tol=1e-12), row
+            else:  # neighbouring pieces share outputs
+                assert row["multiplications"] >= multiplications * (1 - 1e-12), row
 
 
 def check_plans(d):
     """What takes weights takes few, so that little is packed; nothing is run."""
-    x_shape, w_shape, dtype = d["x_shape"], d["weight_shape"], d["dtype"]
+    x_shape, w_shape = d["x_shape"], d["weight_shape"]
+    dtype = d["dtype"] if d["dtype"].startswith("float") else "float32"
     geometry = {name: d[name] for name in ("stride", "padding", "dilation", "groups", "layout")}
     bounds = {name: d[name] for name in ("threads", "max_workspace")}
     gradient = pyconv.plan_conv2d_backward_weight(x_shape, w_shape, dtype=dtype, **geometry, **bounds)
@@ -134,7 +146,7 @@ def check_plans(d):
     assert 0 <= gradient.workspace_bytes <= LARGEST
     if math.prod(w_shape) <= 64:
         weight = np.zeros(w_shape, dtype)
-        modes = {name: d[name] for name in ("padding_mode", "accuracy")}
+        modes = {name: d[name] for name in ("padding_mode", "accuracy", "dtype", "out_dtype")}
         plan = pyconv.plan(x_shape, weight, **geometry, **bounds, **modes)
         assert 0 <= plan.workspace_bytes < LARGEST and plan.multiplications >= 0
         assert plan.algorithm in str(plan)
@@ -146,13 +158,17 @@ def check_c_api(d, rng):
     (ph0, ph1), (pw0, pw1) = d["padding"]
     ih, iw = d["x_shape"][2:] if d["layout"] == "NCHW" else d["x_shape"][1:3]
     fields = {
-        "dtype": rng.randrange(3), "layout": rng.randrange(2), "padding_mode": rng.randrange(4),
+        "dtype": rng.randrange(3), "layout": rng.randrange(2), "padding_mode": rng.randrange(6),
+        "x_dtype": rng.randrange(-1, 8), "y_dtype": rng.randrange(-1, 8),
+        "border": rng.choice((0, 1, 255, -7.5)),
         "threads": rng.choice((0, 1, 2, 64, 2**31 - 1)),
         "n": d["x_shape"][0], "g": d["groups"], "ic": icg * d["groups"], "ih": ih, "iw": iw,
         "oc": oc, "icg": icg, "kh": kh, "kw": kw, "sh": d["stride"][0], "sw": d["stride"][1],
         "dh": d["dilation"][0], "dw": d["dilation"][1], "ph0": ph0, "ph1": ph1, "pw0": pw0, "pw1": pw1,
     }  # fmt: skip
-    wild = c_api.Conv2d(**{name: value & (2**63 - 1) for name, value in fields.items()})
+    wild = c_api.Conv2d(
+        **{name: value & (2**63 - 1) if name in c_api.SIZES else value for name, value in fields.items()}
+    )
     wild.algorithm = rng.randrange(-1, len(pyconv.algorithms()))
     if rng.random() < 0.1:
         setattr(wild, rng.choice(c_api.SIZES), rng.choice((0, -1, 2**63 - 1, -(2**63), 2**40, 2**62)))

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from elements import as_element
 from helpers import (
     Guarded,
     aligned,
@@ -56,6 +57,24 @@ def test_assert_close_checks_shape_dtype_and_nan():
     y[0, 0, 0, 0] = np.nan
     with pytest.raises(AssertionError, match="exceeds"):
         assert_close(y, x, w)
+
+
+def test_as_element_rounds_half_to_even_and_saturates():
+    values = np.array([-0.5, 0.5, 1.5, 2.5, 254.5, 255.5, 300, -1, np.nan, np.inf, -np.inf])
+    np.testing.assert_array_equal(as_element(values, "u1"), [0, 0, 2, 2, 254, 255, 255, 0, 0, 255, 0])
+    np.testing.assert_array_equal(as_element(values, "i1"), [0, 0, 2, 2, 127, 127, 127, -1, 0, 127, -128])
+    np.testing.assert_array_equal(as_element(values, "f2"), values.astype("f2"))
+
+
+@pytest.mark.parametrize("out_dtype", ["uint8", "float16", "float64"])
+def test_assert_close_grants_the_rounding_of_the_result(out_dtype):
+    x, w = (normal((2, 8, 9, 9)) * 9).astype("i1"), normal((5, 8, 3, 3), seed=1)
+    y = as_element(reference(x, w), out_dtype)
+    assert_close(y, x, w, out_dtype=out_dtype)
+    wrong = y.copy()
+    wrong[:, :2] += np.array(5, out_dtype)
+    with pytest.raises(AssertionError, match="exceeds"):
+        assert_close(wrong, x, w, out_dtype=out_dtype)
 
 
 def test_guarded_notices_a_write_on_either_side():

@@ -8,7 +8,7 @@ from helpers import normal, reference, relative_error
 from hypothesis import given
 from judge import torch_conv2d
 from problems import problems
-from reference import sides
+from reference import pad, sides
 
 
 def test_one_pixel():
@@ -60,6 +60,25 @@ def test_other_paddings():
     assert sides((1, 2), *args) == ((1, 1), (2, 2))
     assert sides(((1, 2), (3, 4)), *args) == ((1, 2), (3, 4))
     assert sides((1, (3, 4)), *args) == ((1, 1), (3, 4))
+
+
+@pytest.mark.parametrize(
+    "mode, expected",
+    [
+        ("zeros", [0, 0, 0, 0, 0, 1, 2, 3, 0, 0]),
+        ("replicate", [1, 1, 1, 1, 1, 1, 2, 3, 3, 3]),
+        ("reflect", [2, 1, 2, 3, 2, 1, 2, 3, 2, 1]),
+        ("symmetric", [2, 3, 3, 2, 1, 1, 2, 3, 3, 2]),
+        ("circular", [2, 3, 1, 2, 3, 1, 2, 3, 1, 2]),
+        (("constant", 7), [7, 7, 7, 7, 7, 1, 2, 3, 7, 7]),
+    ],
+    ids=str,
+)
+def test_borders(mode, expected):
+    """5 lines before and 2 after an image of 3, along either axis."""
+    x = np.array([1.0, 2, 3])
+    np.testing.assert_array_equal(pad(x.reshape(1, 1, 1, 3), (0, 0), (5, 2), mode).ravel(), expected)
+    np.testing.assert_array_equal(pad(x.reshape(1, 1, 3, 1), (5, 2), (0, 0), mode).ravel(), expected)
 
 
 def test_activation_keeps_nan():

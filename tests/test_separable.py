@@ -178,8 +178,10 @@ def test_refuses():
         pyconv.separable_conv2d(x, np.zeros((6, 1, 3, 3), np.float32), np.zeros((6, 6), np.float32))
     with pytest.raises(TypeError, match="pointwise_weight is float64, depthwise_weight is float32"):
         pyconv.separable_conv2d(x, kernels, matrix.astype("f8"))
+    with pytest.raises(TypeError, match=r"x must be .* or bfloat16, is int64: pass x\.astype"):
+        pyconv.separable_conv2d(x.astype(int), kernels, matrix)
     with pytest.raises(TypeError, match="x is float64, the plan is float32"):
-        pyconv.separable_conv2d(x.astype("f8"), kernels, matrix)
+        pyconv.plan_separable_conv2d(x.shape, kernels, matrix)(x.astype("f8"))
     with pytest.raises(ValueError, match=r"depthwise_bias has shape \(6,\), wanted \(4,\)"):
         pyconv.separable_conv2d(x, kernels, matrix, depthwise_bias=np.zeros(6, np.float32))
     with pytest.raises(TypeError, match="x_shape must be a tuple of ints, is 8"):

@@ -119,7 +119,8 @@ def test_plans_have_the_dtype_of_their_annotation():
 
 X, W, B = integers((1, 4, 8, 8)), integers((6, 4, 3, 3), seed=1), integers(6, seed=2)
 K, M = W[:4, :1], W[..., 0, 0]
-SERVED = "must be float32, float64 or float16, is int32"
+SERVED = "must be float32, float64 or float16, is int32: pass "
+ANY = "must be float32, float64, float16, uint8, int8, uint16, int16 or bfloat16, is int32: pass x.astype("
 
 # call, error, what its message begins with
 BAD = [
@@ -145,18 +146,23 @@ BAD = [
     (lambda: pyconv.factorize(W).plan(X.shape, groups=2), TypeError,
      "Factorization.plan() got an unexpected keyword argument 'groups'"),
     (lambda: pyconv.config(layout="NHWC"), TypeError, "config() got an unexpected keyword argument 'layout'"),
-    (lambda: pyconv.conv2d(X.astype("i4"), W), TypeError, f"x {SERVED}"),
-    (lambda: pyconv.conv1d(X[0].astype("i4"), W[..., 0]), TypeError, f"x {SERVED}"),
-    (lambda: pyconv.pointwise_conv2d(X.astype("i4"), M), TypeError, f"x {SERVED}"),
+    (lambda: pyconv.conv2d(X.astype("i4"), W), TypeError, f"x {ANY}"),
+    (lambda: pyconv.conv1d(X[0].astype("i4"), W[..., 0]), TypeError, f"x {ANY}"),
+    (lambda: pyconv.partial_conv2d(X.astype("i4"), W[:4]), TypeError, f"x {ANY}"),
+    (lambda: pyconv.separable_conv2d(X.astype("i4"), K, M), TypeError, f"x {ANY}"),
+    (lambda: pyconv.conv_transpose2d(X.astype("i4"), W[:4]), TypeError, f"x {ANY}"),
+    (lambda: pyconv.explain(X.shape, W.shape, weight_dtype="u1"), TypeError,
+     "weight must be float32, float64 or float16, is uint8: pass weight.astype(numpy.float32)"),
+    (lambda: pyconv.pointwise_conv2d(X.astype("i4"), M), TypeError, f"x {ANY}"),
     (lambda: pyconv.plan(X.shape, W.astype("i4")), TypeError, f"weight {SERVED}"),
     (lambda: pyconv.partial_conv2d(X, W[:4].astype("i4")), TypeError, f"weight {SERVED}"),
     (lambda: pyconv.plan_conv_transpose2d(X.shape, W[:4].astype("i4")), TypeError, f"weight {SERVED}"),
     (lambda: pyconv.conv2d_backward_input(X.shape, W.astype("i4"), X), TypeError, f"weight {SERVED}"),
     (lambda: pyconv.separable_conv2d(X, K.astype("i4"), M), TypeError, f"depthwise_weight {SERVED}"),
-    (lambda: pyconv.explain(X.shape, W.shape, dtype="i4"), TypeError, f"dtype {SERVED}"),
+    (lambda: pyconv.explain(X.shape, W.shape, dtype="i4"), TypeError, f"dtype {ANY}"),
     (lambda: pyconv.plan_conv2d_backward_weight(X.shape, W.shape, dtype="i4"), TypeError, f"dtype {SERVED}"),
     (lambda: pyconv.conv2d_backward_weight(X.astype("i4"), W.shape, X), TypeError, f"x {SERVED}"),
-    (lambda: pyconv.conv2d(X, W, B.astype("f8")), TypeError, "bias is float64, x is float32"),
+    (lambda: pyconv.conv2d(X, W, B.astype("f8")), TypeError, "bias is float64, weight is float32"),
     (lambda: pyconv.plan(X.shape, W, B.astype("f8")), TypeError, "bias is float64, weight is float32"),
     (lambda: pyconv.separable_conv2d(X, K, M.astype("f8")), TypeError,
      "pointwise_weight is float64, depthwise_weight is float32"),

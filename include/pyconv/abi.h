@@ -10,7 +10,7 @@
 #include <string.h>
 
 // Grows by one with every change to what the C-level API exports; tests/abi_<version>.json records each.
-#define PYCONV_ABI_VERSION 2
+#define PYCONV_ABI_VERSION 3
 
 // Every enumeration is one list of (NAME, "word"); the word is what Python callers write.
 // Types of weights, which convolutions are computed in or of; those and the others that images have in memory.
@@ -20,7 +20,9 @@
     X(U8, "uint8") X(I8, "int8") X(U16, "uint16") X(I16, "int16") X(BF16, "bfloat16")
 #define PYCONV_LAYOUTS(X) X(NCHW, "NCHW") X(NHWC, "NHWC")
 #define PYCONV_PADDING_MODES(X)                                                                              \
-    X(ZEROS, "zeros") X(REFLECT, "reflect") X(REPLICATE, "replicate") X(CIRCULAR, "circular")
+    X(ZEROS, "zeros")                                                                                        \
+    X(REFLECT, "reflect")                                                                                    \
+    X(REPLICATE, "replicate") X(CIRCULAR, "circular") X(SYMMETRIC, "symmetric") X(CONSTANT, "constant")
 #define PYCONV_ACCURACIES(X) X(STRICT, "strict") X(STANDARD, "standard") X(FAST, "fast")
 // How far a NaN of the input reaches: the outputs whose window holds it, those of its tile, or the whole
 // image.
@@ -64,7 +66,8 @@
     X(MISALIGNED, "the workspace is not aligned to 64 bytes")                                                \
     X(NO_MEMORY, "out of memory")                                                                            \
     X(INTERRUPTED, "interrupted")                                                                            \
-    X(BAD_MAX_WORKSPACE, "max_workspace must be bytes, or -1 for no bound, is {max_workspace}")
+    X(BAD_MAX_WORKSPACE, "max_workspace must be bytes, or -1 for no bound, is {max_workspace}")              \
+    X(BAD_BORDER, "the constant {border} around the image does not fit the element type of x")
 
 #define PYCONV_ENUM_DTYPE(name, word) PYCONV_##name,
 #define PYCONV_ENUM_ONE(name, word) +1
@@ -100,6 +103,9 @@ typedef struct pyconv_conv2d_t {
     int64_t n, g, ic, ih, iw, oc, icg, kh, kw, sh, sw, dh, dw, ph0, ph1, pw0, pw1;
     double lo, hi;         // y = min(max(y, lo), hi); -inf and inf mean none
     int64_t max_workspace; // bytes of workspace and packed weights together; -1: no bound
+    // Element types of x, and of y and residual: a pyconv_element, -1 for dtype, which is that of weight and bias.
+    int32_t x_dtype, y_dtype;
+    double border; // around the image where padding_mode is PYCONV_CONSTANT
 } pyconv_conv2d_t;
 
 // Every default: one float32 image in NCHW, stride 1, no padding, and icg 0 for ic / g. Left to fill in: ic, ih,
@@ -108,7 +114,7 @@ static inline void pyconv_conv2d_init(pyconv_conv2d_t *d) {
     memset(d, 0, sizeof *d);
     d->struct_size = sizeof *d;
     d->accuracy = PYCONV_STANDARD;
-    d->algorithm = -1;
+    d->algorithm = d->x_dtype = d->y_dtype = -1;
     d->n = d->g = d->sh = d->sw = d->dh = d->dw = 1;
     d->lo = -INFINITY;
     d->hi = INFINITY;
@@ -119,7 +125,8 @@ static inline void pyconv_conv2d_init(pyconv_conv2d_t *d) {
 // it lacks have their defaults.
 static inline int pyconv_conv2d_known(size_t size) {
 #define PYCONV_END(field) (offsetof(pyconv_conv2d_t, field) + sizeof(((pyconv_conv2d_t *)0)->field))
-    return size == PYCONV_END(pw1) || size == PYCONV_END(hi) || size == PYCONV_END(max_workspace);
+    return size == PYCONV_END(pw1) || size == PYCONV_END(hi) || size == PYCONV_END(max_workspace) ||
+           size == PYCONV_END(border);
 #undef PYCONV_END
 }
 

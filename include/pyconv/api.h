@@ -27,6 +27,8 @@ typedef struct pyconv_api_t {
                              void *workspace);
     int (*plan_run_residual_f64)(const pyconv_plan_t *plan, const double *x, const double *residual,
                                  double *y, void *workspace);
+    int (*plan_run_elements)(const pyconv_plan_t *plan, const void *x, const void *residual, void *y,
+                             void *workspace);
 } pyconv_api_t;
 
 #endif

@@ -11,7 +11,7 @@
 #define PYCONV_INTEGERS(X)                                                                                   \
     X(struct_size) X(dtype) X(layout) X(padding_mode) X(accuracy) X(algorithm) X(threads)                    \
     X(n) X(g) X(ic) X(ih) X(iw) X(oc) X(icg) X(kh) X(kw) X(sh) X(sw) X(dh) X(dw)                             \
-    X(ph0) X(ph1) X(pw0) X(pw1) X(max_workspace)
+    X(ph0) X(ph1) X(pw0) X(pw1) X(max_workspace) X(x_dtype) X(y_dtype)
 // clang-format on
 
 // The field called name[0 .. length) as text; nothing if there is none.
@@ -27,6 +27,8 @@ static inline void pyconv_field_text(const pyconv_conv2d_t *d, const char *name,
         snprintf(text, size, "%g", d->lo);
     if (PYCONV_IS(hi))
         snprintf(text, size, "%g", d->hi);
+    if (PYCONV_IS(border))
+        snprintf(text, size, "%g", d->border);
 #undef PYCONV_IS
 #undef PYCONV_INTEGER
 }

@@ -39,6 +39,7 @@ cdef inline const char *depthwise_supports(const problem_t *p) noexcept nogil:
 
 cdef inline void depthwise_row(algorithm_t *a) except *:
     begin_row(a, b"depthwise", b"Sifre 2014")
+    a.planes = True
     a.supports = depthwise_supports
     add_interleaved_form(a)
     add_pixels_form(a)

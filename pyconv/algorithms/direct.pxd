@@ -7,12 +7,13 @@ CHAIN products at a time, and rounded once. Serves everything, needs no memory, 
 compared with.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int8_t, int16_t, int64_t, uint8_t, uint16_t
 
 from pyconv.core.types cimport *
 from pyconv.core.accuracy cimport CHAIN
-from pyconv.core.half cimport element, half, load, store
+from pyconv.core.half cimport half, load, store
 from pyconv.core.tasks cimport run_tasks
+from pyconv.core.kernels cimport element_bytes
 from pyconv.core.problem cimport direct_multiplications
 from pyconv.core.forms cimport add_form, begin_row
 from pyconv.core.rows cimport padded_source
@@ -23,39 +24,77 @@ cdef inline double direct_seconds(const problem_t *p, const cut_t *cut, int thre
     return 50e-9 + 2 * direct_multiplications(p) / p.rates.scalar / threads
 
 
-cdef inline double _window(const problem_t *p, const element *x, const element *w, int64_t h0, int64_t w0) noexcept nogil:
-    """One sum; x at the image's first channel of the group, w[icg][kh][kw] at the filter, (h0, w0) the window's corner."""
+# What x, weight, bias, residual and y are made of: all of one type, or `char`, each of its own.
+ctypedef fused held:
+    float
+    double
+    half
+    char
+
+
+cdef inline double _get(const problem_t *p, const held *a, int dtype, int64_t i) noexcept nogil:
+    cdef double v
+    if held is not char:
+        return load(a[i])
+    elif dtype == PYCONV_F32:
+        return (<const float *>a)[i]
+    elif dtype == PYCONV_F64:
+        return (<const double *>a)[i]
+    elif dtype == PYCONV_U8:
+        return (<const uint8_t *>a)[i]
+    elif dtype == PYCONV_I8:
+        return (<const int8_t *>a)[i]
+    elif dtype == PYCONV_U16:
+        return (<const uint16_t *>a)[i]
+    elif dtype == PYCONV_I16:
+        return (<const int16_t *>a)[i]
+    else:
+        p.kernels.f64.stage_in(dtype, a + i * element_bytes(dtype), 1, 1, &v, 0)
+        return v
+
+
+cdef inline void _put(const problem_t *p, held *a, int64_t i, double v) noexcept nogil:
+    if held is char:
+        p.kernels.f64.stage_out(p.y_dtype, &v, 0, 1, 1, a + i * element_bytes(p.y_dtype))
+    else:
+        store(a + i, v)
+
+
+cdef inline double _window(const problem_t *p, const held *x, int64_t at, const held *w, int64_t filter_, int64_t h0,
+                           int64_t w0) noexcept nogil:
+    """One sum; x[at] is the image's first channel of the group, w[filter_][icg][kh][kw], (h0, w0) the window's corner."""
     cdef double total = 0
     cdef double chain = 0
+    cdef double pixel = p.border
     cdef int64_t room = CHAIN
-    cdef int64_t i, j, c, h, v, first, last
-    cdef const element *px
-    cdef const element *pw
+    cdef int64_t i, j, c, h, v, first, last, tap
+    cdef bint inside
     for i in range(p.kh):
         h = padded_source(h0 + i * p.dh, p.ih, p.padding_mode)
-        if h < 0:
-            continue
         for j in range(p.kw):
             v = padded_source(w0 + j * p.dw, p.iw, p.padding_mode)
-            if v < 0:
+            inside = h >= 0 and v >= 0
+            if not inside and p.padding_mode == PYCONV_ZEROS:
                 continue
-            px = x + h * p.xh + v * p.xw
-            pw = w + i * p.kw + j
+            tap = filter_ * p.k + i * p.kw + j
             first = 0
             while first < p.icg:
                 last = min(first + room, p.icg)
                 for c in range(first, last):
-                    chain += load(px[c * p.xc]) * load(pw[c * p.kh * p.kw])
+                    if inside:
+                        pixel = _get(p, x, p.x_dtype, at + h * p.xh + v * p.xw + c * p.xc)
+                    chain += pixel * _get(p, w, p.w_dtype, tap + c * p.kh * p.kw)
                 room -= last - first
                 first = last
                 if room == 0:
                     total += chain
                     chain = 0
                     room = CHAIN
+            pixel = p.border
     return total + chain
 
 
-cdef inline void _direct_row(const task_t *t, const element *weight, int64_t row) noexcept nogil:
+cdef inline void _direct_row(const task_t *t, const held *weight, int64_t row) noexcept nogil:
     """Output row `row` of n*oc*oh."""
     cdef const problem_t *p = t.p
     cdef int64_t h = row % p.oh
@@ -63,23 +102,24 @@ cdef inline void _direct_row(const task_t *t, const element *weight, int64_t row
     cdef int64_t n = row // (p.oh * p.oc)
     cdef int64_t q
     cdef int64_t at = n * p.yn + o * p.yc + h * p.yh
-    cdef const element *x = <const element *>t.x + n * p.xn + o // p.ocg * p.icg * p.xc
-    cdef const element *bias = <const element *>t.bias
-    cdef const element *residual = <const element *>t.residual
+    cdef int64_t first = n * p.xn + o // p.ocg * p.icg * p.xc
     cdef double v
     for q in range(p.ow):
-        v = _window(p, x, weight + o * p.k, h * p.sh - p.ph0, q * p.sw - p.pw0)
-        if bias != NULL:
-            v += load(bias[o])
-        if residual != NULL:
-            v += load(residual[at + q * p.yw])
-        store(<element *>t.y + at + q * p.yw, finished[double](v, p.lo, p.hi))
+        v = _window(p, <const held *>t.x, first, weight, o, h * p.sh - p.ph0, q * p.sw - p.pw0)
+        if t.bias != NULL:
+            v += _get(p, <const held *>t.bias, p.w_dtype, o)
+        if t.residual != NULL:
+            v += _get(p, <const held *>t.residual, p.y_dtype, at + q * p.yw)
+        _put(p, <held *>t.y, at + q * p.yw, finished[double](v, p.lo, p.hi))
 
 
 cdef inline void _row_step(const task_t *t, const void *_cut, int64_t number, char *_buffer) noexcept nogil:
-    if t.p.dtype == PYCONV_F32:
+    cdef const problem_t *p = t.p
+    if p.x_dtype != p.w_dtype or p.y_dtype != p.w_dtype:
+        _direct_row(t, <const char *>t.weight, number)
+    elif p.w_dtype == PYCONV_F32:
         _direct_row(t, <const float *>t.weight, number)
-    elif t.p.dtype == PYCONV_F64:
+    elif p.w_dtype == PYCONV_F64:
         _direct_row(t, <const double *>t.weight, number)
     else:
         _direct_row(t, <const half *>t.weight, number)

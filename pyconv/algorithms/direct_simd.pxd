@@ -135,9 +135,11 @@ cdef inline int direct_simd_run(task_t *t) noexcept nogil:
 
 cdef inline void direct_simd_row(algorithm_t *a) except *:
     begin_row(a, b"direct_simd", b"Zhang, Franchetti, Low 2018")
+    a.planes = True
     a.supports = direct_simd_supports
     add_spread_form(a)
     cdef form_t *f = add_form(a, direct_simd_seconds, direct_simd_run)
+    f.strided = True
     f.serves = _serves
     f.workspace = direct_simd_workspace
     f.packed, f.pack = direct_simd_packed, direct_simd_pack

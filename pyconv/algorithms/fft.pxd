@@ -197,9 +197,11 @@ cdef inline int fft_run(task_t *t) noexcept nogil:
 
 cdef inline void fft_row(algorithm_t *a) except *:
     begin_row(a, b"fft", b"Mathieu, Henaff, LeCun 2014")
+    a.planes = True
     a.accuracy, a.nan_reach = PYCONV_STANDARD, PYCONV_IMAGE
     a.supports = fft_supports
     cdef form_t *f = add_form(a, fft_seconds, fft_run)
+    f.strided = True
     f.serves = _serves
     f.workspace = fft_workspace
     f.packed, f.pack = fft_packed, fft_pack

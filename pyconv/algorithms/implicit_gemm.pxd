@@ -81,4 +81,5 @@ cdef inline void add_gemm_forms(algorithm_t *a,
 
 cdef inline void implicit_gemm_row(algorithm_t *a) except *:
     begin_row(a, b"implicit_gemm", b"Chetlur et al. 2014")
+    a.planes = True
     add_gemm_forms(a, windows_seconds, panels_seconds)

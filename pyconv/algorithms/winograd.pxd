@@ -32,15 +32,18 @@ from pyconv.engines.winograd.view cimport winograd_supports
 cdef inline void winograd_row(algorithm_t *a, const char *name, int accuracy, int m, int r) except *:
     cdef form_t *f
     begin_row(a, name, b"Lavin, Gray 2016")
+    a.planes = True
     a.accuracy, a.nan_reach = accuracy, PYCONV_TILE
     a.m, a.r = m, r
     a.supports = winograd_supports
     f = add_form(a, f2k3_rows_seconds, f2k3_rows_run)
+    f.strided = True
     f.serves = f2k3_rows_serve
     f.workspace = f2k3_rows_workspace
     f.packed, f.pack = f2k3_rows_packed, f2k3_rows_pack
     f.multiplications, f.traffic, f.bound = f2k3_rows_multiplications, f2k3_rows_traffic, f2k3_rows_bound
     f = add_form(a, winograd_seconds, winograd_run)
+    f.strided = True
     f.serves = winograd_serves
     f.workspace = winograd_workspace
     f.packed, f.pack = winograd_packed, winograd_pack

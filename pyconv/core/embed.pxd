@@ -30,6 +30,7 @@ cdef extern from "pyconv/api.h" nogil:
         int (*plan_run_f64)(const pyconv_plan_t *, const double *, double *, void *) noexcept
         int (*plan_run_residual)(const pyconv_plan_t *, const float *, const float *, float *, void *) noexcept
         int (*plan_run_residual_f64)(const pyconv_plan_t *, const double *, const double *, double *, void *) noexcept
+        int (*plan_run_elements)(const pyconv_plan_t *, const void *, const void *, void *, void *) noexcept
 
 
 cdef inline const char *status_text(int status) noexcept nogil:
@@ -75,7 +76,7 @@ cdef inline size_t embed_message(const algorithm_t *table, int status, const pyc
         d.struct_size = given.struct_size
     length = pyconv_fill_in(status_text(status), &d, text, size)
     if (status == PYCONV_STATUS_UNSUPPORTED and given != NULL
-            and plan_create(&plan, &d, table, False) == PYCONV_STATUS_UNSUPPORTED):
+            and plan_create(&plan, &d, table, False, NULL) == PYCONV_STATUS_UNSUPPORTED):
         at = min(length, size)
         length += pyconv_fill_in(b": ", &d, text + at, size - at)
         at = min(length, size)
@@ -101,7 +102,7 @@ cdef inline int embed_create(const algorithm_t *table, const pyconv_conv2d_t *gi
     plan = <plan_t *>malloc(sizeof(plan_t))
     if plan == NULL:
         return PYCONV_STATUS_NO_MEMORY
-    status = plan_create(plan, &d, table, False)
+    status = plan_create(plan, &d, table, False, weight)
     if status == PYCONV_STATUS_OK:
         status = plan_pack(plan, weight, bias)
     if status == PYCONV_STATUS_OK:
@@ -127,14 +128,16 @@ cdef inline int embed_output_size(const plan_t *plan, int64_t *oh, int64_t *ow) 
 
 cdef inline int embed_run(const plan_t *plan, int dtype, const void *x, const void *residual, void *y,
                           void *workspace) noexcept nogil:
-    """Never asks for signals between blocks: that would take the GIL."""
+    """
+    dtype: of x and y, or -1 for those of the plan. Never asks for signals between blocks: that would take the GIL.
+    """
     cdef void *own = NULL
     cdef int status
     if plan == NULL:
         return PYCONV_STATUS_NULL_POINTER
     if plan.problem.n > 0 and (x == NULL and plan.problem.xn > 0 or y == NULL and plan.problem.yn > 0):
         return PYCONV_STATUS_NULL_POINTER
-    if plan.problem.dtype != dtype:
+    if dtype >= 0 and (plan.problem.x_dtype != dtype or plan.problem.y_dtype != dtype):
         return PYCONV_STATUS_WRONG_DTYPE
     if plan.need.workspace == 0:
         workspace = NULL

@@ -44,7 +44,7 @@ cdef inline void begin_row(algorithm_t *a, const char *name, const char *source)
     """Of the strict class, without forms."""
     a.name, a.source = name, source
     a.accuracy, a.nan_reach = PYCONV_STRICT, PYCONV_WINDOW
-    a.in_place = False
+    a.in_place = a.planes = False
     a.m = a.r = 0
     a.supports = _everything
     a.form_count = 0
@@ -58,6 +58,7 @@ cdef inline form_t *add_form(algorithm_t *a, double (*seconds)(const problem_t *
         raise IndexError(f"MOST_FORMS is too small for the forms of {a.name.decode()}")
     f = &a.forms[a.form_count]
     a.form_count += 1
+    f.strided = False
     f.serves = _always
     f.workspace = _no_workspace
     f.packed, f.pack = _not_packed, NULL

@@ -33,6 +33,7 @@ cdef extern from "pyconv/types.h" nogil:
     ctypedef struct spread_t "pyconv_spread":
         ptrdiff_t rows, cols, h0, w0, ih, iw, xs_h, xs_w, icg, ocg, skip, count
 
+    ptrdiff_t element_bytes "pyconv_element_bytes"(int element)
     ptrdiff_t ceil_div "pyconv_ceil_div"(ptrdiff_t a, ptrdiff_t b)
     ptrdiff_t split_start "pyconv_split_start"(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t i)
 

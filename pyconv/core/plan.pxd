@@ -6,13 +6,15 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
 from pyconv.core.types cimport *
-from pyconv.algorithms.table cimport ALGORITHMS, DIRECT
-from pyconv.core.choose cimport choose, needs, needs_t
-from pyconv.core.half cimport half, narrow, widen
+from pyconv.algorithms.table cimport ALGORITHMS, DEPTHWISE, DIRECT
+from pyconv.core.choose cimport choose, needs, needs_t, seconds
 from pyconv.core.nonfinite cimport meets_padding, record_bytes, record_nonfinite, spoil_padded
+from pyconv.core.kernels cimport element_bytes
+from pyconv.core.rank_one cimport comes_apart, may_come_apart, needs_apart
 from pyconv.core.problem cimport direct_multiplications, problem_init
-from pyconv.core.rows cimport pad_images
 from pyconv.core.sizes cimport TOO_LARGE, aligned, plus, times
+from pyconv.core.stage cimport pass_t, stage_run
+from pyconv.core.weights cimport weight_bytes
 from pyconv.core.threads cimport MOST_THREADS, allowed_threads, paying_threads, run_threads
 
 cdef extern from "core/plan.h":
@@ -22,6 +24,7 @@ cdef extern from "core/plan.h":
 ctypedef struct plan_t:
     problem_t problem           # as asked
     needs_t need                # of the algorithm
+    bint exactly                # kernels of rank one have come apart without rounding
     const algorithm_t *algorithm
     int threads
     bint follow_openmp          # threads were not asked for: obey OpenMP's limit at each run
@@ -49,9 +52,45 @@ cdef inline int plan_threads(const problem_t *p, int wanted) noexcept nogil:
     return paying if paying == 1 else min(paying, allowed_threads(wanted))
 
 
-cdef inline int plan_create(plan_t *plan, const pyconv_conv2d_t *d, const algorithm_t *table,
-                            bint borrow) noexcept nogil:
-    """Validates and chooses; allocates nothing. Then plan_pack() may be called once."""
+cdef inline bint _factor(const plan_t *plan, const real *weight, bint exactly, char *packed) noexcept nogil:
+    """Whether the weights come apart; packed: NULL, or where both passes' weights are to go, if there is memory."""
+    cdef const problem_t *p = &plan.problem
+    cdef const needs_t *need = &plan.need
+    cdef const pass_t *second = &need.second
+    cdef size_t count = <size_t>(p.oc * p.kh)
+    cdef real *factors = <real *>malloc(times(<size_t>p.oc, <size_t>(p.kh + p.kw)) * sizeof(real))
+    cdef bint apart = factors != NULL and comes_apart(p, weight, exactly, factors, factors + count)
+    if apart and packed != NULL:
+        if need.raw:
+            memcpy(packed, factors, count * sizeof(real))
+        else:
+            need.form.pack(&need.inner, &need.cut, factors, packed)
+        if second.raw:
+            memcpy(packed + need.first_packed, factors + count, <size_t>(p.oc * p.kw) * sizeof(real))
+        else:
+            second.form.pack(&second.inner, &second.cut, factors + count, packed + need.first_packed)
+    free(factors)
+    return apart
+
+
+cdef inline void _try_apart(plan_t *plan, const algorithm_t *depthwise, const pyconv_conv2d_t *d,
+                            const real *weight) noexcept nogil:
+    """Two passes in the place of what was chosen, if the weights are of rank one and that is faster."""
+    cdef needs_t need
+    if (needs_apart(&need, depthwise, &plan.problem, plan.budget, plan.threads)
+            and seconds(&plan.problem, &need, plan.threads) < seconds(&plan.problem, &plan.need, plan.threads)
+            and _factor(plan, weight, d.accuracy == PYCONV_STRICT, NULL)):
+        plan.need, plan.algorithm = need, depthwise
+        plan.exactly = d.accuracy == PYCONV_STRICT
+
+
+cdef inline int plan_create(plan_t *plan, const pyconv_conv2d_t *d, const algorithm_t *table, bint borrow,
+                            const void *weight) noexcept nogil:
+    """
+    Validates and chooses. Then plan_pack() may be called once.
+
+    weight: OIHW, contiguous and of the problem's w_dtype, to be looked at, or NULL.
+    """
     cdef int status = problem_init(&plan.problem, d)
     if status == PYCONV_STATUS_OK and not -1 <= d.algorithm < ALGORITHMS:
         status = PYCONV_STATUS_BAD_ENUM
@@ -67,6 +106,7 @@ cdef inline int plan_create(plan_t *plan, const pyconv_conv2d_t *d, const algori
     plan.record = NULL
     plan.budget = <size_t>d.max_workspace if d.max_workspace >= 0 else TOO_LARGE - 1
     plan.fallback = NULL
+    plan.exactly = False
     cdef int index = d.algorithm
     if index < 0:
         index = choose(table, &plan.problem, d, plan.threads, borrow)
@@ -75,6 +115,12 @@ cdef inline int plan_create(plan_t *plan, const pyconv_conv2d_t *d, const algori
             needs(&plan.fallback_need, plan.fallback, &plan.problem, d, plan.threads, borrow)
     plan.algorithm = &table[index]
     needs(&plan.need, plan.algorithm, &plan.problem, d, plan.threads, borrow)
+    if (weight != NULL and plan.need.status == PYCONV_STATUS_OK and d.algorithm in (-1, DEPTHWISE)
+            and may_come_apart(&plan.problem)):
+        if plan.problem.w_dtype == PYCONV_F32:
+            _try_apart(plan, &table[DEPTHWISE], d, <const float *>weight)
+        elif plan.problem.w_dtype == PYCONV_F64:
+            _try_apart(plan, &table[DEPTHWISE], d, <const double *>weight)
     return plan.need.status
 
 
@@ -82,7 +128,7 @@ cdef inline size_t plan_owned_bytes(const plan_t *plan, bint with_bias) noexcept
     """What plan_pack() allocates."""
     cdef size_t size = plan.need.packed
     if with_bias:
-        size = plus(aligned(size), times(<size_t>plan.problem.oc, plan.need.inner.itemsize))
+        size = plus(aligned(size), times(<size_t>plan.problem.oc, plan.problem.itemsize))
     if plan.recorded > 0:
         size = plus(aligned(size), plan.recorded)
     return size
@@ -100,7 +146,7 @@ cdef inline void plan_destroy(plan_t *plan) noexcept nogil:
 
 cdef inline int plan_pack(plan_t *plan, const void *weight, const void *bias) noexcept nogil:
     """
-    weight OIHW, bias NULL or (oc,), both contiguous and of the problem's dtype.
+    weight OIHW, bias NULL or (oc,), both contiguous and of the problem's w_dtype.
 
     Over budget is what weights that aren't finite alone can make a plan, of an algorithm that was named.
     """
@@ -109,28 +155,36 @@ cdef inline int plan_pack(plan_t *plan, const void *weight, const void *bias) no
     cdef const void *given = weight
     cdef size_t size
     cdef char *block = NULL
-    cdef float *converted = NULL
-    plan.nonfinite = plan.algorithm.accuracy == PYCONV_STRICT and meets_padding(p, weight)
-    if plan.nonfinite and (not plan.need.raw or q.dtype != p.dtype):
+    cdef bint converts
+    cdef void *converted = NULL
+    plan.nonfinite = plan.need.second.form == NULL and plan.algorithm.accuracy == PYCONV_STRICT and meets_padding(p, weight)
+    if plan.nonfinite and not (plan.need.raw and (plan.algorithm.in_place or p.w_dtype == p.dtype)):
         plan.recorded = record_bytes(p)
         if plus(plan.need.workspace, plan_packed_bytes(plan)) > plan.budget:
             if plan.fallback == NULL:
                 return PYCONV_STATUS_OVER_BUDGET
             plan.algorithm, plan.need, plan.recorded = plan.fallback, plan.fallback_need, 0
+    converts = p.w_dtype != p.dtype and not plan.algorithm.in_place
     size = plan_owned_bytes(plan, bias != NULL)
     if size > 0:
         plan.owned = alloc_weights(plus(size, 63))
         if plan.owned == NULL:
             return PYCONV_STATUS_NO_MEMORY
         block = <char *>aligned_in(plan.owned)
-    if q.dtype != p.dtype:
-        converted = <float *>malloc(times(<size_t>(p.oc * p.k), 4))
+    if converts:
+        converted = malloc(weight_bytes(p))
         if converted == NULL:
             plan_destroy(plan)
             return PYCONV_STATUS_NO_MEMORY
-        widen(<const half *>weight, converted, p.oc * p.k, 1)
+        p.ops.stage_in(p.w_dtype, weight, 1, p.oc * p.k, converted, 0)
         weight = converted
-    if plan.need.borrows:
+    if plan.need.second.form != NULL:
+        plan.weight = block
+        if not (_factor(plan, <const float *>weight, plan.exactly, block) if p.dtype == PYCONV_F32
+                else _factor(plan, <const double *>weight, plan.exactly, block)):
+            plan_destroy(plan)
+            return PYCONV_STATUS_NO_MEMORY
+    elif plan.need.borrows:
         plan.weight = weight
     else:
         plan.weight = block
@@ -141,10 +195,10 @@ cdef inline int plan_pack(plan_t *plan, const void *weight, const void *bias) no
     free(converted)
     if bias != NULL:
         plan.bias = block + aligned(plan.need.packed)
-        if q.dtype != p.dtype:
-            widen(<const half *>bias, <float *>plan.bias, p.oc, 1)
+        if converts:
+            p.ops.stage_in(p.w_dtype, bias, 1, p.oc, <void *>plan.bias, 0)
         else:
-            memcpy(<void *>plan.bias, bias, p.oc * p.itemsize)
+            memcpy(<void *>plan.bias, bias, p.oc * element_bytes(p.w_dtype))
     if plan.recorded > 0:
         plan.record = block + size - plan.recorded
         record_nonfinite(p, given, <void *>plan.record)
@@ -174,27 +228,14 @@ cdef inline int plan_run(const plan_t *plan, const void *x, const void *residual
     t.interrupted = interrupted
     t.slots = plan.threads
     t.threads = run_threads(plan.threads, plan.follow_openmp)
-    if plan.need.converted > 0:
-        widen(<const half *>x, <float *>t.workspace, p.n * p.xn, t.threads)
-        t.x = t.workspace
-        t.workspace += plan.need.converted
-        t.y = t.workspace
-        t.workspace += plan.need.converted_y
-        if residual != NULL:
-            widen(<const half *>residual, <float *>t.workspace, p.n * p.yn, t.threads)
-            t.residual = t.workspace
-        t.workspace += plan.need.converted_y
-    if plan.need.padded > 0:
-        if t.p.dtype == PYCONV_F32:
-            pad_images(p, t.p, <const float *>t.x, <float *>t.workspace, t.threads)
-        else:
-            pad_images(p, t.p, <const double *>t.x, <double *>t.workspace, t.threads)
-        t.x = t.workspace
-        t.workspace += plan.need.padded
-    promised(t.threads <= t.slots and <uintptr_t>t.workspace % PYCONV_ALIGNMENT == 0)
-    cdef int status = plan.need.form.run(&t)
-    if plan.need.converted > 0 and status == PYCONV_STATUS_OK:
-        narrow(<const float *>t.y, <half *>y, p.n * p.yn, t.threads)
+    promised(t.threads <= t.slots)
+    cdef int status
+    if plan.need.stage.pieces > 0:
+        status = stage_run(&t, p, &plan.need.stage, plan.need.form,
+                           &plan.need.second if plan.need.second.form != NULL else NULL,
+                           <const char *>plan.weight + plan.need.first_packed)
+    else:
+        status = plan.need.form.run(&t)
     if plan.nonfinite and status == PYCONV_STATUS_OK:
         spoil_padded(p, plan.weight, plan.record, y)
     return status

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Validation in one place: a descriptor becomes a problem, or a status that says why not."""
 
+from libc.math cimport isfinite
 from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
 from pyconv.core.rates cimport rates_in_use
-from pyconv.core.kernels cimport kernels_in_use, patches_t
+from pyconv.core.kernels cimport element_bytes, kernels_in_use, patches_t
 from pyconv.core.sizes cimport TOO_LARGE, times
 
 # Any one size, and with it every sum of two or three of them, stays far from the end of int64.
@@ -26,11 +27,24 @@ cdef inline bint _product_overflows(int64_t a, int64_t b, int64_t c, int64_t d) 
     return times(times(times(times(<size_t>a, <size_t>b), <size_t>c), <size_t>d), 1 << 14) >= TOO_LARGE
 
 
-cdef inline void set_dtype(problem_t *p, int dtype) noexcept nogil:
-    """The element type, its bytes, and its kernels: float16 is computed in float32."""
-    p.dtype = dtype
-    p.itemsize = 4 if dtype == PYCONV_F32 else 8 if dtype == PYCONV_F64 else 2
-    p.ops = &p.kernels.f64 if dtype == PYCONV_F64 else &p.kernels.f32
+cdef inline void _set_types(problem_t *p, const pyconv_conv2d_t *d) noexcept nogil:
+    """Weights in float16 are computed in float32."""
+    p.w_dtype = d.dtype
+    p.x_dtype = d.dtype if d.x_dtype < 0 else d.x_dtype
+    p.y_dtype = d.dtype if d.y_dtype < 0 else d.y_dtype
+    p.dtype = PYCONV_F64 if d.dtype == PYCONV_F64 else PYCONV_F32
+    p.itemsize = element_bytes(p.dtype)
+    p.ops = &p.kernels.f64 if p.dtype == PYCONV_F64 else &p.kernels.f32
+
+
+cdef inline bint _border_fits(problem_t *p, double border) noexcept nogil:
+    """Whether x's element type can hold this constant, which is rounded to it: no integer type a fraction, a NaN or more."""
+    cdef char element[8]
+    p.kernels.f64.stage_out(p.x_dtype, &border, 1, 1, 1, element)
+    p.kernels.f64.stage_in(p.x_dtype, element, 1, 1, &p.border, 1)
+    if p.x_dtype in (PYCONV_F32, PYCONV_F64, PYCONV_F16, PYCONV_BF16):
+        return isfinite(p.border) == isfinite(border)
+    return p.border == border
 
 
 cdef inline void set_strides(problem_t *p) noexcept nogil:
@@ -51,7 +65,8 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
     The status is that of the first rule broken, in the order in which a caller would look for it.
     """
     if not (0 <= d.dtype < PYCONV_DTYPE_COUNT and 0 <= d.layout < PYCONV_LAYOUT_COUNT
-            and 0 <= d.padding_mode < PYCONV_PADDING_MODE_COUNT and 0 <= d.accuracy < PYCONV_ACCURACY_COUNT):
+            and 0 <= d.padding_mode < PYCONV_PADDING_MODE_COUNT and 0 <= d.accuracy < PYCONV_ACCURACY_COUNT
+            and -1 <= d.x_dtype < PYCONV_ELEMENT_COUNT and -1 <= d.y_dtype < PYCONV_ELEMENT_COUNT):
         return PYCONV_STATUS_BAD_ENUM
     if d.n < 0:
         return PYCONV_STATUS_BAD_BATCH
@@ -86,7 +101,7 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
         return PYCONV_STATUS_OVERFLOW
 
     p.kernels = kernels_in_use()
-    set_dtype(p, d.dtype)
+    _set_types(p, d)
     p.layout, p.padding_mode = d.layout, d.padding_mode
     p.n, p.g, p.ic, p.ih, p.iw = d.n, d.g, d.ic, d.ih, d.iw
     p.oc, p.icg, p.kh, p.kw = d.oc, d.icg, d.kh, d.kw
@@ -98,10 +113,10 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
     cdef int64_t slack_w = p.iw + p.pw0 + p.pw1 - p.dw * (p.kw - 1) - 1
     if slack_h < 0 or slack_w < 0:
         return PYCONV_STATUS_KERNEL_TOO_LARGE
-    if p.padding_mode == PYCONV_REFLECT and (max(p.ph0, p.ph1) >= p.ih or max(p.pw0, p.pw1) >= p.iw):
-        return PYCONV_STATUS_REFLECT_TOO_LARGE
-    if p.padding_mode == PYCONV_CIRCULAR and (max(p.ph0, p.ph1) > p.ih or max(p.pw0, p.pw1) > p.iw):
-        return PYCONV_STATUS_CIRCULAR_TOO_LARGE
+    p.border = 0
+    p.slack = False
+    if p.padding_mode == PYCONV_CONSTANT and not _border_fits(p, d.border):
+        return PYCONV_STATUS_BAD_BORDER
     p.oh = slack_h // p.sh + 1
     p.ow = slack_w // p.sw + 1
     # Longer steps than the padded image lead nowhere either.
@@ -113,7 +128,7 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
             or _product_overflows(max(p.oc, 1), max(p.icg, 1), p.kh, p.kw)):
         return PYCONV_STATUS_OVERFLOW
     p.k = p.icg * p.kh * p.kw
-    if p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0:
+    if p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0 or p.padding_mode == PYCONV_CONSTANT and p.border == 0:
         p.padding_mode = PYCONV_ZEROS
     p.rates = rates_in_use()[0]
     set_strides(p)
@@ -123,17 +138,6 @@ cdef inline int problem_init(problem_t *p, const pyconv_conv2d_t *d) noexcept no
 cdef inline bint is_empty(const problem_t *p) noexcept nogil:
     """No channels, whose sums are 0, or no filters: `direct` alone serves these, so that no other divides by 0."""
     return p.ic == 0 or p.oc == 0
-
-
-cdef inline problem_t padded_problem(const problem_t *p) noexcept nogil:
-    """The same convolution of an image that has been padded already."""
-    cdef problem_t q = p[0]
-    q.ih += q.ph0 + q.ph1
-    q.iw += q.pw0 + q.pw1
-    q.ph0 = q.ph1 = q.pw0 = q.pw1 = 0
-    q.padding_mode = PYCONV_ZEROS
-    set_strides(&q)
-    return q
 
 
 cdef inline patches_t patches_of(const problem_t *p) noexcept nogil:

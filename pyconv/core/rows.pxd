@@ -3,7 +3,6 @@
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
-from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
 from pyconv.core.rates cimport stream_seconds
@@ -88,40 +87,22 @@ cdef inline int64_t lowered_row(const problem_t *p, int64_t h) noexcept nogil:
 
 
 cdef inline int64_t padded_source(int64_t i, int64_t size, int mode) noexcept nogil:
-    """The coordinate in [0, size) that stands at i, or -1 for a zero. Pads were checked to wrap at most once."""
+    """The coordinate in [0, size) that stands at i, as `numpy.pad` continues, or -1 for a constant."""
+    cdef int64_t period
     if 0 <= i < size:
         return i
-    if mode == PYCONV_REFLECT:
-        return -i if i < 0 else 2 * (size - 1) - i
     if mode == PYCONV_REPLICATE:
         return 0 if i < 0 else size - 1
     if mode == PYCONV_CIRCULAR:
-        return i + size if i < 0 else i - size
+        return (i % size + size) % size
+    if mode == PYCONV_REFLECT:
+        period = max(2 * (size - 1), 1)
+        i = (i % period + period) % period
+        return i if i < size else period - i
+    if mode == PYCONV_SYMMETRIC:
+        i = (i % (2 * size) + 2 * size) % (2 * size)
+        return i if i < size else 2 * size - 1 - i
     return -1
-
-
-cdef inline void _pad_plane_row(const problem_t *p, const problem_t *q, const real *x, real *dst, int64_t h) noexcept nogil:
-    """One row of the padded image; x and dst point to the same image, and the same channel where channels are planes."""
-    cdef int64_t source = padded_source(h - p.ph0, p.ih, p.padding_mode)
-    cdef int64_t run = 1 if p.layout == PYCONV_NCHW else p.ic
-    cdef const real *row = x + source * p.xh
-    cdef real *out = dst + h * q.xh
-    cdef int64_t w
-    for w in range(p.pw0):
-        memcpy(out + w * run, row + padded_source(w - p.pw0, p.iw, p.padding_mode) * run, run * sizeof(real))
-    memcpy(out + p.pw0 * run, row, p.iw * run * sizeof(real))
-    for w in range(p.pw0 + p.iw, q.iw):
-        memcpy(out + w * run, row + padded_source(w - p.pw0, p.iw, p.padding_mode) * run, run * sizeof(real))
-
-
-cdef inline void pad_images(const problem_t *p, const problem_t *q, const real *x, real *padded, int threads) noexcept nogil:
-    """x of p into padded, the input of q = padded_problem(p): reflect, replicate or circular."""
-    cdef int64_t planes = p.n * p.ic if p.layout == PYCONV_NCHW else p.n
-    cdef int64_t plane = p.ih * p.iw if p.layout == PYCONV_NCHW else p.xn
-    cdef int64_t padded_plane = q.ih * q.iw if p.layout == PYCONV_NCHW else q.xn
-    cdef int64_t r
-    for r in prange(planes * q.ih, num_threads=threads, schedule="static"):
-        _pad_plane_row(p, q, x + r // q.ih * plane, padded + r // q.ih * padded_plane, r % q.ih)
 
 
 cdef inline double moving_seconds(const problem_t *p, double rows, double elements, bint gathers, double buffer,

@@ -17,13 +17,16 @@ cdef extern from "assert.h" nogil:
 
 # A validated convolution: the descriptor, then what follows from it.
 ctypedef struct problem_t:
-    int dtype, layout, padding_mode
+    int dtype, layout, padding_mode       # dtype: float32 or float64, computed in
+    int x_dtype, y_dtype, w_dtype         # in memory: of x, of y and residual, of weight and bias
+    double border                         # around the image where it is constant
+    bint slack                            # BAND_SLACK elements behind x may be read, and are 0
     int64_t n, g, ic, ih, iw, oc, icg, kh, kw, sh, sw, dh, dw, ph0, ph1, pw0, pw1
     double lo, hi
     int m, r                  # of Winograd's F(m, r), from the algorithm's row; else 0
     int64_t oh, ow, ocg
     int64_t k                 # length of one sum: icg*kh*kw
-    size_t itemsize           # bytes
+    size_t itemsize           # bytes of dtype
     int64_t xn, xc, xh, xw    # strides of x
     int64_t yn, yc, yh, yw    # strides of y
     const kernels_t *kernels  # of the instruction set in use when the problem was made
@@ -41,7 +44,7 @@ ctypedef union cut_t:
 cdef extern from "core/types.h":
     void *room "PYCONV_ROOM"(cut_t *cut, size_t size) nogil
 
-# One run. Pointers are to elements of the problem's dtype (float32 for float16 unless in_place); bias and residual may be NULL.
+# One run. Pointers are to elements of dtype, unless the algorithm is in_place; bias and residual may be NULL.
 ctypedef struct task_t:
     const problem_t *p
     const cut_t *cut
@@ -59,6 +62,7 @@ ctypedef struct task_t:
 # One way of an algorithm to serve: what a problem needs of it, and the run. Of what it serves all the rest is asked, with
 # its cut.
 ctypedef struct form_t:
+    bint strided              # outputs go where yc, yh and yw say; else they are contiguous
     bint (*serves)(const problem_t *p, int threads, cut_t *cut) noexcept nogil     # and if so, the cut is made
     size_t (*workspace)(const problem_t *p, const cut_t *cut, int threads) noexcept nogil
     size_t (*packed)(const problem_t *p, const cut_t *cut) noexcept nogil          # 0: OIHW weights are read as they are
@@ -78,7 +82,8 @@ ctypedef struct algorithm_t:
     const char *source
     int accuracy
     int nan_reach
-    bint in_place             # serves every padding mode, float16 and no channels as they are
+    bint in_place             # serves every border, all element types and no channels as they are
+    bint planes               # channels-last images of few channels may be made planes for it
     int m, r                  # of Winograd's F(m, r), else 0
     const char *(*supports)(const problem_t *p) noexcept nogil    # NULL, or the reason why not
     int form_count

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Orders of the weights for BLAS, from (oc, icg, kh, kw)."""
+"""The weights: their bytes, and orders for BLAS, from (oc, icg, kh, kw)."""
 
 from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
+from pyconv.core.kernels cimport element_bytes
 from pyconv.core.sizes cimport times
 
 
 cdef inline size_t weight_bytes(const problem_t *p) noexcept nogil:
     return times(times(<size_t>p.oc, <size_t>p.k), p.itemsize)
+
+
+cdef inline size_t given_bytes(const problem_t *p) noexcept nogil:
+    """Of the caller's weights."""
+    return times(times(<size_t>p.oc, <size_t>p.k), <size_t>element_bytes(p.w_dtype))
 
 
 cdef inline void pack_ohwi(const problem_t *p, const real *weight, real *packed) noexcept nogil:

@@ -36,6 +36,24 @@ cpdef cnp.ndarray as_optional(object value, str name):
     return None if value is None else as_array(value, name)
 
 
+cdef cnp.ndarray _of_dtype(object value, cnp.ndarray a, cnp.dtype dtype):
+    """a, of `as_array`; as dtype if value was a number or a list of numbers, which have none of their own."""
+    if a is value or not isinstance(value, (list, tuple, int, float)) or a.dtype.kind not in "iuf":
+        return a
+    return a.astype(dtype)
+
+
+cpdef cnp.ndarray as_weight(object value, str name, cnp.dtype x_dtype=None):
+    """`as_array`; Python's numbers and lists become float64 for such an x, else float32."""
+    cdef bint double = x_dtype is not None and x_dtype.type_num == cnp.NPY_FLOAT64
+    return _of_dtype(value, as_array(value, name), cnp.PyArray_DescrFromType(cnp.NPY_FLOAT64 if double else cnp.NPY_FLOAT32))
+
+
+cpdef cnp.ndarray as_bias(object value, str name, cnp.dtype dtype):
+    """`as_array`, or None; Python's numbers and lists become dtype, that of the weight."""
+    return None if value is None else _of_dtype(value, as_array(value, name), dtype)
+
+
 cdef tuple shape_of(cnp.ndarray a):
     cdef int i
     return tuple([cnp.PyArray_DIM(a, i) for i in range(cnp.PyArray_NDIM(a))])

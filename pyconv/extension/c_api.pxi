@@ -68,10 +68,16 @@ cdef int pyconv_plan_run_residual_f64(const pyconv_plan_t *plan, const double *x
     return embed_run(<const plan_t *>plan, PYCONV_F64, x, residual, y, workspace)
 
 
+cdef int pyconv_plan_run_elements(const pyconv_plan_t *plan, const void *x, const void *residual, void *y,
+                                  void *workspace) noexcept nogil:
+    return embed_run(<const plan_t *>plan, -1, x, residual, y, workspace)
+
+
 cdef pyconv_api_t api = pyconv_api_t(
     PYCONV_ABI_VERSION, pyconv_status_text, pyconv_status_message, pyconv_algorithm, pyconv_plan_create, pyconv_plan_create_f64,
     pyconv_plan_destroy, pyconv_plan_algorithm, pyconv_plan_workspace_bytes, pyconv_plan_packed_bytes,
-    pyconv_plan_output_size, pyconv_plan_run, pyconv_plan_run_f64, pyconv_plan_run_residual, pyconv_plan_run_residual_f64)
+    pyconv_plan_output_size, pyconv_plan_run, pyconv_plan_run_f64, pyconv_plan_run_residual, pyconv_plan_run_residual_f64,
+    pyconv_plan_run_elements)
 
 _C_API = PyCapsule_New(&api, b"pyconv._kernels._C_API", NULL)
 

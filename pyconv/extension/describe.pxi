@@ -15,8 +15,22 @@ LAYOUTS = _words(pyconv_layout_words, PYCONV_LAYOUT_COUNT)
 PADDING_MODES = _words(pyconv_padding_mode_words, PYCONV_PADDING_MODE_COUNT)
 ACCURACIES = _words(pyconv_accuracy_words, PYCONV_ACCURACY_COUNT)
 DTYPES = _words(pyconv_dtype_words, PYCONV_DTYPE_COUNT)
+ELEMENTS = _words(pyconv_element_words, PYCONV_ELEMENT_COUNT)
+cdef str ANY_ELEMENT = " or".join(", ".join(ELEMENTS).rsplit(",", 1))
 
-cdef int[PYCONV_DTYPE_COUNT] type_numbers = [cnp.NPY_FLOAT32, cnp.NPY_FLOAT64, cnp.NPY_FLOAT16]
+# NumPy's numbers, in the order of the elements; bfloat16, which ml_dtypes adds, has one of the day.
+cdef int[PYCONV_BF16] type_numbers = [
+    cnp.NPY_FLOAT32, cnp.NPY_FLOAT64, cnp.NPY_FLOAT16, cnp.NPY_UINT8, cnp.NPY_INT8, cnp.NPY_UINT16, cnp.NPY_INT16,
+]
+
+
+cdef int element_code(cnp.dtype dtype) noexcept:
+    """Of an element type in native byte order, or -1."""
+    cdef int code
+    for code in range(PYCONV_BF16):
+        if dtype.type_num == type_numbers[code]:
+            return code
+    return PYCONV_BF16 if dtype.type_num >= cnp.NPY_NTYPES_LEGACY and dtype.name == "bfloat16" else -1
 
 
 # Texts of conv1d, which speaks of one axis, where those of abi.h speak of two.
@@ -29,11 +43,48 @@ cdef dict ONE_AXIS = {
     PYCONV_STATUS_BAD_PADDING: "padding must not be negative, is ({pw0}, {pw1})",
     PYCONV_STATUS_KERNEL_TOO_LARGE: "a kernel of length {kw} with dilation {dw} is longer than the input of length {iw} with "
                                     "padding ({pw0}, {pw1})",
-    PYCONV_STATUS_REFLECT_TOO_LARGE: "reflect padding ({pw0}, {pw1}) must be smaller than the input of length {iw}",
-    PYCONV_STATUS_CIRCULAR_TOO_LARGE: "circular padding ({pw0}, {pw1}) must not exceed the input of length {iw}",
 }
 cdef dict AXES_OF_X = {1: "channels, length", 2: "channels, rows, columns"}
 cdef dict AXES_OF_WEIGHT = {1: "filters, channels / groups, length", 2: "filters, channels / groups, rows, columns"}
+
+
+cdef cnp.dtype _native(cnp.dtype dtype):
+    return dtype if dtype.isnative else dtype.newbyteorder("=")
+
+
+cdef str remedy(cnp.dtype dtype, str name, str instead="float32"):
+    """What to do about a dtype that isn't served."""
+    if dtype.kind == "c":
+        return f"pass {name}.real and {name}.imag one after the other"
+    if dtype.kind == "f" and dtype.itemsize > 8:
+        instead = "float64"
+    return f"pass {name}.astype(numpy.{instead})"
+
+
+cpdef int check_element(cnp.dtype dtype, str name, str x) except -1:
+    """Raises unless x may have this dtype, which is that of the argument `name`."""
+    if element_code(dtype) < 0:
+        raise TypeError(f"{name} must be {ANY_ELEMENT}, is {dtype}: "
+                        f"{remedy(dtype, x, 'uint8' if dtype.kind == 'b' else 'float32')}")
+    return 0
+
+
+cpdef cnp.dtype computed_in(cnp.dtype dtype, str name, str weight):
+    """The type that weights of this dtype, which is that of the argument `name`, are computed in."""
+    if not 0 <= element_code(dtype) < PYCONV_DTYPE_COUNT:
+        raise TypeError(f"{name} must be float32, float64 or float16, is {dtype}: {remedy(dtype, weight)}")
+    return cnp.PyArray_DescrFromType(cnp.NPY_FLOAT64 if dtype.type_num == cnp.NPY_FLOAT64 else cnp.NPY_FLOAT32)
+
+
+def border_words(int padding_mode, double border):
+    """``"zeros"``, ``"constant 255"``"""
+    word = pyconv_padding_mode_words[padding_mode].decode()
+    return f"{word} {border:g}" if padding_mode == PYCONV_CONSTANT else word
+
+
+def type_words(cnp.dtype x, cnp.dtype weight, cnp.dtype out):
+    """``"float32"``, or ``"uint8 by float32 to uint8"`` where types differ."""
+    return str(x) if x == weight == out else f"{x} by {weight} to {out}"
 
 
 cdef int _check_sizes(tuple shape, str name) except -1:
@@ -67,7 +118,8 @@ cdef class Problem:
     Attributes
     ----------
     x_shape, weight_shape, y_shape : tuple of int
-    dtype : numpy.dtype
+    dtype, weight_dtype, out_dtype : numpy.dtype
+        Of x; of weight and bias; of y and residual.
     layout, padding_mode, algorithm, accuracy : int
         Codes of the enumerations; algorithm -1 for ``"auto"``.
     stride, dilation : (int, int)
@@ -80,14 +132,17 @@ cdef class Problem:
     axes : int
     x, dtype_of : str
         What messages call x, and the argument whose dtype it is.
+    border : float
+        What stands around x where `padding_mode` is that of a constant.
     """
 
     cdef pyconv_conv2d_t d
-    cdef int typenum
     cdef readonly tuple x_shape
     cdef readonly tuple weight_shape
     cdef readonly tuple y_shape
     cdef readonly cnp.dtype dtype
+    cdef readonly cnp.dtype weight_dtype
+    cdef readonly cnp.dtype out_dtype
     cdef readonly int axes
     cdef readonly str x
     cdef readonly str dtype_of
@@ -95,7 +150,8 @@ cdef class Problem:
     def __cinit__(self, tuple x_shape not None, cnp.dtype dtype not None, tuple weight_shape not None, int layout,
                   tuple stride not None, tuple padding not None, tuple dilation not None, object groups, int padding_mode,
                   tuple bounds not None, int algorithm, int accuracy, object max_workspace, object threads, int axes=2,
-                  str x not None="x", str dtype_of not None="x"):
+                  str x not None="x", str dtype_of not None="x", cnp.dtype weight_dtype=None, cnp.dtype out_dtype=None,
+                  double border=0):
         cdef pyconv_conv2d_t *d = &self.d
         cdef problem_t p
         cdef int i
@@ -106,11 +162,13 @@ cdef class Problem:
         _check_sizes(weight_shape, "the shape of weight")
         check_dimensions(x_shape, weight_shape, axes)
         self.x_shape, self.weight_shape, self.axes, self.x, self.dtype_of = x_shape, weight_shape, axes, x, dtype_of
-        self.dtype = dtype if dtype.isnative else dtype.newbyteorder("=")
+        self.dtype = _native(dtype)
+        self.weight_dtype = self.dtype if weight_dtype is None else _native(weight_dtype)
+        self.out_dtype = self.weight_dtype if out_dtype is None else _native(out_dtype)
         d.struct_size = sizeof(d[0])
-        d.dtype, d.layout, d.padding_mode = self._dtype_code(), layout, padding_mode
+        d.layout, d.padding_mode, d.border = layout, padding_mode, border
+        self._set_types(dtype_of if weight_dtype is None else "weight")
         d.accuracy, d.algorithm = accuracy, algorithm
-        self.typenum = type_numbers[d.dtype]
         d.lo, d.hi = bounds
         try:
             d.n = 1
@@ -143,21 +201,33 @@ cdef class Problem:
             status = PYCONV_STATUS_BAD_ENUM
         if status != PYCONV_STATUS_OK:
             text = pyconv_status_words[status].decode()
+            if status == PYCONV_STATUS_BAD_BORDER:
+                text = f"padding_mode ('constant', {border!r}) does not fit {x}, which is {self.dtype}{_range(self.dtype)}"
             if axes == 1:
                 text = ONE_AXIS.get(status, text)
             raise ValueError(text.format(**<dict>d[0]))
         self.y_shape = output_shape(&p, x_shape, axes)
 
-    cdef int _dtype_code(self) except -1:
-        cdef int code
-        for code in range(PYCONV_DTYPE_COUNT):
-            if self.dtype.type_num == type_numbers[code]:
-                return code
-        raise TypeError(f"{self.dtype_of} must be float32, float64 or float16, is {self.dtype}")
+    cdef int _set_types(self, str weight) except -1:
+        """weight: the argument whose dtype that of the weight is."""
+        cdef pyconv_conv2d_t *d = &self.d
+        d.x_dtype, d.dtype, d.y_dtype = element_code(self.dtype), element_code(self.weight_dtype), element_code(self.out_dtype)
+        if weight != self.dtype_of:
+            check_element(self.dtype, self.dtype_of, self.x)
+        if not 0 <= d.dtype < PYCONV_DTYPE_COUNT:
+            computed_in(self.weight_dtype, weight, self.x if weight == "dtype" else weight)
+        if d.y_dtype < 0:
+            raise ValueError(f"out_dtype must be {ANY_ELEMENT}, is {self.out_dtype}")
+        return 0
 
     def derive(self, **changes):
         """The same convolution but for some attributes."""
-        return Problem(**{name: getattr(self, name) for name in PROBLEM_WORDS} | changes)
+        cdef list values = [None] * len(PROBLEM_WORDS)     # filled in place: where a comprehension has no memory to grow,
+        for i, name in enumerate(PROBLEM_WORDS):           # Cython 3.2 frees the value twice
+            values[i] = changes.pop(name) if name in changes else getattr(self, name)
+        if changes:
+            raise TypeError(f"a problem has no {', '.join(changes)}")
+        return Problem(*values)    # by position: of 17 keywords or more Cython 3.2 frees what it has not yet filled
 
     @property
     def layout(self):
@@ -184,6 +254,10 @@ cdef class Problem:
         return self.d.padding_mode
 
     @property
+    def border(self):
+        return self.d.border
+
+    @property
     def bounds(self):
         return self.d.lo, self.d.hi
 
@@ -204,9 +278,18 @@ cdef class Problem:
         return self.d.threads or None
 
 
+cdef str _range(cnp.dtype dtype):
+    """What integers can be."""
+    if dtype.kind not in "iu":
+        return ""
+    info = np.iinfo(dtype)
+    return f": whole numbers from {info.min} to {info.max}"
+
+
+# In the order of Problem's parameters.
 cdef tuple PROBLEM_WORDS = (
     "x_shape", "dtype", "weight_shape", "layout", "stride", "padding", "dilation", "groups", "padding_mode", "bounds",
-    "algorithm", "accuracy", "max_workspace", "threads", "axes", "x", "dtype_of",
+    "algorithm", "accuracy", "max_workspace", "threads", "axes", "x", "dtype_of", "weight_dtype", "out_dtype", "border",
 )
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # What every algorithm would cost.
 
-from pyconv.core.choose cimport needs, seconds, traffic
+from pyconv.core.choose cimport multiplications, needs, seconds, traffic
 
 
 cdef dict row(const algorithm_t *algorithm, const problem_t *p, const needs_t *need, int threads, str reason):
@@ -15,7 +15,7 @@ cdef dict row(const algorithm_t *algorithm, const problem_t *p, const needs_t *n
         "reason": reason,
         "workspace_bytes": need.workspace if serves else None,
         "packed_bytes": need.packed if serves else None,
-        "multiplications": int(form.multiplications(&need.inner, &need.cut)) if form != NULL else None,
+        "multiplications": int(multiplications(need)) if form != NULL else None,
         "traffic_bytes": int(traffic(p, need)) if serves else None,
         "accuracy": pyconv_accuracy_words[algorithm.accuracy].decode(),
         "error_bound": form.bound(&need.inner, &need.cut) if serves else None,
@@ -38,7 +38,7 @@ def explain_rows(Problem problem not None):
     cdef needs_t need
     cdef int i
     d.algorithm = -1
-    plan_create(&plan, &d, table, False)
+    plan_create(&plan, &d, table, False, NULL)
     rows = []
     for i in range(ALGORITHMS):
         needs(&need, &table[i], &plan.problem, &d, plan.threads, False)

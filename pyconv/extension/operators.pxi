@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # The part of the extension that operators other than conv2d call; arrays come checked.
 
-from libc.stdint cimport uint16_t, uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from pyconv.native.weight_gradient cimport gradient_run
 from pyconv.native.weight_gradient_cut cimport gradient_init, gradient_t
 from pyconv.native.separable cimport separable_init, separable_run, separable_t, separable_workspace
 from pyconv.native.copy cimport AXES, copy_strided, copy_t
-from pyconv.core.half cimport half, narrow, widen
 from pyconv.core.problem cimport is_empty
 from pyconv.core.threads cimport run_threads
 
@@ -61,7 +60,9 @@ def copy_array(cnp.ndarray src not None, cnp.ndarray dst not None, int threads):
         c.from_[i] = c.to[i] = 0
     with nogil:
         threads = run_threads(max(threads, 1), False)
-        if size == 2:
+        if size == 1:
+            copy_strided(&c, <const uint8_t *>a, <uint8_t *>b, threads)
+        elif size == 2:
             copy_strided(&c, <const uint16_t *>a, <uint16_t *>b, threads)
         elif size == 4:
             copy_strided(&c, <const uint32_t *>a, <uint32_t *>b, threads)
@@ -74,7 +75,7 @@ cdef int _check_copy(cnp.ndarray src, cnp.ndarray dst) except -1:
     cdef int i
     cdef Py_ssize_t size = cnp.PyArray_ITEMSIZE(src)
     cdef bint fits = (cnp.PyArray_NDIM(src) <= AXES and cnp.PyArray_TYPE(src) == cnp.PyArray_TYPE(dst)
-                      and cnp.PyArray_TYPE(src) in (cnp.NPY_FLOAT16, cnp.NPY_FLOAT32, cnp.NPY_FLOAT64)
+                      and element_code(src.dtype) >= 0
                       and _has_shape(dst, shape_of(src))
                       and cnp.PyArray_ISBEHAVED_RO(src) and cnp.PyArray_ISBEHAVED(dst))
     if fits:
@@ -83,22 +84,6 @@ cdef int _check_copy(cnp.ndarray src, cnp.ndarray dst) except -1:
     if not fits:
         raise ValueError(f"can't copy {src.dtype} {shape_of(src)} to {dst.dtype} {shape_of(dst)}")
     return 0
-
-
-def convert_half(cnp.ndarray src not None, cnp.ndarray dst not None, int threads):
-    """dst[...] = src for two contiguous arrays, one of float16 and the other of float32."""
-    cdef bint widens = cnp.PyArray_TYPE(src) == cnp.NPY_FLOAT16
-    cdef const void *a = cnp.PyArray_DATA(src)
-    cdef void *b = cnp.PyArray_DATA(dst)
-    cdef int64_t count = cnp.PyArray_SIZE(src)
-    _demand(src, "src", cnp.NPY_FLOAT16 if widens else cnp.NPY_FLOAT32, shape_of(src), False)
-    _demand(dst, "dst", cnp.NPY_FLOAT32 if widens else cnp.NPY_FLOAT16, shape_of(src), True)
-    with nogil:
-        threads = run_threads(max(threads, 1), False)
-        if widens:
-            widen(<const half *>a, <float *>b, count, threads)
-        else:
-            narrow(<const float *>a, <half *>b, count, threads)
 
 
 cdef class WeightGradientPlan:
@@ -141,7 +126,9 @@ cdef class WeightGradientPlan:
         if d.max_workspace >= 0 and self.gradient.workspace > <size_t>d.max_workspace:
             raise UnsupportedError(f"the gradient of weight {problem.weight_shape} needs {self.gradient.workspace} bytes of "
                                    f"workspace for x {problem.x_shape}, max_workspace allows {d.max_workspace}")
-        self.typenum, self.dtype = problem.typenum, problem.dtype
+        if not problem.dtype == problem.weight_dtype == problem.out_dtype or d.x_dtype >= PYCONV_DTYPE_COUNT:
+            raise TypeError(f"x must be float32, float64 or float16 for a gradient, is {problem.dtype}")
+        self.dtype, self.typenum = problem.dtype, problem.dtype.type_num
         self.x_shape, self.dy_shape, self.output_shape = problem.x_shape, problem.y_shape, problem.weight_shape
 
     def __call__(self, x, dy, out=None, workspace=None):
@@ -230,8 +217,8 @@ cdef class FusedPair:
     cdef readonly bint serves
 
     def __cinit__(self, Plan first not None, Plan second not None):
-        if first.typenum != second.typenum or first.output_shape != second.input_shape:
-            raise ValueError(f"the first plan makes {first.dtype} {first.output_shape}, the second takes {second.dtype} "
+        if first.out_dtype != second.dtype or first.output_shape != second.input_shape:
+            raise ValueError(f"the first plan makes {first.out_dtype} {first.output_shape}, the second takes {second.dtype} "
                              f"{second.input_shape}")
         self.first, self.second = first, second
         self.serves = separable_init(&self.pair, &first.plan, &second.plan)
@@ -250,10 +237,10 @@ cdef class FusedPair:
         cdef int status
         if not self.serves:
             raise ValueError("these two plans can't be fused")
-        _demand(x, "x", self.first.typenum, self.first.input_shape, False)
-        _demand(out, "out", self.first.typenum, self.second.output_shape, True)
+        _demand(x, "x", self.first.dtype.type_num, self.first.input_shape, False)
+        _demand(out, "out", self.second.out_dtype.type_num, self.second.output_shape, True)
         if residual is not None:
-            _demand(residual, "residual", self.first.typenum, self.second.output_shape, False)
+            _demand(residual, "residual", self.second.out_dtype.type_num, self.second.output_shape, False)
         if (not cnp.PyArray_ISCARRAY(workspace) or <uintptr_t>cnp.PyArray_DATA(workspace) % PYCONV_ALIGNMENT
                 or <size_t>cnp.PyArray_NBYTES(workspace) < separable_workspace(&self.pair)):
             raise ValueError(f"workspace must be {self.workspace_bytes} writable, contiguous bytes, aligned to 64")

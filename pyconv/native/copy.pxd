@@ -9,7 +9,7 @@ stay in L1 until all of each is taken, and writes line after line, whole: to go 
 as many pages at once as the store's TLB has no room for.
 """
 
-from libc.stdint cimport INT64_MAX, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport llabs
 from libc.string cimport memcpy
 from cython.parallel cimport prange
@@ -22,6 +22,7 @@ cdef enum:
     WIDE = 16
 
 ctypedef fused word:
+    uint8_t
     uint16_t
     uint32_t
     uint64_t

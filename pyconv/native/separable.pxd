@@ -44,7 +44,7 @@ cdef inline bint separable_init(separable_t *s, const plan_t *first, const plan_
     cdef problem_t part = second.problem
     cdef int64_t rows
     if (p.n == 0 or first.need.form.serves != pixels_serve or second.need.form.serves != one_matrix_serves
-            or first.need.converted > 0 or first.need.padded > 0 or first.nonfinite):
+            or first.need.stage.pieces > 0 or second.need.stage.pieces > 0 or first.nonfinite):
         return False
     rows = max(1, min(MID_BYTES, cache_bytes(2) // 4) // (p.ow * p.oc * <int64_t>p.itemsize))
     s.first, s.second = first, second

@@ -6,7 +6,6 @@ from libc.stdint cimport int64_t
 from pyconv.core.types cimport *
 from pyconv.native.depthwise_gradient cimport BUNDLE, bundles_serve
 from pyconv.core.plan cimport plan_threads
-from pyconv.core.problem cimport set_dtype
 from pyconv.core.kernels cimport ceil_div
 from pyconv.core.rows cimport span
 from pyconv.engines.gemm.panels_cut cimport tile_columns, tile_rows
@@ -46,9 +45,7 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     cdef int64_t channels, filters
     cdef size_t buffers
     p[0] = problem[0]
-    s.from_half = p.dtype == PYCONV_F16
-    if s.from_half:
-        set_dtype(p, PYCONV_F32)
+    s.from_half = p.x_dtype == PYCONV_F16
     s.threads = plan_threads(p, threads)
     s.follow_openmp = threads == 0
     s.mr, s.nr = tile_rows(p), tile_columns(p)

@@ -1,18 +1,15 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""What plans made of other plans share: buffers, float32 between the parts of float16, immutability."""
+"""What plans made of other plans share: buffers, immutability."""
 
 import math
 from contextlib import contextmanager
 from types import GenericAlias
-
-import numpy as np
 
 from .._kernels import (
     as_array,
     as_operand,
     as_optional,
     check_operand,
-    convert_half,
     deliver,
     fresh_workspace,
     take_buffers,
@@ -34,19 +31,6 @@ def aligned_bytes(shape, dtype):
     return -(-math.prod(shape) * dtype.itemsize // 64) * 64
 
 
-def widened(array, name):
-    """Weights of float16 as float32, in which the parts of a plan compute; others as they are."""
-    if array is None or array.dtype.num != np.dtype(np.float16).num:
-        return array
-    with memory_for(array.size * 4, f"{name} in float32"):
-        return array.astype(np.float32)
-
-
-def held_bytes(part, weight, given):
-    """Of weights that a part packs or, where those given had to be widened, reads in place."""
-    return part.packed_bytes if part.packed_bytes or weight is given else weight.nbytes
-
-
 def carve(workspace, shape, dtype):
     """An array at the beginning of a workspace, and the workspace behind it."""
     array = workspace[: math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
@@ -60,8 +44,8 @@ class ComposedPlan:
     Attributes
     ----------
     input_shape, output_shape : tuple of int
-    dtype : numpy.dtype
-        Of input, weights and output.
+    dtype, weight_dtype, out_dtype : numpy.dtype
+        Of input; of weights and biases; of output and residual.
     workspace_bytes : int
         Exact size of the workspace of a call, in bytes.
     packed_bytes : int
@@ -115,18 +99,18 @@ class ComposedPlan:
         block = None if workspace is None else workspace_array(workspace)
         check_operand(x, self._argument, self.dtype.num, self.input_shape, "the plan")
         if residual is not None:
-            check_operand(residual, "residual", self.dtype.num, self.output_shape, "the plan")
+            check_operand(residual, "residual", self.out_dtype.num, self.output_shape, "the result")
         operands = (*self._operands, (self._argument, x), ("residual", residual))
         size = self.workspace_bytes
-        y, target, block = take_buffers(out, self.output_shape, self.dtype, block, size, operands)
+        y, target, block = take_buffers(out, self.output_shape, self.out_dtype, block, size, operands)
         if residual is not None:
             residual = as_operand(residual, "residual")
         self._run(as_operand(x, self._argument), residual, target, block[:size])
         return deliver(out, y, target)
 
 
-class WidenedPlan(ComposedPlan):
-    """A composed plan whose parts compute float16 in float32: nothing between them overflows."""
+class ChainedPlan(ComposedPlan):
+    """One plan after the other; what stands between them is of the type that is computed in."""
 
     def __call__(self, x, out=None, workspace=None, residual=None):
         """
@@ -137,16 +121,17 @@ class WidenedPlan(ComposedPlan):
         x : array_like
             Of `input_shape` and `dtype`.
         out : ndarray, optional
-            Array of `output_shape` and `dtype` that overlaps no operand; of any strides, as in `pyconv.Plan`.
+            Array of `output_shape` and `out_dtype` that overlaps no operand; of any strides, as in
+            `pyconv.Plan`.
         workspace : buffer, optional
             Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
         residual : array_like, optional
-            Of `output_shape`, added before the activation.
+            Of `output_shape` and `out_dtype`, added before the activation.
 
         Returns
         -------
         ndarray
-            `out`, or a new array of `output_shape`.
+            `out`, or a new array of `output_shape` and `out_dtype`.
 
         Raises
         ------
@@ -154,26 +139,3 @@ class WidenedPlan(ComposedPlan):
             As in `pyconv.Plan`.
         """
         return self._call(x, out, workspace, residual)
-
-    @staticmethod
-    def _copies(x_shape, y_shape, dtype):
-        """Bytes of x, y and residual in float32, where they come in float16."""
-        if dtype.num != np.dtype(np.float16).num:
-            return 0
-        single = np.dtype(np.float32)
-        return aligned_bytes(x_shape, single) + 2 * aligned_bytes(y_shape, single)
-
-    def _run(self, x, residual, target, workspace):
-        if self._inner == self.dtype:
-            self._compute(x, residual, target, workspace)
-            return
-        single, workspace = carve(workspace, self.input_shape, self._inner)
-        y, workspace = carve(workspace, self.output_shape, self._inner)
-        extra, workspace = carve(workspace, self.output_shape, self._inner)
-        convert_half(x, single, self._threads)
-        if residual is None:
-            extra = None
-        else:
-            convert_half(residual, extra, self._threads)
-        self._compute(single, extra, y, workspace)
-        convert_half(y, target, self._threads)

@@ -3,7 +3,7 @@
 
 from .._api import conv2d
 from .._arguments import CHANNEL_AXES, parse_word
-from .._kernels import as_array, check_dimensions
+from .._kernels import as_array, as_weight, check_dimensions
 
 
 def each_channel(weight, name, x_shape, layout):
@@ -37,6 +37,7 @@ def depthwise_conv2d(
     threads=None,
     out=None,
     workspace=None,
+    out_dtype=None,
 ):
     """
     Cross-correlation of each channel with filters of its own: `conv2d` with as many groups as channels.
@@ -53,7 +54,7 @@ def depthwise_conv2d(
         Of `x`, `residual` and the result.
     stride, padding, dilation, padding_mode, activation, residual
         As in `conv2d`.
-    algorithm, max_workspace, accuracy, threads, out, workspace
+    algorithm, max_workspace, accuracy, threads, out, workspace, out_dtype
         As in `conv2d`.
 
     Returns
@@ -76,7 +77,7 @@ def depthwise_conv2d(
     L. Sifre, *Rigid-Motion Scattering for Image Classification*, 2014.
     """
     x = as_array(x, "x")
-    weight, groups = each_channel(as_array(weight, "weight"), "weight", x.shape, layout)
+    weight, groups = each_channel(as_weight(weight, "weight", x.dtype), "weight", x.shape, layout)
     return conv2d(
         x,
         weight,
@@ -95,4 +96,5 @@ def depthwise_conv2d(
         threads=threads,
         out=out,
         workspace=workspace,
+        out_dtype=out_dtype,
     )

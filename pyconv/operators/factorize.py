@@ -7,9 +7,19 @@ from types import GenericAlias
 import numpy as np
 
 from .._arguments import INF, checked_shape, integer
-from .._kernels import DTYPES, Plan, UnsupportedError, as_array, check_array
+from .._kernels import (
+    DTYPES,
+    PADDING_MODES,
+    Plan,
+    UnsupportedError,
+    as_array,
+    as_bias,
+    check_operand,
+    computed_in,
+    type_words,
+)
 from .._problem import problem
-from .composed import WidenedPlan, aligned_bytes, carve, held_bytes, memory_for, widened
+from .composed import ChainedPlan, aligned_bytes, carve, memory_for
 
 
 class Factorization:
@@ -67,6 +77,8 @@ class Factorization:
         max_workspace=None,
         accuracy=None,
         threads=None,
+        dtype=None,
+        out_dtype=None,
     ):
         """
         Plan both convolutions for one input shape.
@@ -76,6 +88,8 @@ class Factorization:
         x_shape : tuple of int
         bias, stride, padding, dilation, layout, padding_mode, activation, max_workspace, accuracy, threads
             As in `pyconv.plan`, for the pair.
+        dtype, out_dtype : dtype, optional
+            As in `pyconv.plan`.
 
         Returns
         -------
@@ -88,7 +102,7 @@ class Factorization:
         """
         whole = problem(
             checked_shape(x_shape, "x_shape"),
-            self.vertical.dtype,
+            self.vertical.dtype if dtype is None else np.dtype(dtype),
             self.shape,
             stride=stride,
             padding=padding,
@@ -100,7 +114,9 @@ class Factorization:
             max_workspace=max_workspace,
             accuracy=accuracy,
             threads=threads,
-            dtype_of="weight",
+            dtype_of="weight" if dtype is None else "dtype",
+            weight_dtype=self.vertical.dtype,
+            out_dtype=out_dtype,
         )
         return FactorizedPlan(self, whole, bias)
 
@@ -114,16 +130,17 @@ class Factorization:
     __repr__ = __str__
 
 
-class FactorizedPlan(WidenedPlan):
+class FactorizedPlan(ChainedPlan):
     """
     Two plans, one after the other; see `pyconv.Plan`.
 
     Attributes
     ----------
     vertical, horizontal : Plan
-        Of float32 for float16, which is rounded once, at the end.
+        What is between them is of the type that is computed in; the result is rounded once.
     input_shape, output_shape : tuple of int
-    dtype : numpy.dtype
+    dtype, weight_dtype, out_dtype : numpy.dtype
+        Of input; of weights and bias; of output and residual.
     workspace_bytes, packed_bytes, multiplications : int
         Of both; the image between them is part of the workspace.
     original_multiplications : int
@@ -132,69 +149,73 @@ class FactorizedPlan(WidenedPlan):
 
     def __init__(self, factors, whole, bias):
         """`whole` describes the convolution that the two replace."""
-        dtype, budget = whole.dtype, whole.max_workspace
+        budget = whole.max_workspace
+        bias = as_bias(bias, "bias", whole.weight_dtype)
         if bias is not None:
-            bias = widened(check_array(bias, "bias", dtype.num, factors.shape[:1], "weight"), "bias")
-        first, last = widened(factors.vertical, "the columns"), widened(factors.horizontal, "the rows")
-        inner = first.dtype
-        copies = self._copies(whole.x_shape, whole.y_shape, dtype)
-        room = None if budget is None else budget - copies
+            check_operand(bias, "bias", whole.weight_dtype.num, factors.shape[:1], "weight")
+        inner = computed_in(whole.weight_dtype, "weight", "weight")
         (sh, sw), (top, bottom, left, right), (dh, dw) = whole.stride, whole.padding, whole.dilation
+        # A column of a constant does not sum to that constant: what is left and right of it is summed, too.
+        early = whole.padding_mode == PADDING_MODES["constant"]
         down = whole.derive(
-            dtype=inner,
-            weight_shape=first.shape,
+            weight_shape=factors.vertical.shape,
             stride=(sh, 1),
-            padding=(top, bottom, 0, 0),
+            padding=(top, bottom, left, right) if early else (top, bottom, 0, 0),
             dilation=(dh, 1),
             bounds=(-INF, INF),
-            max_workspace=room and max(room, 0) // 2,
+            out_dtype=inner,
+            max_workspace=None if budget is None else budget // 2,
         )
-        vertical = Plan(down, first)
+        vertical = Plan(down, factors.vertical)
         size = aligned_bytes(down.y_shape, inner)
-        packed = held_bytes(vertical, first, factors.vertical)
-        most = None if room is None else room - size - vertical.workspace_bytes - packed
+        most = None if budget is None else budget - size - vertical.workspace_bytes - vertical.packed_bytes
         if most is None or most >= 0:
             across = down.derive(
                 x_shape=down.y_shape,
-                weight_shape=last.shape,
+                dtype=inner,
+                weight_shape=factors.horizontal.shape,
                 stride=(1, sw),
-                padding=(0, 0, left, right),
+                padding=(0, 0, 0, 0) if early else (0, 0, left, right),
+                padding_mode=PADDING_MODES["zeros"] if early else whole.padding_mode,
+                border=0,
                 dilation=(1, dw),
                 groups=factors.horizontal_groups,
                 bounds=whole.bounds,
+                out_dtype=whole.out_dtype,
                 max_workspace=most,
             )
-            horizontal = Plan(across, last, bias)
-            more = held_bytes(horizontal, last, factors.horizontal)
-            most = None if most is None else most - horizontal.workspace_bytes - more
+            horizontal = Plan(across, factors.horizontal, bias)
+            if most is not None:
+                most -= horizontal.workspace_bytes + horizontal.packed_bytes
         if most is not None and most < 0:
             raise UnsupportedError(
                 f"two convolutions of x {whole.x_shape} need {-most} bytes more than max_workspace allows: "
-                f"{copies + size} are the image between them{', and copies in float32' if copies else ''}"
+                f"{size} are the image between them"
             )
         both = vertical, horizontal
         self._settle(
             vertical=vertical,
             horizontal=horizontal,
-            _inner=inner,
-            _threads=max(each.threads for each in both),
-            dtype=dtype,
+            dtype=whole.dtype,
+            weight_dtype=whole.weight_dtype,
+            out_dtype=whole.out_dtype,
             input_shape=whole.x_shape,
             output_shape=whole.y_shape,
-            workspace_bytes=copies + size + max(each.workspace_bytes for each in both),
-            packed_bytes=packed + more,
+            workspace_bytes=size + max(each.workspace_bytes for each in both),
+            packed_bytes=sum(each.packed_bytes for each in both),
             multiplications=sum(each.multiplications for each in both),
             original_multiplications=math.prod(whole.y_shape) * math.prod(factors.shape[1:]),
         )
 
-    def _compute(self, x, residual, out, workspace):
-        between, rest = carve(workspace, self.vertical.output_shape, self._inner)
+    def _run(self, x, residual, out, workspace):
+        between, rest = carve(workspace, self.vertical.output_shape, self.vertical.out_dtype)
         self.vertical(x, between, rest)
         self.horizontal(between, out, rest, residual)
 
     def __str__(self):
         return (
-            f"{self.input_shape} -> {self.output_shape}, {self.dtype}\n"
+            f"{self.input_shape} -> {self.output_shape}, "
+            f"{type_words(self.dtype, self.weight_dtype, self.out_dtype)}\n"
             f"  workspace {self.workspace_bytes:,} bytes, packed weights {self.packed_bytes:,} bytes\n"
             f"  multiplications {self.multiplications:,} instead of {self.original_multiplications:,}\n"
             f"{self.vertical}\n{self.horizontal}"

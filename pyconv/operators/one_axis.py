@@ -4,7 +4,7 @@
 import numpy as np
 
 from .._arguments import parse_word
-from .._kernels import Plan, as_array
+from .._kernels import Plan, as_array, as_weight
 from .._problem import problem
 
 LAYOUTS_1D = {"NCL": "NCHW", "NLC": "NHWC"}  # and those of the one-row image
@@ -54,6 +54,7 @@ def conv1d(
     threads=None,
     out=None,
     workspace=None,
+    out_dtype=None,
 ):
     """
     One-dimensional cross-correlation of multi-channel signals: `conv2d` on images of one row.
@@ -74,6 +75,8 @@ def conv1d(
         Of `x`, `residual` and the result.
     groups, padding_mode, activation, residual, algorithm, max_workspace, accuracy, threads, out, workspace
         As in `conv2d`.
+    out_dtype : dtype, optional
+        As in `conv2d`.
 
     Returns
     -------
@@ -93,7 +96,8 @@ def conv1d(
     >>> pyconv.conv1d(x, np.ones((1, 1, 3), np.float32), padding=1)
     array([[[1., 3., 6., 9., 7.]]], dtype=float32)
     """
-    x, weight = as_array(x, "x"), as_array(weight, "weight")
+    x = as_array(x, "x")
+    weight = as_weight(weight, "weight", x.dtype)
     described = problem(
         x.shape,
         x.dtype,
@@ -110,5 +114,7 @@ def conv1d(
         accuracy=accuracy,
         threads=threads,
         axes=1,
+        weight_dtype=weight.dtype,
+        out_dtype=out_dtype,
     )
     return Plan(described, weight, bias, True, workspace is None)(x, out, workspace, residual)

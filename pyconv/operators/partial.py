@@ -2,7 +2,16 @@
 """partial_conv2d: the first channels convolved, the others passed through."""
 
 from .._arguments import CHANNEL_AXES, parse_word
-from .._kernels import Plan, as_array, as_optional, check_dimensions, new_output, refuse_overlap, take_out
+from .._kernels import (
+    Plan,
+    as_array,
+    as_bias,
+    as_weight,
+    check_dimensions,
+    new_output,
+    refuse_overlap,
+    take_out,
+)
 from .._problem import problem
 
 
@@ -49,7 +58,8 @@ def partial_conv2d(
     Returns
     -------
     ndarray
-        `out`, or a new array, of the shape of `x`.
+        `out`, or a new array, of the shape and dtype of `x`, to which the convolved channels are rounded as
+        by `out_dtype` of `conv2d`.
 
     Raises
     ------
@@ -62,8 +72,9 @@ def partial_conv2d(
     """
     axis = parse_word(layout, CHANNEL_AXES, "layout")
     in_place = out is not None and out is x
-    x, weight = as_array(x, "x"), as_array(weight, "weight")
-    bias = as_optional(bias, "bias")
+    x = as_array(x, "x")
+    weight = as_weight(weight, "weight", x.dtype)
+    bias = as_bias(bias, "bias", weight.dtype)
     check_dimensions(x.shape, weight.shape)
     count, channels = weight.shape[0], x.shape[axis]
     if count > channels:
@@ -72,7 +83,7 @@ def partial_conv2d(
     first, others = (..., slice(count), *image), (..., slice(count, None), *image)
     described = problem(
         x[first].shape,
-        weight.dtype,
+        x.dtype,
         weight.shape,
         padding=padding,
         dilation=dilation,
@@ -84,7 +95,8 @@ def partial_conv2d(
         max_workspace=max_workspace,
         accuracy=accuracy,
         threads=threads,
-        dtype_of="weight",
+        weight_dtype=weight.dtype,
+        out_dtype=x.dtype,
     )
     if described.y_shape != described.x_shape:
         raise ValueError(
@@ -93,9 +105,9 @@ def partial_conv2d(
         )
     prepared = Plan(described, weight, bias)
     if out is None:
-        y = new_output(x.shape, prepared.dtype)
+        y = new_output(x.shape, prepared.out_dtype)
     else:
-        y = take_out(out, prepared.dtype.num, x.shape)
+        y = take_out(out, prepared.out_dtype.num, x.shape)
         refuse_overlap(y, "out", (("x", None if in_place else x), ("weight", weight), ("bias", bias)))
     if in_place:
         y[first] = prepared(x[first])

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._kernels import LAYOUTS, Plan, Problem, UnsupportedError, as_operand, copy_array, strided
+from .._kernels import LAYOUTS, Plan, Problem, UnsupportedError, as_operand, copy_array, strided, type_words
 from .composed import ComposedPlan, aligned_bytes, carve, memory_for
 
 FEW_FILTERS = 32  # per group: then phases share one convolution, which fills its tiles better
@@ -107,8 +107,8 @@ class TransposedPlan(ComposedPlan):
     Attributes
     ----------
     input_shape, output_shape : tuple of int
-    dtype : numpy.dtype
-        Of input, weights and output.
+    dtype, weight_dtype, out_dtype : numpy.dtype
+        Of input; of weights and bias; of output.
     workspace_bytes : int
         Exact size of the workspace of a call, in bytes.
     packed_bytes : int
@@ -130,6 +130,8 @@ class TransposedPlan(ComposedPlan):
             _ocg=ocg,
             _stride=stride,
             dtype=forward.dtype,
+            weight_dtype=forward.weight_dtype,
+            out_dtype=forward.out_dtype,
             input_shape=x_shape,
             output_shape=forward.x_shape,
         )
@@ -235,18 +237,22 @@ class TransposedPlan(ComposedPlan):
             for inputs, padding, axis in zip(size, self._padding(parts), parts[0], strict=True)
         ]
         channels = self._groups * len(parts) * self._ocg
-        return aligned_bytes((*self.input_shape[:-3], channels, *outputs), self.dtype)
+        return aligned_bytes((*self.input_shape[:-3], channels, *outputs), self.out_dtype)
 
     def _untouched(self, axes, image, bias, bounds):
         """What outputs without any tap hold, shaped for the result, or None where there are none."""
         if len(axes[0]) * len(axes[1]) == math.prod(map(min, self._stride, image)):
             return None
         oc = self._groups * self._ocg
-        constant = np.zeros(oc, self.dtype) if bias is None else bias
+        constant = np.zeros(oc) if bias is None else bias.astype(np.float64)
         if constant.size == 0:
             return None
+        constant = np.clip(constant, *bounds)
+        if self.out_dtype.kind in "iu":
+            ends = np.iinfo(self.out_dtype)
+            constant = np.clip(np.rint(np.nan_to_num(constant)), ends.min, ends.max)
         with np.errstate(all="ignore"):  # bounds beyond float16 become infinities, as in a convolution
-            return np.clip(constant, *bounds).astype(self.dtype).reshape(self._in_layout(oc, 1, 1))
+            return constant.astype(self.out_dtype).reshape(self._in_layout(oc, 1, 1))
 
     def __call__(self, x, out=None, workspace=None):
         """
@@ -257,7 +263,8 @@ class TransposedPlan(ComposedPlan):
         x : array_like
             Of `input_shape` and `dtype`.
         out : ndarray, optional
-            Array of `output_shape` and `dtype` that does not overlap x; of any strides, as in `pyconv.Plan`.
+            Array of `output_shape` and `out_dtype` that does not overlap x; of any strides, as in
+            `pyconv.Plan`.
         workspace : buffer, optional
             Writable, aligned to 64 bytes, of at least `workspace_bytes`; see `new_workspace`.
 
@@ -281,7 +288,7 @@ class TransposedPlan(ComposedPlan):
             if self._direct:
                 prepared(x, out, workspace)
                 continue
-            result, rest = carve(workspace, prepared.output_shape, self.dtype)
+            result, rest = carve(workspace, prepared.output_shape, self.out_dtype)
             prepared(x, result, rest)
             self._spread(job, result, out)
 
@@ -312,4 +319,5 @@ class TransposedPlan(ComposedPlan):
             copy_array(part, target, self._threads)
 
     def __repr__(self):
-        return f"<pyconv.TransposedPlan {self.dtype} {self.input_shape} -> {self.output_shape}>"
+        types = type_words(self.dtype, self.weight_dtype, self.out_dtype)
+        return f"<pyconv.TransposedPlan {types} {self.input_shape} -> {self.output_shape}>"

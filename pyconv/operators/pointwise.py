@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """pointwise_conv2d: a matrix for the channels of each pixel."""
 
-from .._kernels import Plan, as_array, as_optional
+from .._kernels import Plan, as_array, as_bias, as_optional, as_weight
 from .._problem import problem
 
 
@@ -36,6 +36,7 @@ def pointwise_conv2d(
     threads=None,
     out=None,
     workspace=None,
+    out_dtype=None,
 ):
     """
     1x1 cross-correlation: each pixel's channels times a matrix.
@@ -50,7 +51,7 @@ def pointwise_conv2d(
         Shape ``(K,)``.
     stride, padding, dilation, groups, layout, padding_mode, activation, residual
         As in `conv2d`.
-    algorithm, max_workspace, accuracy, threads, out, workspace
+    algorithm, max_workspace, accuracy, threads, out, workspace, out_dtype
         As in `conv2d`.
 
     Returns
@@ -67,8 +68,9 @@ def pointwise_conv2d(
     --------
     plan : prepares it for many calls, with a weight of shape ``(K, C / groups, 1, 1)``.
     """
-    x, weight = as_array(x, "x"), as_array(weight, "weight")
-    bias, residual = as_optional(bias, "bias"), as_optional(residual, "residual")
+    x = as_array(x, "x")
+    weight = as_weight(weight, "weight", x.dtype)
+    bias, residual = as_bias(bias, "bias", weight.dtype), as_optional(residual, "residual")
     described = problem(
         x.shape,
         x.dtype,
@@ -84,6 +86,8 @@ def pointwise_conv2d(
         max_workspace=max_workspace,
         accuracy=accuracy,
         threads=threads,
+        weight_dtype=weight.dtype,
+        out_dtype=out_dtype,
     )
     # A view of memory that conversions may free comes after them all.
     weight = weight.reshape(described.weight_shape)

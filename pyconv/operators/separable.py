@@ -1,17 +1,30 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """separable_conv2d: depthwise, then pointwise, fused where blocks of rows stay in the cache."""
 
+import numpy as np
+
 from .._arguments import checked_shape, clip_bounds
-from .._kernels import FusedPair, Plan, UnsupportedError, as_array, as_optional, check_operand
+from .._kernels import (
+    FusedPair,
+    Plan,
+    UnsupportedError,
+    as_array,
+    as_bias,
+    as_weight,
+    check_element,
+    check_operand,
+    computed_in,
+    type_words,
+)
 from .._problem import problem
-from .composed import WidenedPlan, aligned_bytes, carve, held_bytes, widened
+from .composed import ChainedPlan, aligned_bytes, carve
 from .depthwise import each_channel
 from .pointwise import filters_shape
 
 NAMES = "depthwise_weight", "pointwise_weight"
 
 
-class SeparablePlan(WidenedPlan):
+class SeparablePlan(ChainedPlan):
     """
     A separable convolution made ready for one input shape: packed weights of both its parts.
 
@@ -21,8 +34,8 @@ class SeparablePlan(WidenedPlan):
     Attributes
     ----------
     input_shape, output_shape : tuple of int
-    dtype : numpy.dtype
-        Of input, weights and output.
+    dtype, weight_dtype, out_dtype : numpy.dtype
+        Of input; of weights and biases; of output and residual.
     fused : bool
         Whether rows of the depthwise result are multiplied while they are in the cache; else it is a whole
         array in the workspace.
@@ -35,38 +48,33 @@ class SeparablePlan(WidenedPlan):
 
     def __init__(self, depthwise, pointwise, weights, biases):
         """`depthwise` and `pointwise` describe the two."""
-        dtype, budget = depthwise.dtype, depthwise.max_workspace
-        kernels, matrix = map(widened, weights, NAMES)
-        inner = kernels.dtype.newbyteorder("=")
-        biases = tuple(map(widened, biases, ("depthwise_bias", "bias")))
-        copies = self._copies(depthwise.x_shape, pointwise.y_shape, dtype)
-        middle = aligned_bytes(depthwise.y_shape, inner)
-        room = None if budget is None else budget - copies
+        budget = depthwise.max_workspace
+        middle = aligned_bytes(depthwise.y_shape, depthwise.out_dtype)
 
         def prepare(most):
-            first = Plan(depthwise.derive(dtype=inner, max_workspace=most), kernels, biases[0])
-            second = Plan(pointwise.derive(dtype=inner, max_workspace=most), matrix, biases[1])
+            first = Plan(depthwise.derive(max_workspace=most), weights[0], biases[0])
+            second = Plan(pointwise.derive(max_workspace=most), weights[1], biases[1])
             return first, second, FusedPair(first, second)
 
         def fitting(first, second, pair):
             """Whether they are fused, their workspace and weights; None if there is no room for these."""
-            packed = held_bytes(first, kernels, weights[0]) + held_bytes(second, matrix, weights[1])
+            packed = first.packed_bytes + second.packed_bytes
             apart = middle + max(first.workspace_bytes, second.workspace_bytes)
             for fused, workspace in ((True, pair.workspace_bytes), (False, apart)):
-                fits = room is None or workspace + packed <= room
+                fits = budget is None or workspace + packed <= budget
                 if fits and (pair.serves or not fused):
                     return fused, workspace, packed
             return None
 
-        parts = prepare(room if room is None else max(room, 0))
+        parts = prepare(budget)
         found = fitting(*parts)
         if found is None:
-            if room >= middle:
-                parts = prepare((room - middle) // 2)
+            if budget >= middle:
+                parts = prepare((budget - middle) // 2)
                 found = fitting(*parts)
             if found is None:
                 raise UnsupportedError(
-                    f"a separable convolution of x {depthwise.x_shape} needs {copies + middle} bytes of "
+                    f"a separable convolution of x {depthwise.x_shape} needs {middle} bytes of "
                     f"workspace between its parts, max_workspace allows {budget}"
                 )
         first, second, pair = parts
@@ -75,33 +83,34 @@ class SeparablePlan(WidenedPlan):
             _first=first,
             _second=second,
             _pair=pair,
-            _inner=inner,
-            _threads=max(first.threads, second.threads),
             _operands=tuple(
                 (name, weight)
                 for name, weight, part in zip(NAMES, weights, parts, strict=False)
                 if part.packed_bytes == 0
             ),
             fused=fused,
-            dtype=dtype,
+            dtype=first.dtype,
+            weight_dtype=first.weight_dtype,
+            out_dtype=second.out_dtype,
             input_shape=first.input_shape,
             output_shape=second.output_shape,
             packed_bytes=packed,
-            workspace_bytes=copies + workspace,
+            workspace_bytes=workspace,
             multiplications=first.multiplications + second.multiplications,
         )
 
-    def _compute(self, x, residual, out, workspace):
+    def _run(self, x, residual, out, workspace):
         if self.fused:
             self._pair.run(x, residual, out, workspace)
             return
-        middle, rest = carve(workspace, self._first.output_shape, self._inner)
+        middle, rest = carve(workspace, self._first.output_shape, self._first.out_dtype)
         self._first(x, middle, rest)
         self._second(middle, out, rest, residual)
 
     def __repr__(self):
         how = "fused" if self.fused else "one after the other"
-        return f"<pyconv.SeparablePlan {self.dtype} {self.input_shape} -> {self.output_shape}, {how}>"
+        types = type_words(self.dtype, self.weight_dtype, self.out_dtype)
+        return f"<pyconv.SeparablePlan {types} {self.input_shape} -> {self.output_shape}, {how}>"
 
 
 def plan_separable_conv2d(
@@ -121,6 +130,8 @@ def plan_separable_conv2d(
     max_workspace=None,
     accuracy=None,
     threads=None,
+    dtype=None,
+    out_dtype=None,
 ):
     """
     Pack the weights for many calls of `separable_conv2d` on one input shape.
@@ -128,11 +139,15 @@ def plan_separable_conv2d(
     Parameters
     ----------
     x_shape : tuple of int
-        Shape of the inputs to come; their dtype is that of the weights.
+        Shape of the inputs to come.
     depthwise_weight, pointwise_weight, bias, depthwise_bias, depthwise_activation
         As in `separable_conv2d`.
     stride, padding, dilation, layout, padding_mode, activation, max_workspace, accuracy, threads
         As in `separable_conv2d`.
+    dtype : dtype, optional
+        Of the inputs to come, by default that of the weights.
+    out_dtype : dtype, optional
+        As in `conv2d`.
 
     Returns
     -------
@@ -145,17 +160,21 @@ def plan_separable_conv2d(
         As in `separable_conv2d`.
     """
     x_shape = checked_shape(x_shape, "x_shape")
-    kernels, matrix = as_array(depthwise_weight, NAMES[0]), as_array(pointwise_weight, NAMES[1])
-    bias, depthwise_bias = as_optional(bias, "bias"), as_optional(depthwise_bias, "depthwise_bias")
+    dtype = None if dtype is None else np.dtype(dtype)
+    kernels = as_weight(depthwise_weight, NAMES[0], dtype)
+    matrix = as_weight(pointwise_weight, NAMES[1], dtype)
+    bias = as_bias(bias, "bias", kernels.dtype)
+    depthwise_bias = as_bias(depthwise_bias, "depthwise_bias", kernels.dtype)
     shape = filters_shape(matrix, NAMES[1])
     each, groups = each_channel(kernels, NAMES[0], x_shape, layout)
     if shape[1] != kernels.shape[0]:
         raise ValueError(
             f"pointwise_weight reads {shape[1]} channels, depthwise_weight makes {kernels.shape[0]}"
         )
+    inner = computed_in(kernels.dtype, NAMES[0], NAMES[0])
     depthwise = problem(
         x_shape,
-        kernels.dtype,
+        kernels.dtype if dtype is None else dtype,
         each.shape,
         stride=stride,
         padding=padding,
@@ -167,7 +186,9 @@ def plan_separable_conv2d(
         max_workspace=max_workspace,
         accuracy=accuracy,
         threads=threads,
-        dtype_of=NAMES[0],
+        dtype_of=NAMES[0] if dtype is None else "dtype",
+        weight_dtype=kernels.dtype,
+        out_dtype=inner,
     )
     number = kernels.dtype.num
     check_operand(matrix, NAMES[1], number, matrix.shape, NAMES[0])
@@ -177,9 +198,13 @@ def plan_separable_conv2d(
         check_operand(bias, "bias", number, matrix.shape[:1], NAMES[1])
     pointwise = depthwise.derive(
         x_shape=depthwise.y_shape,
+        dtype=inner,
+        out_dtype=kernels.dtype if out_dtype is None else np.dtype(out_dtype),
         weight_shape=shape,
         stride=(1, 1),
         padding=(0, 0, 0, 0),
+        padding_mode=0,
+        border=0,
         dilation=(1, 1),
         groups=1,
         bounds=clip_bounds(activation),
@@ -208,12 +233,14 @@ def separable_conv2d(
     threads=None,
     out=None,
     workspace=None,
+    out_dtype=None,
 ):
     """
     Depthwise separable cross-correlation: filters of its own for each channel, a matrix for each pixel.
 
     In NHWC, rows of the depthwise result are multiplied while they are in the cache; it never exists as a
-    whole. float16 is computed in float32 throughout and rounded once.
+    whole where all dtypes are float32 or all float64. What is between the two is of the type that is computed
+    in; the result is rounded once.
 
     Parameters
     ----------
@@ -235,7 +262,7 @@ def separable_conv2d(
         Of `x`, `residual` and the result.
     activation, residual
         Of the result, as in `conv2d`.
-    max_workspace, accuracy, threads, out
+    max_workspace, accuracy, threads, out, out_dtype
         As in `conv2d`.
     workspace : buffer, optional
         Writable, aligned to 64 bytes, as long as the plan's `workspace_bytes`.
@@ -260,6 +287,7 @@ def separable_conv2d(
     Convolutional Neural Networks for Mobile Vision Applications*, 2017.
     """
     x = as_array(x, "x")
+    check_element(x.dtype, "x", "x")
     prepared = plan_separable_conv2d(
         x.shape,
         depthwise_weight,
@@ -276,6 +304,8 @@ def separable_conv2d(
         max_workspace=max_workspace,
         accuracy=accuracy,
         threads=threads,
+        dtype=x.dtype,
+        out_dtype=out_dtype,
     )
     operands = {
         "depthwise_weight": depthwise_weight,

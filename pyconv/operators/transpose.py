@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """conv_transpose2d: its arguments, checked, into a plan."""
 
+import numpy as np
+
 from .._arguments import CHANNEL_AXES, checked_shape, integer, pair, parse_word, sides
-from .._kernels import as_array, as_optional, check_dimensions, check_operand
+from .._kernels import as_array, as_bias, as_weight, check_dimensions, check_element, check_operand
 from .._problem import problem
 from .phases import TransposedPlan
 
@@ -43,6 +45,8 @@ def plan_conv_transpose2d(
     max_workspace=None,
     accuracy=None,
     threads=None,
+    dtype=None,
+    out_dtype=None,
 ):
     """
     Pack the weights for many calls of `conv_transpose2d` on one input shape.
@@ -50,11 +54,13 @@ def plan_conv_transpose2d(
     Parameters
     ----------
     x_shape : tuple of int
-        Shape of the inputs to come; their dtype is that of `weight`.
+        Shape of the inputs to come.
     weight, bias, stride, padding, output_padding, dilation, groups, layout, activation
         As in `conv_transpose2d`.
-    algorithm, max_workspace, accuracy, threads
+    algorithm, max_workspace, accuracy, threads, out_dtype
         As in `conv_transpose2d`.
+    dtype : dtype, optional
+        Of the inputs to come, by default that of `weight`.
 
     Returns
     -------
@@ -67,8 +73,11 @@ def plan_conv_transpose2d(
         As in `conv_transpose2d`.
     """
     axis = parse_word(layout, CHANNEL_AXES, "layout")
-    weight = as_array(weight, "weight")
-    bias = as_optional(bias, "bias")
+    if dtype is not None:
+        dtype = np.dtype(dtype)
+        check_element(dtype, "dtype", "x")
+    weight = as_weight(weight, "weight", dtype)
+    bias = as_bias(bias, "bias", weight.dtype)
     x_shape = checked_shape(x_shape, "x_shape")
     check_dimensions(x_shape, weight.shape)
     filters, channels, *kernel = weight.shape
@@ -83,7 +92,7 @@ def plan_conv_transpose2d(
     result = channels * max(groups, 1)
     forward = problem(
         (*x_shape[:-3], result, *some) if axis == -3 else (*x_shape[:-3], *some, result),
-        weight.dtype,
+        weight.dtype if dtype is None else dtype,
         weight.shape,
         stride=stride,
         padding=(cut[:2], cut[2:]),
@@ -96,7 +105,9 @@ def plan_conv_transpose2d(
         accuracy=accuracy,
         threads=threads,
         x="the result",
-        dtype_of="weight",
+        dtype_of="weight" if dtype is None else "dtype",
+        weight_dtype=weight.dtype,
+        out_dtype=out_dtype,
     )
     if not fits:
         raise ValueError(
@@ -126,6 +137,7 @@ def conv_transpose2d(
     threads=None,
     out=None,
     workspace=None,
+    out_dtype=None,
 ):
     """
     Transposed convolution: each pixel of `x` paints the kernel, scaled, into the output.
@@ -161,6 +173,8 @@ def conv_transpose2d(
         Of the shape and dtype of the result, overlapping no operand; of any strides, as in `conv2d`.
     workspace : buffer, optional
         Writable, aligned to 64 bytes, as long as the plan's `workspace_bytes`.
+    out_dtype : dtype, optional
+        As in `conv2d`.
 
     Returns
     -------
@@ -190,6 +204,7 @@ def conv_transpose2d(
     (1, 1, 4, 4)
     """
     x = as_array(x, "x")
+    check_element(x.dtype, "x", "x")
     prepared = plan_conv_transpose2d(
         x.shape,
         weight,
@@ -205,5 +220,7 @@ def conv_transpose2d(
         max_workspace=max_workspace,
         accuracy=accuracy,
         threads=threads,
+        dtype=x.dtype,
+        out_dtype=out_dtype,
     )
     return prepared._once({"weight": weight, "bias": bias}, x, out, workspace)

@@ -5,6 +5,7 @@ import ctypes
 import mmap
 
 import numpy as np
+from elements import as_element
 
 PAGE = mmap.PAGESIZE
 CANARY, MARGIN = 0x5C, 64  # known bytes between an array and what isn't fenced of its pages
@@ -79,6 +80,8 @@ class Operand:
 
     def __init__(self, fence, values, form, at_end):
         self.fence, size = fence, values.itemsize
+        if values.dtype.kind not in "iuf" and form in ("swapped", "dlpack"):
+            form = "plain"  # bfloat16 has one byte order, and NumPy gives it to nobody through DLPack
         turned = values.ndim > 1 and form == "turned"
         stored = np.ascontiguousarray(values.transpose() if turned else values)
         if form == "swapped":
@@ -126,6 +129,22 @@ class Target:
     def intact(self):
         rest = np.ascontiguousarray(self._rest).view(np.uint8)
         return bool((rest == self._poison).all()) and self.fence.intact()
+
+
+def fill_elements(kind, shape, dtype, inner, rng):
+    """Values of a kind of any element type, in a range that `inner`, in which they are computed, has too."""
+    dtype = np.dtype(dtype)
+    if dtype.kind in "iu":
+        ends = np.iinfo(dtype)
+        if kind == "large":
+            return rng.integers(ends.min, ends.max, shape, dtype, endpoint=True)
+        a = fill("normal" if kind in ("nan", "inf") else kind, shape, "float64", rng)
+        a = a if kind in ("integers", "constant", "shifted") else a * 32
+        return as_element(np.abs(a) if dtype.kind == "u" else a, dtype)
+    narrow = {"float64": np.dtype(inner).name, "bfloat16": "float32"}.get(dtype.name, dtype.name)
+    if dtype == np.float64 and kind not in ("denormal", "large"):
+        narrow = "float64"  # whose last bits float32 rounds away
+    return fill(kind, shape, narrow, rng).astype(dtype)
 
 
 def fill(kind, shape, dtype, rng, weight=False):

@@ -12,7 +12,7 @@ from . import operators
 from .arrays import POISONS, Target
 from .judge import verdict
 from .operators import UNIVERSAL, Overdrawn, fence
-from .problems import images
+from .problems import images, mode, out_dtype, x_dtype
 
 
 @dataclass
@@ -98,7 +98,7 @@ def _run_case(p, case, state, outcome):
             3 if p["out"] == "gap" and state.views and p["via"] != "c" and p["op"] != "partial_conv2d" else 0
         )
         if p["out"] in ("plain", "gap"):
-            out = Target(fence("out"), case.shape, p["dtype"], p["at_end"], 0xFF, gap)
+            out = Target(fence("out"), case.shape, out_dtype(p), p["at_end"], 0xFF, gap)
         if p["workspace"] and case.plan is not None:
             more = 100 if p["workspace"] == "more" else 0
             size = case.plan.workspace_bytes + more
@@ -132,6 +132,9 @@ def _run_case(p, case, state, outcome):
     return None
 
 
+BEYOND_GRADIENTS = ("accuracy", "padding_mode", "dtype", "out_dtype")
+
+
 def _explanation(p):
     icg, groups, filters = p["icg"], p["groups"], p["groups"] * p["ocg"]
     image = (groups * icg, p["ih"], p["iw"])
@@ -142,8 +145,8 @@ def _explanation(p):
         if isinstance(p["padding"][0], list) else tuple(p["padding"])  # fmt: skip
     keywords = {
         "stride": tuple(p["stride"]), "padding": padding, "dilation": tuple(p["dilation"]), "groups": groups,
-        "layout": p["layout"], "padding_mode": p["mode"], "max_workspace": budget, "accuracy": p["accuracy"],
-        "threads": p["threads"],
+        "layout": p["layout"], "padding_mode": mode(p), "max_workspace": budget, "accuracy": p["accuracy"],
+        "threads": p["threads"], "dtype": x_dtype(p), "out_dtype": out_dtype(p),
     }  # fmt: skip
     return (*p["lead"], *image), (filters, icg, p["kh"], p["kw"]), keywords
 
@@ -152,7 +155,7 @@ def _explain_huge(p):
     """Any size gives a table of sane numbers, or a ValueError; never more, never less."""
     shape, w_shape, keywords = _explanation(p)
     try:
-        rows = pyconv.explain(shape, w_shape, dtype=p["dtype"], **keywords).rows
+        rows = pyconv.explain(shape, w_shape, weight_dtype=p["dtype"], **keywords).rows
     except (ValueError, OverflowError) as error:
         return None if isinstance(error, ValueError) else ("OverflowError", str(error))
     for row in rows:
@@ -171,7 +174,7 @@ def _explain_huge(p):
                 return ("budget", f"{row['algorithm']} takes {used} bytes and is eligible")
     try:
         gradient = pyconv.plan_conv2d_backward_weight(
-            shape, w_shape, **{k: v for k, v in keywords.items() if k not in ("accuracy", "padding_mode")}
+            shape, w_shape, **{k: v for k, v in keywords.items() if k not in BEYOND_GRADIENTS}
         )
     except ValueError:
         return None
@@ -183,7 +186,7 @@ def _explain_huge(p):
 def _explain(p, outcome):
     """The rows say what plans then do."""
     shape, w_shape, keywords = _explanation(p)
-    report = pyconv.explain(shape, w_shape, dtype=p["dtype"], **keywords)
+    report = pyconv.explain(shape, w_shape, weight_dtype=p["dtype"], **keywords)
     str(report)
     report._repr_html_()
     weight = np.ones(w_shape, p["dtype"])

@@ -5,14 +5,16 @@ import numpy as np
 
 
 def index(size, before, after, mode):
-    """Which line of the image stands at each line of the padded one; -1 for a line of zeros."""
+    """Which line of the image stands at each line of the padded one; -1 for a line of a constant."""
     at = np.arange(-before, size + after)
-    if mode == "zeros":
+    if mode == "zeros" or isinstance(mode, tuple):
         return np.where((at < 0) | (at >= size), -1, at)
     if mode == "replicate":
         return np.clip(at, 0, size - 1)
     if mode == "circular":
         return at % size
+    if mode == "symmetric":
+        return np.minimum(at % (2 * size), 2 * size - 1 - at % (2 * size))
     period = max(2 * (size - 1), 1)
     return np.minimum(at % period, -at % period)  # reflect
 
@@ -21,9 +23,9 @@ def pad(x, rows, columns, mode):
     """x (n, c, ih, iw) -> (n, c, ih + padding, iw + padding)"""
     if not (any(rows) or any(columns)):
         return x
-    if mode == "zeros":
+    if mode == "zeros" or isinstance(mode, tuple):
         n, c, ih, iw = x.shape
-        wide = np.zeros((n, c, ih + sum(rows), iw + sum(columns)))
+        wide = np.full((n, c, ih + sum(rows), iw + sum(columns)), 0.0 if mode == "zeros" else float(mode[1]))
         wide[:, :, rows[0] : rows[0] + ih, columns[0] : columns[0] + iw] = x
         return wide
     return x.take(index(x.shape[2], *rows, mode), 2).take(index(x.shape[3], *columns, mode), 3)

@@ -2,14 +2,16 @@
 """Right or wrong: bit for bit where sums are exact, else within a bound of A = |x| * |w|."""
 
 import numpy as np
+from elements import as_element, computing
 
 from .arrays import TINY
 from .operators import ULP
+from .problems import out_dtype
 
 
 def verdict(y, truth, p, strict):
     """None, or what is wrong with y."""
-    value, dtype = truth.value, np.dtype(p["dtype"])
+    value, dtype = truth.value, out_dtype(p)
     if y.shape != value.shape:
         return f"shape {y.shape}, right is {value.shape}"
     if y.dtype != dtype:
@@ -25,17 +27,17 @@ def verdict(y, truth, p, strict):
 
 
 def _values(y, truth, p, strict, dtype):
-    value, size, name = truth.value, truth.size, dtype.name
+    value, size, name = truth.value, truth.size, p["dtype"]
     finite = np.isfinite(value) & np.isfinite(size) & np.isfinite(truth.inherited)
     wide = y.astype(np.float64)
     if strict and p["data"] == "integers" and p["op"] != "factorize":
-        right = value.astype(dtype)
+        right = as_element(value, dtype)
         wrong = y != right
         return _show(wrong, y, right, "exact") if wrong.any() else None
-    computed = np.finfo(np.float32 if name == "float16" else dtype)
+    computed = np.finfo(computing(name))
     if strict:
         nan = np.isnan(value)
-        wrong = nan != np.isnan(y)
+        wrong = nan & (y != 0) if dtype.kind in "iu" else nan != np.isnan(wide)
         if wrong.any():
             return _show(wrong, y, value, "NaN only where a window holds one")
         bound = size * truth.terms
@@ -56,8 +58,8 @@ def _values(y, truth, p, strict, dtype):
     bound = bound + least * truth.terms * truth.fan * (1 if strict else 2 * 66**2)
     # Partial sums that may leave the range are no one's promise.
     finite &= size * (truth.terms if not strict else 1) < computed.max
-    low, high = (value - bound).astype(dtype), (value + bound).astype(dtype)  # rounding is monotone
-    wrong = finite & ~((y >= low) & (y <= high))
+    low, high = as_element(value - bound, dtype), as_element(value + bound, dtype)  # rounding is monotone
+    wrong = finite & ~((wide >= low.astype(np.float64)) & (wide <= high.astype(np.float64)))
     if not wrong.any():
         return None
     times = np.abs(wide - value)[wrong] / np.maximum(np.broadcast_to(bound, y.shape)[wrong], TINY["float64"])

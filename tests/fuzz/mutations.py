@@ -219,6 +219,8 @@ def fixed(name, op):
     return {
         "op": op,
         "algorithm": "auto",
+        "x_dtype": None,
+        "out_dtype": None,
         **keys,
         "via": "plan" if name == "budget ignored" and op == "conv2d" else "call",
     }

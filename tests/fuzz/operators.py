@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 import c_api
 import numpy as np
+from elements import computing
 
 import pyconv
 
 from . import exact
-from .arrays import Fence, Operand, fill
-from .problems import geometry, images, painted
+from .arrays import Fence, Operand, fill, fill_elements
+from .problems import geometry, images, mode, out_dtype, painted, x_dtype
 
 ULP = {"float16": 2.0**-24, "float32": 2.0**-24, "float64": 2.0**-52}  # float16 is computed in float32;
 # float64 is judged in float64, whose own error is as large
@@ -80,11 +81,15 @@ class Data:
 
     def image(self, role, channels, rows, columns, form="plain", kind=None):
         """The array in float64, (n, c, h, w), and as given."""
-        p = self.p
-        a = fill(
-            kind or p["data"], (images(p), channels, rows, columns), p["dtype"], self.rng, kind is not None
-        )
-        return a.astype(np.float64), self._keep(role, arranged(a, p), form)
+        p, shape = self.p, (images(self.p), channels, rows, columns)
+        inner = computing(p["dtype"])
+        if kind is None:
+            a = fill_elements(p["data"], shape, x_dtype(p), inner, self.rng)
+        else:
+            a = fill(kind, shape, p["dtype"], self.rng, True)
+        with np.errstate(over="ignore"):
+            exact = a.astype(inner).astype(np.float64)
+        return exact, self._keep(role, arranged(a, p), form)
 
     def weight(self, role, shape, form="plain"):
         p = self.p
@@ -100,8 +105,12 @@ class Data:
         """A bias or a residual, or None."""
         p = self.p
         kind = p["data"] if p["data"] in ("integers", "denormal") else "normal"
-        a = fill(kind, shape, p["dtype"], self.rng)
-        return a.astype(np.float64), self._keep(role, a, "plain")
+        if role == "residual":
+            a = fill_elements(kind, shape, out_dtype(p), computing(p["dtype"]), self.rng)
+        else:
+            a = fill(kind, shape, p["dtype"], self.rng)
+        exact = a.astype(computing(p["dtype"])).astype(np.float64)
+        return exact, self._keep(role, a, "plain")
 
     def bias(self, count):
         return self.extra("bias", (count,)) if self.p["bias"] else (None, None)
@@ -137,16 +146,18 @@ def cap(x, w, p):
     """max |x| of each image, times the sum of |w|; infinite where transforms may overflow, see README."""
     most = np.finfo("f8" if p["dtype"] == "float64" else "f4").max
     pixel, filters = np.abs(x).max(axis=(1, 2, 3), initial=0), np.abs(w)
+    if isinstance(p["mode"], list):
+        pixel = np.maximum(pixel, p["mode"][1])
     sums = filters.sum(axis=(2, 3)).max(initial=0)
     return np.where((pixel > most / 4.3) | (sums > most / 3.5), np.inf, pixel * filters.sum())
 
 
 def words(p):
     """Keywords that most operators share."""
-    padding = p["padding"]
     return {
-        "stride": tuple(p["stride"]), "padding": padding, "dilation": tuple(p["dilation"]),
+        "stride": tuple(p["stride"]), "padding": p["padding"], "dilation": tuple(p["dilation"]),
         "layout": p["layout"], **{key: p[key] for key in LIMITS},
+        **({"out_dtype": out_dtype(p)} if p["out_dtype"] else {}),
     }  # fmt: skip
 
 
@@ -186,7 +197,7 @@ def conv2d(p):
     bias, given_bias = data.bias(filters)
     result = arranged(np.empty((images(p), filters, *g.size)), p).shape
     residual, given_residual = data.residual(result)
-    keywords = words(p) | {"padding_mode": p["mode"], "activation": said(p["activation"])}
+    keywords = words(p) | {"padding_mode": mode(p), "activation": said(p["activation"])}
     if op != "depthwise_conv2d":
         keywords["groups"] = p["groups"]
 
@@ -211,8 +222,8 @@ def conv2d(p):
 
     def make(**rest):
         if op == "conv2d":
-            return pyconv.plan(x_shape, given_w, given_bias, **rest)
-        return pyconv.plan(x_shape, w.astype(p["dtype"]), bias, **rest)
+            return pyconv.plan(x_shape, given_w, given_bias, dtype=x_dtype(p), **rest)
+        return pyconv.plan(x_shape, w.astype(p["dtype"]), bias, dtype=x_dtype(p), **rest)
 
     if op != "conv2d" and bias is not None:
         bias = bias.astype(p["dtype"])
@@ -235,21 +246,22 @@ class Refused(ValueError):
 
 
 def _by_c(p, case, g, x, w, bias, residual):
-    C, modes = (
-        c_api.C,
-        {"zeros": "ZEROS", "reflect": "REFLECT", "replicate": "REPLICATE", "circular": "CIRCULAR"},
-    )
+    C, word, border = c_api.C, p["mode"], 0.0
+    if isinstance(word, list):
+        word, border = word
     lo, hi = {None: (-np.inf, np.inf), "relu": (0, np.inf), "relu6": (0, 6)}.get(
         said(p["activation"]) if not isinstance(p["activation"], list) else "",
         p["activation"] and p["activation"][1:],
     )
     d = c_api.Conv2d(
         dtype=C["PYCONV_F64" if p["dtype"] == "float64" else "PYCONV_F32"], layout=C["PYCONV_" + p["layout"]],
-        padding_mode=C["PYCONV_" + modes[p["mode"]]], accuracy=C["PYCONV_" + p["accuracy"].upper()],
+        padding_mode=C["PYCONV_" + word.upper()], border=border,
+        accuracy=C["PYCONV_" + p["accuracy"].upper()],
         algorithm=c_api.algorithm(p["algorithm"].encode()), threads=p["threads"],
         n=images(p), g=p["groups"], ic=p["groups"] * p["icg"], ih=p["ih"], iw=p["iw"],
         oc=p["groups"] * p["ocg"], icg=p["icg"], kh=p["kh"], kw=p["kw"],
         sh=p["stride"][0], sw=p["stride"][1], dh=p["dilation"][0], dw=p["dilation"][1],
+        x_dtype=c_api.code(x_dtype(p)), y_dtype=c_api.code(out_dtype(p)),
         ph0=g.rows[0], ph1=g.rows[1], pw0=g.columns[0], pw1=g.columns[1], lo=lo, hi=hi,
     )  # fmt: skip
 
@@ -277,10 +289,10 @@ def _by_c(p, case, g, x, w, bias, residual):
         raise AssertionError(f"pyconv_plan_output_size says {(oh.value, ow.value)}, right is {g.size}")
 
     def run(out, workspace):
-        out = np.full(case.shape, np.nan, p["dtype"]) if out is None else out
-        status = c_api.run(
-            handle, x, out, workspace if workspace is None or workspace.size else None, residual
-        )
+        out = np.zeros(case.shape, out_dtype(p)) if out is None else out
+        block = workspace if workspace is None or workspace.size else None
+        plain = x.dtype == out.dtype == p["dtype"]
+        status = (c_api.run if plain else c_api.run_elements)(handle, x, out, block, residual)
         if status != "OK":
             raise AssertionError(f"pyconv_plan_run returns {status}")
         return out
@@ -304,7 +316,7 @@ def partial(p):
     w, given_w = data.weight("weight", (count, p["icg"], p["kh"], p["kw"]), p["w_form"])
     bias, given_bias = data.bias(count)
     keywords = words(p) | {
-        "padding_mode": p["mode"], "activation": said(p["activation"]), "groups": p["groups"],
+        "padding_mode": mode(p), "activation": said(p["activation"]), "groups": p["groups"],
         "max_workspace": 0 if p["budget"] == "zero" else None,
     }  # fmt: skip
     del keywords["stride"]
@@ -320,7 +332,7 @@ def partial(p):
         return Truth(arranged(value, p), arranged(size, p), terms, cap=cap(x, w, p))
 
     case = Case(p, arranged(x, p).shape, data.operands, None, truth)
-    saved = arranged(x, p).astype(p["dtype"])
+    saved = arranged(x, p).astype(x_dtype(p))
 
     def run(out, workspace):
         if p["out"] == "x" and isinstance(given, np.ndarray):
@@ -343,7 +355,7 @@ def separable(p):
     result = arranged(np.empty((images(p), filters, *g.size)), p).shape
     residual, given_residual = data.residual(result)
     keywords = words(p) | {
-        "padding_mode": p["mode"], "activation": said(p["activation"]), "depthwise_bias": given_b1,
+        "padding_mode": mode(p), "activation": said(p["activation"]), "depthwise_bias": given_b1,
         "depthwise_activation": said(p["inner_activation"]),
     }  # fmt: skip
     del keywords["algorithm"]
@@ -364,7 +376,10 @@ def separable(p):
 
     case = Case(p, result, data.operands, None, truth)
     x_shape = arranged(x, p).shape
-    make = lambda **rest: pyconv.plan_separable_conv2d(x_shape, given_dw, given_pw, given_bias, **rest)  # noqa: E731
+
+    def make(**rest):
+        return pyconv.plan_separable_conv2d(x_shape, given_dw, given_pw, given_bias, dtype=x_dtype(p), **rest)
+
     case.plan = planned(p, make, keywords)
     if p["via"] == "plan":
         case.run = lambda out, workspace: case.plan(
@@ -403,7 +418,7 @@ def transposed(p):
 
     case = Case(p, arranged(np.empty((images(p), filters, *size)), p).shape, data.operands, None, truth)
     x_shape = arranged(x, p).shape
-    make = lambda **rest: pyconv.plan_conv_transpose2d(x_shape, given_w, given_bias, **rest)  # noqa: E731
+    make = lambda **rest: pyconv.plan_conv_transpose2d(x_shape, given_w, given_bias, dtype=x_dtype(p), **rest)  # noqa: E731
     case.plan = planned(p, make, keywords)
     if p["via"] == "plan":
         case.run = lambda out, workspace: case.plan(given, out=out, workspace=workspace)
@@ -476,16 +491,20 @@ def factorized(p):
     g = geometry(p)
     result = arranged(np.empty((images(p), filters, *g.size)), p).shape
     residual, given_residual = data.residual(result)
-    keywords = words(p) | {"padding_mode": p["mode"], "activation": said(p["activation"])}
+    keywords = words(p) | {"padding_mode": mode(p), "activation": said(p["activation"])}
     del keywords["algorithm"]
 
     def truth():
         from dataclasses import replace
 
-        first = replace(g, columns=(0, 0), stride=(g.stride[0], 1), dilation=(g.dilation[0], 1),
-                        size=(g.size[0], p["iw"]), groups=factors.groups)  # fmt: skip
+        # A constant around the image is summed by the columns, too.
+        left = g.columns if isinstance(g.mode, tuple) else (0, 0)
+        first = replace(g, columns=left, stride=(g.stride[0], 1), dilation=(g.dilation[0], 1),
+                        size=(g.size[0], p["iw"] + sum(left)), groups=factors.groups)  # fmt: skip
         second = replace(g, rows=(0, 0), stride=(1, g.stride[1]), dilation=(1, g.dilation[1]),
                          groups=factors.horizontal_groups)  # fmt: skip
+        if isinstance(g.mode, tuple):
+            second = replace(second, columns=(0, 0), mode="zeros")
         v, h = factors.vertical.astype(np.float64), factors.horizontal.astype(np.float64)
         middle, size = exact.correlate(x, v, first), exact.correlate(np.abs(x), np.abs(v), first)
         value, outer = exact.correlate(middle, h, second), exact.correlate(np.abs(middle), np.abs(h), second)
@@ -496,7 +515,9 @@ def factorized(p):
 
     case = Case(p, result, data.operands, None, truth)
     x_shape = arranged(x, p).shape
-    case.plan = planned(p, lambda **rest: factors.plan(x_shape, given_bias, **rest), keywords)
+    case.plan = planned(
+        p, lambda **rest: factors.plan(x_shape, given_bias, dtype=x_dtype(p), **rest), keywords
+    )
     case.run = lambda out, workspace: case.plan(given, out=out, workspace=workspace, residual=given_residual)
     return case
 

@@ -5,6 +5,9 @@ import json
 import random
 from dataclasses import dataclass
 
+import numpy as np
+from elements import ELEMENTS, bfloat16
+
 OPERATORS = {
     "conv2d": 40,
     "conv1d": 8,
@@ -28,6 +31,7 @@ PLAIN = {
     "activation": None, "bias": False, "residual": False, "algorithm": "auto", "accuracy": "standard",
     "budget": None, "threads": 1, "out": None, "workspace": None, "x_form": "plain", "w_form": "plain",
     "data": "integers", "at_end": True, "isa": None, "seed": 0, "extra": 0, "filters": 1, "multiplier": 1,
+    "x_dtype": None, "out_dtype": None,  # those of the weight
     "output_padding": [0, 0], "inner_activation": None, "inner_bias": False, "rank": None, "matrix": False,
 }  # fmt: skip
 
@@ -41,7 +45,7 @@ class Geometry:
     stride: tuple
     dilation: tuple
     groups: int
-    mode: str
+    mode: object  # a word, or ("constant", value)
     size: tuple
 
 
@@ -90,13 +94,30 @@ def geometry(p):
         room = image + before + behind - extent
         if room < 0 or image < 1 or min(before, behind) < 0:
             return None
-        if p["mode"] == "reflect" and max(before, behind) >= image:
-            return None
-        if p["mode"] == "circular" and max(before, behind) > image:
-            return None
         sides.append((before, behind))
         size.append(room // p["stride"][axis] + 1)
-    return Geometry(*sides, tuple(p["stride"]), tuple(p["dilation"]), p["groups"], p["mode"], tuple(size))
+    return Geometry(*sides, tuple(p["stride"]), tuple(p["dilation"]), p["groups"], mode(p), tuple(size))
+
+
+def mode(p):
+    """The border as calls take it."""
+    return tuple(p["mode"]) if isinstance(p["mode"], list) else p["mode"]
+
+
+def x_dtype(p):
+    return named(p["x_dtype"] or p["dtype"])
+
+
+def out_dtype(p):
+    """Of the result; what partial_conv2d passes through keeps its type."""
+    if p["op"] == "partial_conv2d":
+        return x_dtype(p)
+    return named(p["out_dtype"] or p["dtype"])
+
+
+def named(name):
+    """A dtype; where ml_dtypes is missing, float16 stands for its bfloat16."""
+    return np.dtype(name if name != "bfloat16" else bfloat16 or np.float16)
 
 
 def painted(p):
@@ -181,6 +202,20 @@ def _activation(r):
     return r.choice((None, None, None, "relu", "relu6", ["clip", -1.5, 2.0], ["clip", 0.5, 3.0]))
 
 
+def _border(r):
+    if r.random() < 0.5:
+        return "zeros"
+    words = ("reflect", "replicate", "circular", "symmetric")
+    return ["constant", r.choice((1, 3, 100))] if r.random() < 0.2 else r.choice(words)
+
+
+def _elements(r, p):
+    if r.random() < 0.4:
+        p["x_dtype"] = r.choice(ELEMENTS)
+    if r.random() < 0.3:
+        p["out_dtype"] = r.choice(ELEMENTS)
+
+
 def _huge(r):
     return r.choice((1, 2, 3, 2 ** r.randrange(1, 62), 2 ** r.randrange(1, 62) - 1, r.randrange(1, 1 << 20)))
 
@@ -194,8 +229,9 @@ def draw_huge(r):
     p["padding"] = [[_huge(r) if r.random() < 0.2 else r.randrange(3) for _ in "ab"] for _ in "hw"]
     if r.random() < 0.3:
         p["padding"] = r.choice(("same", "full", "same_lower"))
-    p["mode"] = r.choice(("zeros", "reflect", "replicate", "circular"))
+    p["mode"] = _border(r)
     p["layout"], p["dtype"] = r.choice(("NCHW", "NHWC")), r.choice(("float32", "float64", "float16"))
+    _elements(r, p)
     p["threads"] = r.choice((None, 1, 2, 3, 64, 70000, 1 << 40))
     p["accuracy"] = r.choice(("strict", "standard", "fast"))
     p["budget"] = r.choice((None, None, 0, _huge(r)))
@@ -235,9 +271,10 @@ def _draw(r, op, algorithms):
     p["stride"] = [1, 1] if r.random() < 0.6 else _one_or_two(r, (1, 2, 2, 3, 4))
     p["dilation"] = [1, 1] if r.random() < 0.75 else _one_or_two(r, (1, 2, 3))
     p["padding"] = _padding(r, op)
-    p["mode"] = r.choice(("zeros", "zeros", "zeros", "zeros", "reflect", "replicate", "circular"))
+    p["mode"] = _border(r)
     p["layout"] = r.choice(("NCHW", "NHWC"))
     p["dtype"] = r.choice(("float32", "float32", "float32", "float64", "float64", "float16"))
+    _elements(r, p)
     p["activation"] = _activation(r)
     p["bias"], p["residual"] = r.random() < 0.4, r.random() < 0.3
     p["algorithm"] = r.choice(algorithms) if r.random() < 0.7 else "auto"
@@ -260,7 +297,7 @@ def _draw(r, op, algorithms):
     p["via"] = r.choice(("call", "plan", "c"))
     _adapt(r, p, top)
 
-    # The least image that kernel and padding mode admit, and some more.
+    # The least image that the kernel admits, and some more.
     more = {"tiny": 14, "middle": 40, "large": 70}[scale]
     for axis, key in enumerate(("ih", "iw")):
         p[key] = r.randint(1, 4) if r.random() < 0.3 else r.randint(1, more)
@@ -285,8 +322,7 @@ def _fits(p, axis):
     image = (p["ih"], p["iw"])[axis]
     before, behind = both_sides(p, axis, image)
     extent = ((p["kh"], p["kw"])[axis] - 1) * p["dilation"][axis] + 1
-    room = {"reflect": max(before, behind) + 1, "circular": max(before, behind)}.get(p["mode"], 1)
-    return image + before + behind >= extent and image >= room
+    return image + before + behind >= extent
 
 
 def _adapt(r, p, top):
@@ -310,6 +346,9 @@ def _adapt(r, p, top):
         p["padding"], p["residual"], p["workspace"] = r.choice(("same", "same_lower")), False, None
         if p["out"] == "plain" and r.random() < 0.3:
             p["out"] = "x"
+        # What passes through keeps its bits; so that x is the same for the formulas, none is float64 alone.
+        p["x_dtype"] = None if p["x_dtype"] == "float64" else p["x_dtype"]
+        p["out_dtype"] = None
     elif op == "separable_conv2d":
         p["groups"], p["icg"], p["multiplier"] = r.randint(1, top + 2), 1, r.choice((1, 1, 1, 2))
         p["ocg"], p["filters"] = p["multiplier"], r.randint(1, top + 4)
@@ -323,6 +362,7 @@ def _adapt(r, p, top):
             p["output_padding"] = [0, 0]
     elif op in ("conv2d_backward_input", "conv2d_backward_weight"):
         p["mode"], p["residual"], p["bias"], p["activation"] = "zeros", False, False, None
+        p["x_dtype"] = p["out_dtype"] = None
         if op == "conv2d_backward_weight":
             p["via"], p["algorithm"] = r.choice(("call", "plan")), "auto"
     elif op == "factorize":

@@ -8,7 +8,8 @@ from .problems import PLAIN, legal
 ORDER = (
     "lead", "x_form", "w_form", "residual", "activation", "bias", "inner_bias", "inner_activation",
     "budget", "workspace", "out", "threads", "mode", "dilation", "stride", "padding", "output_padding",
-    "groups", "ocg", "icg", "filters", "extra", "kh", "kw", "ih", "iw", "data", "via", "dtype", "layout",
+    "groups", "ocg", "icg", "filters", "extra", "kh", "kw", "ih", "iw", "data", "via", "out_dtype", "x_dtype",
+    "dtype", "layout",
     "rank", "at_end", "isa", "algorithm", "accuracy", "seed",
 )  # fmt: skip
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The door in: elements of an image, or of weights, on their way to a band or a panel, which hold `real`. What fills these
- * (pack, split, spread, and gemm_planes as it goes) reads through the names below alone; so a type with fewer bytes in memory
- * than in registers is to be converted here. Read past this door: images where they stand, by gemm and depthwise_nhwc, and what
- * transpose_rows and wino_weights turn.
+ * (pack, split, spread, and gemm_planes as it goes) reads through the names below alone. Read past this door: images where
+ * they stand, by gemm, depthwise_nhwc and depthwise_interleaved, and what transpose_rows and wino_weights turn. Elements of
+ * other types come through stage_in first (stage.tmpl.h).
  *
  *   fill_load(p), fill_load_n(p, n), fill_load_part(p, part), fill_get(p)     V elements, the first n, a part, one */
 #define fill_load v_load

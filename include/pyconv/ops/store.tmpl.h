@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The door out: results on their way from registers to y. A tile is stored through the names below alone, and what lies in
- * memory as y does, the residual and the C that products add to, is read through them; so a type with fewer bytes in memory
- * than in registers is converted here and nowhere else.
+ * memory as y does, the residual and the C that products add to, is read through them. Elements of other types leave by
+ * stage_out afterwards (stage.tmpl.h).
  *
  *   y_load(p), y_load_n(p, n), y_get(p)            V elements, the first n, one
  *   y_store(p, v), y_store_n(p, v, n), y_put(p, r) */

@@ -151,6 +151,7 @@ cdef inline int interleaved_run(task_t *t) noexcept nogil:
 
 cdef inline void add_interleaved_form(algorithm_t *a) except *:
     cdef form_t *f = add_form(a, interleaved_seconds, interleaved_run)
+    f.strided = True
     f.serves = interleaved_serves
     f.workspace = interleaved_workspace
     f.packed, f.pack = interleaved_packed, interleaved_pack

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """
 depthwise in NCHW: pieces of a plane are copied into a zero-padded band (include/pyconv/band.h), and vectors run along its
-rows. The OIHW weights are read as they are.
+rows; an image without padding, behind which may be read, serves as its own band. The OIHW weights are read as they are.
 """
 
 from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
-from pyconv.engines.depthwise.nchw_cut cimport cut_planes, planes_cycles
+from pyconv.engines.depthwise.nchw_cut cimport cut_planes, own_band, planes_cycles
 from pyconv.engines.depthwise.planes cimport clear_slack, passing_seconds, piece, pieces_t, split_planes
 from pyconv.core.forms cimport add_form
 from pyconv.core.sizes cimport times
@@ -23,7 +23,7 @@ cdef inline bint planes_serve(const problem_t *p, int threads, cut_t *cut) noexc
 
 cdef inline size_t planes_workspace(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
     """The bands of a piece, per thread."""
-    return times((<const pieces_t *>cut).bytes, threads)
+    return 0 if own_band(p) else times((<const pieces_t *>cut).bytes, threads)
 
 
 cdef inline double planes_seconds(const problem_t *p, const cut_t *cut, int threads) noexcept nogil:
@@ -55,15 +55,22 @@ cdef inline void _channels_piece(const task_t *t, const planes_t *cut, int64_t n
     cdef int64_t last = split_start(p.ic, cut.blocks, block + 1)
     cdef int64_t row, col, end, o
     cdef band_t b = piece(p, s, number % pieces, &row, &col)
+    cdef const real *bands = band
+    cdef int64_t plane = s.plane
+    if own_band(p):
+        b.pitch, plane = p.xh, p.xc
     while first < last:
-        end = min(first + s.together, last)
-        split_planes(p, &b, end - first, <const real *>t.x + image * p.xn + first * p.xc, row, col, band, s.plane)
-        clear_slack(&b, band + (end - first - 1) * s.plane)
+        end = last if own_band(p) else min(first + s.together, last)
+        if own_band(p):
+            bands = <const real *>t.x + image * p.xn + first * p.xc + row * p.sh * p.xh + col
+        else:
+            split_planes(p, &b, end - first, <const real *>t.x + image * p.xn + first * p.xc, row, col, band, plane)
+            clear_slack(&b, band + (end - first - 1) * plane)
         if p.ocg == 1:
-            _filters(t, &b, end - first, band, s.plane, first, image * p.yn + first * p.yc + row * p.yh + col)
+            _filters(t, &b, end - first, bands, plane, first, image * p.yn + first * p.yc + row * p.yh + col)
         else:
             for o in range(first * p.ocg, end * p.ocg):
-                _filters(t, &b, 1, band + (o // p.ocg - first) * s.plane, 0, o, image * p.yn + o * p.yc + row * p.yh + col)
+                _filters(t, &b, 1, bands + (o // p.ocg - first) * plane, 0, o, image * p.yn + o * p.yc + row * p.yh + col)
         first = end
 
 
@@ -85,10 +92,11 @@ cdef inline int planes_run(task_t *t) noexcept nogil:
     cdef const pieces_t *s = <const pieces_t *>t.cut
     cdef planes_t cut = planes_t(s, ceil_div(p.ic, min(_task_channels(p, s, t.threads), p.ic)))
     cdef int64_t count = p.n * cut.blocks * s.down * s.across
-    return run_tasks(t, _planes_step, &cut, count, 2.0 * p.n * p.yn * p.k / count, s.bytes)
+    return run_tasks(t, _planes_step, &cut, count, 2.0 * p.n * p.yn * p.k / count, 0 if own_band(p) else s.bytes)
 
 
 cdef inline void add_planes_form(algorithm_t *a) except *:
     cdef form_t *f = add_form(a, planes_seconds, planes_run)
+    f.strided = True
     f.serves = planes_serve
     f.workspace = planes_workspace

@@ -9,6 +9,11 @@ from pyconv.core.machine cimport cache_bytes
 from pyconv.engines.depthwise.planes cimport bands_bytes, cut_plane, pieces_t
 
 
+cdef inline bint own_band(const problem_t *p) noexcept nogil:
+    """Whether planes are laid out as their bands would be, which then aren't filled."""
+    return p.slack and p.sw == 1 and p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0
+
+
 cdef inline pieces_t cut_planes(const problem_t *p) noexcept nogil:
     """Bands of small planes are filled and read several in one call, as far as they fit half of L1."""
     cdef pieces_t s = cut_plane(p, 1)
@@ -28,7 +33,7 @@ cdef inline double planes_cycles(const problem_t *p, const pieces_t *s) noexcept
     cdef double fma = p.rates.fma
     cdef int64_t width = ceil_div(s.cols, lanes)
     cdef double rows = <double>s.down * s.across * s.rows
-    cdef double band = <double>s.down * s.across * s.plane / lanes
+    cdef double band = 0 if own_band(p) else <double>s.down * s.across * s.plane / lanes
     cdef bint known = p.kh == 1 or p.kh == 3 or p.kh == 5 or p.kh == 7
     cdef double waits = (3 if p.kh == 1 and p.kw > 16 else 0) if known else 2.0 / min(width, 4)
     cdef double tiles = 0 if known else rows / (4 if p.kh >= 4 * p.sh else 1) * ceil_div(width, 4)

@@ -107,5 +107,6 @@ cdef inline int pixels_run(task_t *t) noexcept nogil:
 
 cdef inline void add_pixels_form(algorithm_t *a) except *:
     cdef form_t *f = add_form(a, pixels_seconds, pixels_run)
+    f.strided = True
     f.serves = pixels_serve
     f.packed, f.pack = whole_weights, pixels_pack

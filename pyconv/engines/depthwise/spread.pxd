@@ -110,6 +110,7 @@ cdef inline int spread_run(task_t *t) noexcept nogil:
 
 cdef inline void add_spread_form(algorithm_t *a) except *:
     cdef form_t *f = add_form(a, spread_seconds, spread_run)
+    f.strided = True
     f.serves = spread_serves
     f.workspace = spread_workspace
     f.packed, f.pack = whole_weights, spread_pack
