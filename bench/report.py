@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Writes the README's performance section from results of compare.py and networks.py.
+"""Writes the README's performance section from results of compare.py, networks.py and filters.py.
 
-    python bench/report.py bench/results/RESULT.json [bench/results/NETWORKS.json] --readme README.md
+    python bench/report.py bench/results/RESULT.json [bench/results/NETWORKS.json] \\
+        [bench/results/FILTERS.json] --readme README.md
 
 The pictures are drawn beside each result; the text between the README's two markers is replaced.
 """
@@ -76,6 +77,30 @@ def networks(result, drawn, folder):
         yield picture(path, folder, "Time and peak memory of whole convolution stacks")
 
 
+def filters(result, drawn, folder):
+    size = result["records"][0]["file"]
+    versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items())
+    yield (
+        f"Filters of photographs of {size} pixels as they come from a file, channels last ({versions}). "
+        f"Ratios are times of other libraries by {SUBJECT}'s: the least of a group, and the geometric mean. "
+        "*plan* is a plan of depthwise kernels, *call* one call of `depthwise_conv2d`, *ndimage* the "
+        "function of `pyconv.ndimage` under SciPy's name. SciPy and scikit-image have one thread. "
+        f"Command: `python bench/{result['command']}`."
+    )
+    yield tables.markdown(*tables.group_rows(result))
+    for path in drawn:
+        yield picture(path, folder, "Times of OpenCV, SciPy and scikit-image by pyconv's, filter by filter")
+    for threads in dict.fromkeys(record["threads"] for record in result["records"]):
+        title = f"Every filter, {threads} thread{'s' * (threads > 1)}: milliseconds and ratios"
+        table = tables.markdown(*tables.filter_rows(result, threads))
+        yield f"<details><summary>{title}</summary>\n\n{table}\n\n</details>"
+
+
+def section_of(result):
+    first = result["records"][0]
+    return networks if "network" in first else filters if "filter" in first else layers
+
+
 def replace(text, section, begin=BEGIN, end=END):
     if text.count(begin) != 1 or text.count(end) != 1:
         raise SystemExit(f"the README must have the lines {begin} and {end}, once each")
@@ -94,8 +119,7 @@ def main():
     for path in options.results:
         result = results.load(path)
         drawn = plots.draw(result, path.with_suffix(".png"), result["settings"].get("statistic", "median"))
-        section = networks if "network" in result["records"][0] else layers
-        paragraphs += section(result, drawn, options.readme.resolve().parent)
+        paragraphs += section_of(result)(result, drawn, options.readme.resolve().parent)
     options.readme.write_text(replace(options.readme.read_text(), "\n\n".join(paragraphs)))
 
 

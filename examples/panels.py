@@ -51,7 +51,7 @@ def draw_filter(figure, name, kernel, image):
     if abs(kernel.sum()) < 1e-3:  # flat areas give 0, so the picture has both signs
         show_signed(axes["image"], image)
     else:
-        axes["image"].imshow(image, cmap="gray", vmin=0, vmax=1)
+        axes["image"].imshow(image)
     bare(axes["image"], name, fontsize=11, pad=4)
     root = np.sign(kernel) * np.sqrt(np.abs(kernel))  # so that small weights show beside large ones
     show_signed(axes["kernel"], root, percentile=100, cmap="RdBu_r")
@@ -61,9 +61,9 @@ def draw_filter(figure, name, kernel, image):
 
 
 def draw_bank(figure, names, bank, images):
-    """All filters: `bank` (K, s, s) and `images` (K, H, W)."""
+    """All filters: `bank` (K, s, s) and K images, in colour or signed (H, W)."""
     figure.suptitle(
-        "One convolution, twelve filters: kernel (red +, blue −) "
+        "Two convolutions of one photograph's bytes, twelve filters: kernel (red +, blue −) "
         "and frequency response (bright passes, 0 is in the middle)",
         fontsize=14,
     )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """A photograph through a bank of image filters and through the first layers of a CNN, all by pyconv.
 
-The photograph ships inside scikit-image. The script prints what pyconv chose and what each algorithm
-costs, and writes a picture to look at.
+The photograph ships inside scikit-image, and is filtered as it comes from the file: bytes, channels last. The
+script prints what pyconv chose and what each algorithm costs, and writes a picture to look at.
 """
 
 import argparse
@@ -17,16 +17,23 @@ from skimage import data
 import pyconv
 
 SIZE = 15  # of every kernel of the bank
-LUMINANCE = np.float32([0.299, 0.587, 0.114])
+LUMINANCE = np.float32([0.299, 0.587, 0.114]) / 255  # of bytes: from 0 to 1
+BORDER = {"padding": "same", "padding_mode": "symmetric"}
 
 
-def filter_bank():
-    """Names and kernels of the bank; the kernels form one weight (K, 1, SIZE, SIZE)."""
-    filters = {
+def colour_filters():
+    """{name: kernel (SIZE, SIZE)} that make a photograph of a photograph."""
+    return {
         "identity": kernels.delta(SIZE),
         "low-pass: box 9×9": kernels.box(9, SIZE),
         "low-pass: Gaussian, σ = 2.5": kernels.gaussian(2.5, SIZE),
         "unsharp mask": kernels.unsharp_mask(1.5, 2.0, SIZE),
+    }
+
+
+def edge_filters():
+    """{name: kernel (SIZE, SIZE)} of sum 0: flat areas give 0."""
+    return {
         "high-pass: identity − Gaussian": kernels.high_pass(2.5, SIZE),
         "edges: Laplacian": kernels.laplacian(SIZE),
         "edges: Sobel along x": kernels.sobel_x(SIZE),
@@ -36,11 +43,10 @@ def filter_bank():
             for angle in (0, 45, 90, 135)
         },
     }
-    return list(filters), np.stack(list(filters.values()))[:, None]
 
 
 def compare_algorithms(x, weight, expected, **keywords):
-    """Print what every algorithm needs for the same convolution."""
+    """Print what every algorithm needs for the same convolution, in float32 from end to end."""
     print(f"\n{'algorithm':<18}{'workspace':>12}{'time':>12}{'largest difference':>21}")
     for name in pyconv.algorithms():
         try:
@@ -55,28 +61,52 @@ def compare_algorithms(x, weight, expected, **keywords):
         print(f"{name:<18}{plan.workspace_bytes / 1e6:>9.1f} MB{1e3 * seconds:>9.1f} ms{difference:>21.1e}")
 
 
-def run_bank(grey):
-    """Filter the picture `grey` (H, W) by all kernels in one call; returns names, kernels, pictures."""
-    names, weight = filter_bank()
-    x = grey[None, None]  # batch 1, channel 1
-    keywords = {"padding": "same", "padding_mode": "reflect"}
-    plan = pyconv.plan(x.shape, weight, **keywords)
+def filter_colours(photo, bank):
+    """Each colour of `photo` (H, W, 3) by each kernel of `bank` (K, s, s), bytes to bytes: (K, H, W, 3)."""
+    weight = np.tile(bank, (3, 1, 1))[:, None]  # filter o reads colour o // K
+    words = {"groups": 3, "layout": "NHWC", "dtype": photo.dtype, "out_dtype": photo.dtype, **BORDER}
+    plan = pyconv.plan(photo.shape, weight, **words)
     print(plan)
-    y = plan(x)
-    compare_algorithms(x, weight, y, **keywords)
-    return names, weight[:, 0], y[0]
+    return np.moveaxis(plan(photo).reshape(*photo.shape, len(bank)), -1, 0)
+
+
+def filter_luminance(photo, bank):
+    """The luminance of `photo` (H, W, 3), never made itself, by each kernel of `bank`: (K, H, W) float32."""
+    weight = bank[:, None] * LUMINANCE[:, None, None]
+    words = {"layout": "NHWC", **BORDER}
+    plan = pyconv.plan(photo.shape, weight, dtype=photo.dtype, **words)
+    print(plan)
+    y = plan(photo)
+    compare_algorithms(photo.astype(np.float32), weight, y, **words)
+    return np.moveaxis(y, -1, 0)
+
+
+def run_bank(photo):
+    """Filter the bytes `photo` (H, W, 3) by two banks, a call each; returns names, kernels, pictures."""
+    colour, edges = colour_filters(), edge_filters()
+    banks = [np.stack(list(filters.values())) for filters in (colour, edges)]
+    pictures = [*filter_colours(photo, banks[0]), *filter_luminance(photo, banks[1])]
+    return [*colour, *edges], np.concatenate(banks), pictures
 
 
 def run_layers(photo):
     """The layers of cnn.py on `photo` (H, W, 3); returns the first layer's weight and each layer's output."""
-    x = photo.transpose(2, 0, 1)[None]
     weight, bias = cnn.stem()
-    stem = pyconv.conv2d(x, weight, bias, stride=2, padding=3, padding_mode="reflect", activation="relu")
-    neighbours = pyconv.conv2d(
-        stem, cnn.neighbours(), padding=1, groups=stem.shape[1], residual=stem, activation="relu"
+    stem = pyconv.conv2d(
+        photo,
+        weight / np.float32(255),
+        bias,
+        stride=2,
+        padding=3,
+        padding_mode="symmetric",
+        activation="relu",
+        layout="NHWC",
     )
-    readout = pyconv.conv2d(neighbours, cnn.readout(), activation="relu")
-    return weight, [stem[0], neighbours[0], readout[0]]
+    neighbours = pyconv.depthwise_conv2d(
+        stem, cnn.neighbours(), padding=1, residual=stem, activation="relu", layout="NHWC"
+    )
+    readout = pyconv.conv2d(neighbours, cnn.readout(), activation="relu", layout="NHWC")
+    return weight, [np.moveaxis(maps, -1, 0) for maps in (stem, neighbours, readout)]
 
 
 def main():
@@ -84,8 +114,8 @@ def main():
     parser.add_argument("--output", default="photo_filters.png", help="the picture (default: %(default)s)")
     output = parser.parse_args().output
 
-    photo = data.astronaut().astype(np.float32) / 255
-    bank = run_bank(photo @ LUMINANCE)
+    photo = data.astronaut()
+    bank = run_bank(photo)
     weight, maps = run_layers(photo)
     panels.save(output, bank, (photo, weight, maps))
     print(f"\nwrote {output}")

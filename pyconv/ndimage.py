@@ -16,13 +16,15 @@ Results are SciPy's but for the rounding of floats:
   that become float32. With ``output=numpy.float64`` all is computed in float64.
 - Everything else is computed in float64, in another order than SciPy's.
 - Integers that become integers are SciPy's exactly: they are rounded towards zero, and wrap, after each axis.
-  They are computed here where every sum is exact, that is with weights that are multiples of ``2**-24``, and
-  by SciPy otherwise: `gaussian_filter` of bytes into bytes, say.
+  They are computed here where every sum is exact, that is with weights that are multiples of ``2**-24``.
+  With others, a Gaussian's for example, unsigned integers of 8 and 16 bits are computed here, too, if no
+  weight is negative: where a sum may be an integer but for rounding, SciPy is asked. All else is SciPy's.
 
 SciPy is called for small arrays, complex numbers, arrays of other libraries, kernels of `correlate` and
 `convolve` over more than two axes or over two that aren't neighbours, and whatever it raises an error for.
 `pyconv.config` bounds threads and workspace; beside that workspace a call keeps two or three bands of rows,
-of about half a megabyte each.
+of about half a megabyte each, or, of integers, the array between two axes. A Gaussian of bytes into bytes
+keeps some eight arrays like the input.
 """
 
 from types import SimpleNamespace
@@ -308,8 +310,8 @@ def gaussian_filter(
 
     Notes
     -----
-    Where integers become integers SciPy is called: its sums are rounded, and cut to integers after each axis.
-    Ask for ``output=numpy.float32`` for pyconv's speed.
+    Where integers become integers, SciPy cuts them after each axis. Finding its integers takes several times
+    as long as ``output=numpy.float32``.
     """
 
     def steps(x):

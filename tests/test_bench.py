@@ -369,3 +369,48 @@ def test_random_layers_are_the_same_for_a_seed():
     first, again, other = (list(regret.invent(12, seed)) for seed in (1, 1, 2))
     assert first == again != other and len(first) == 12
     assert all(1e4 < layer.flops / 2 < 3e8 for layer in first)
+
+
+def test_filters_of_a_small_photograph(tmp_path, monkeypatch):
+    """Every library's result is right, its time is kept, and the README's section is made of them."""
+    pytest.importorskip("cv2")
+    pytest.importorskip("skimage")
+    command = [sys.executable, BENCH / "filters.py", "--quick", "--size", "60", "80", "--threads", "1"]
+    command += ["--seconds", "0.002", "--json", tmp_path / "f.json", "--plot", tmp_path / "f.png"]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    result = results.load(tmp_path / "f.json")
+    assert {r["image"] for r in result["records"]} == {
+        f"{form} {dtype}" for form in ("grey", "RGB") for dtype in ("float32", "uint8")
+    }
+    for record in result["records"]:
+        timed = {(e["peer"], e["variant"]): e["min"] for e in record["entries"]}
+        own = {("pyconv", variant) for variant in ("plan", "call", "ndimage")}
+        assert own | {("opencv", "-"), ("scipy", "-")} <= timed.keys() and min(timed.values()) > 0
+        assert record["wrong"] == {}
+    assert "Gabor" in run.stdout and (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
+    readme = tmp_path / "README.md"
+    readme.write_text(f"{report.BEGIN}\n{report.END}\n")
+    monkeypatch.setattr(sys, "argv", ["report.py", str(tmp_path / "f.json"), "--readme", str(readme)])
+    report.main()
+    text = readme.read_text()
+    assert "](f.png)" in text and text.count("RGB uint8 Laplace") == 1
+
+
+def test_a_photograph_filtered_wrongly_is_found():
+    """Beyond rounding, and where integers aren't SciPy's."""
+    pytest.importorskip("cv2")
+    pytest.importorskip("skimage")
+    sys.path.insert(0, str(BENCH))
+    import filters
+    from lib import photographs
+
+    sys.path.remove(str(BENCH))
+    (case, *_) = photographs.cases(photographs.photograph(20, 30, 1, np.dtype(np.uint8)), (3,))
+    y = np.full((20, 30), 7, np.uint8)
+    found = {("pyconv", "plan"): y, ("pyconv", "ndimage"): y, ("opencv", "-"): y, ("scipy", "-"): y}
+    assert filters.check(case, found) == {}
+    assert filters.check(case, found | {("pyconv", "plan"): y + 1}) == {}
+    assert list(filters.check(case, found | {("pyconv", "plan"): y + 2})) == ["pyconv plan"]
+    assert list(filters.check(case, found | {("pyconv", "ndimage"): y + 1})) == ["pyconv ndimage"]
+    assert list(filters.check(case, found | {("opencv", "-"): y.astype(float)})) == ["opencv -"]

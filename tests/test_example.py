@@ -13,6 +13,7 @@ import pyconv
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 sys.path.insert(0, str(ROOT / "examples"))
 
 import cnn  # noqa: E402 - found by the path above
@@ -97,7 +98,22 @@ def test_readme_lists_every_algorithm():
     assert sorted(table) == sorted(pyconv.algorithms())
 
 
+def test_readme_filters_a_photograph():
+    """The three lines of the first screen, and what they are said to give."""
+    skimage = pytest.importorskip("skimage")
+    code = BLOCKS[0]
+    assert len(code.splitlines()) == 3 and README.index(code) < README.index("## Tour")
+    names = {"np": np, "pyconv": pyconv, "skimage": skimage}
+    exec(compile(code, "README.md", "exec"), names)
+    photo, y = names["photo"], names["y"]
+    assert photo.shape == y.shape and photo.dtype == y.dtype == np.uint8
+    inside = photo.astype(int)
+    expected = 4 * (inside[2:, 2:] - inside[:-2, :-2]) + inside[1:-1, 2:] - inside[1:-1, :-2]
+    expected += inside[2:, 1:-1] - inside[:-2, 1:-1] + inside[1:-1, 1:-1]
+    np.testing.assert_array_equal(y[1:-1, 1:-1], expected.clip(0, 255))
+
+
 def test_readme_code_runs():
-    blocks = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    blocks = BLOCKS[1:]
     assert blocks
     exec(compile("\n".join(blocks), "README.md", "exec"), {})

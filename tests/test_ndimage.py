@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import pyconv
 from pyconv import ndimage
-from pyconv._filters import bands, numbers, passes
+from pyconv._filters import bands, doubt, numbers, passes, whole
 
 MODES = ["reflect", "mirror", "nearest", "wrap", "constant", "grid-mirror", "grid-wrap", "grid-constant"]
 INTEGERS = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
@@ -386,6 +386,105 @@ def test_integers_out_of_reach_are_scipys(served):
     assert_equal(*both("correlate1d", np.int64([[3e9, -3e9, 5]]), [1.0, 2.0]))
     assert_equal(*both("correlate1d", numbers_of("uint8", (5, 6)), [0.25, 0.5, 0.25]))
     assert served == [True, True]
+
+
+def picture(dtype, shape=(90, 110)):
+    """Noise, clipped highlights and shadows, a flat area, and lines of two alternating values."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        return (normal(shape) > 0) | (np.arange(shape[1]) > 70)
+    most = np.iinfo(dtype).max
+    x = (most * (0.5 + 0.4 * normal(shape, "float64"))).clip(0, most)
+    x[20:50, 10:60], x[40:70, 40:100], x[60:80, :30] = most, 0, most // 3
+    x[80:, :50] = (most // 2) * (np.arange(50) % 2)
+    return x.astype(dtype)
+
+
+@pytest.fixture
+def cuts(monkeypatch):
+    """What became of each axis that was cut here: the largest number, or None."""
+    ends, cut_sums = [], passes.cut_sums
+
+    def spy(*arguments):
+        ends.append(cut_sums(*arguments))
+        return ends[-1]
+
+    monkeypatch.setattr(passes, "cut_sums", spy)
+    return ends
+
+
+@pytest.mark.parametrize("wider", [1, 3000], ids=["few in doubt", "many in doubt"])
+@pytest.mark.parametrize("output", ["uint8", "int16", "uint16"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "bool"])
+def test_gaussians_of_bytes_are_scipys(dtype, output, wider, cuts, monkeypatch):
+    """Cut from sums in float32 where that is safe; SciPy's where a sum may be an integer but for rounding."""
+    bound = doubt._bound
+    monkeypatch.setattr(
+        doubt, "_bound", lambda w, most, t: min(0.004, bound(w, most, t) * (wider if t == np.float32 else 1))
+    )
+    x = picture(dtype)
+    x = x if output != "uint8" or dtype != "uint16" else x // 257
+    for sigma in (0.4, 1.0, 2.3, 5.0):
+        for mode, cval in (("reflect", 0), ("wrap", 0), ("constant", 1), ("nearest", 0), ("mirror", 0)):
+            assert_equal(*both("gaussian_filter", x, sigma, output=output, mode=mode, cval=cval))
+    colours = np.stack([x, x[::-1], x[:, ::-1]], -1)
+    assert_equal(*both("gaussian_filter", colours, (1.0, 1.0, 0), output=output))
+    assert_equal(*both("correlate1d", x, [0.1, 0.3, 0.2, 0.1], 0, output, origin=1))
+    fits = dtype == "bool" or np.iinfo(output).max >= np.iinfo(dtype).max
+    served = [end is not None for end in cuts]
+    assert (all(served) if wider == 1 else any(served)) if fits else not any(served)
+
+
+def test_sums_that_are_near_integers_are_scipys(cuts):
+    """Of ramps all sums are; weights that aren't quite symmetric are taken as symmetric by SciPy."""
+    ramp = np.add.outer(np.arange(60), np.arange(80)).astype("uint8")
+    assert_equal(*both("gaussian_filter", ramp, 1.5))
+    assert None in cuts
+    weights = np.array([0.3, 0.4, 0.3 + 2.0**-53])
+    assert_equal(*both("correlate1d", picture("uint8"), weights))
+    assert_equal(*both("correlate1d", picture("uint8"), [1 / 3] * 3))
+    assert_equal(*both("correlate1d", picture("uint8"), [1 / 3] * 3, output="int8"))
+    assert_equal(*both("correlate1d", picture("uint8"), [-0.1, 1.2, -0.1]))
+
+
+def test_flat_windows_are_found():
+    line = rng().integers(0, 2, (3, 40, 1, 2)).astype("uint8")
+    for taps in range(1, 12):
+        windows = np.lib.stride_tricks.sliding_window_view(line, taps, 1)
+        np.testing.assert_array_equal(doubt._flat(line, taps), windows.min(-1) == windows.max(-1))
+
+
+def test_rounding_with_a_bias_cuts():
+    """Of sums in multiples of any unit, and divided by any size."""
+    for unit, divisor in ((1 / 4096, 1), (0.5, 1), (1, 3), (1, 31), (0.25, 7)):
+        weights, bias, dtype = whole.cut(np.array([unit, 3 * unit]), divisor, unit, np.dtype("u1"), 0, 255)
+        sums = np.arange(1021, dtype=dtype) * dtype.type(unit) / dtype.type(divisor)
+        cut = np.rint(sums + dtype.type(bias))
+        np.testing.assert_array_equal(cut.clip(0), np.arange(1021) * unit // divisor)
+        np.testing.assert_allclose(weights, np.array([unit, 3 * unit]) / divisor)
+    negative = np.array([1.5, -0.5])
+    assert whole.cut(negative, 1, 0.5, np.dtype("i2"), 0, 255) is None  # -0.5 is cut to 0
+    assert whole.cut(negative, 1, 0.5, np.dtype("u1"), 0, 255) is not None
+
+
+@pytest.mark.parametrize("inner", [1, 3, 8, 9])
+def test_one_plan_serves_one_pass(inner, monkeypatch):
+    """Types and borders are the plan's, but for several borders, values x can't hold and wide pixels."""
+    made, plan = [], whole.plan
+    monkeypatch.setattr(whole, "plan", lambda *a, **k: made.append(k) or plan(*a, **k))
+    x = numbers_of("uint8", (20, 30, inner))
+    w = normal((3, 5), "float64")
+    for mode in MODES:
+        y, theirs = both("correlate1d", x, w[0], 1, output="float32", mode=mode, cval=7)
+        assert_equal(y, theirs, 3000)
+    assert len(made) == len(MODES) and {k["dtype"] for k in made} == {x.dtype}
+    assert all(k["out_dtype"] == np.float32 and k["accuracy"] == "strict" for k in made)
+    assert_equal(*both("correlate1d", x, w[0], 1, output="float32", mode="constant", cval=-7), 3000)
+    assert_equal(*both("correlate1d", x, w[0], 1, output="float32", mode="constant", cval=0.5), 3000)
+    assert len(made) == len(MODES)
+    assert_equal(*both("correlate1d", x, [1.0, 2.0, -1.0], 0, output="int16"))
+    assert_equal(*both("uniform_filter1d", x, 5, 0))
+    assert made[-1]["out_dtype"] == x.dtype and len(made) == len(MODES) + 2
 
 
 SIZES = st.lists(st.integers(1, 9), min_size=1, max_size=4)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import pyconv
 from pyconv import signal
-from pyconv._filters import bands, passes
+from pyconv._filters import bands, passes, whole
 
 INTEGERS = ["uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"]
 FLOATS = ["float32", "float64"]
@@ -247,8 +247,8 @@ def test_large_kernels_are_scipys(served, monkeypatch):
 
 
 def test_config_is_obeyed(monkeypatch):
-    made, plan = [], bands.plan
-    monkeypatch.setattr(bands, "plan", lambda *a, **k: made.append(plan(*a, **k)) or made[-1])
+    made, plan = [], whole.plan
+    monkeypatch.setattr(whole, "plan", lambda *a, **k: made.append(plan(*a, **k)) or made[-1])
     with pyconv.config(threads=1, max_workspace=0):
         assert_same("fftconvolve", normal((40, 50)), normal((9, 9), seed=1))
     assert len(made) == 1

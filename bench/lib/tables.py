@@ -4,8 +4,18 @@
 import rich.console
 import rich.table
 
-from lib import results
+from lib import results, timing
 from lib.peers import SUBJECT
+
+FILTER_VARIANTS = ["plan", "call", "ndimage"]  # of pyconv's
+FILTER_PEERS = ["opencv", "scipy", "skimage"]
+FILTER_RATIOS = [  # time of the first by pyconv's way
+    ("opencv", "plan"),
+    ("opencv", "call"),
+    ("scipy", "plan"),
+    ("scipy", "ndimage"),
+    ("skimage", "plan"),
+]
 
 
 def number(value, form=".2f"):
@@ -94,10 +104,40 @@ def network_rows(result):
     return ["network", "threads", *(f"{n} ms" for n in names), "ratio", *(f"{n} MB" for n in names)], rows
 
 
+def filter_rows(result, threads):
+    """Milliseconds of each way to filter a photograph, and the ratios that matter, filter by filter."""
+    rows = []
+    for record in results.select(result, threads=threads):
+        entries = [results.fastest(record, SUBJECT, variant, "min") for variant in FILTER_VARIANTS]
+        entries += [results.fastest(record, peer, None, "min") for peer in FILTER_PEERS]
+        times = [number(entry and entry["min"] * 1e3) for entry in entries]
+        ratios = [results.ratio(record, peer, word, "min") for peer, word in FILTER_RATIOS]
+        rows.append([record["name"], record.get("algorithm", "-"), *times, *map(number, ratios)])
+    columns = ["filter", "algorithm", *(f"{word} ms" for word in (*FILTER_VARIANTS, *FILTER_PEERS))]
+    return [*columns, *(f"{peer}/{word}" for peer, word in FILTER_RATIOS)], rows
+
+
+def group_rows(result):
+    """Of each group of filters and kind of photograph: the least ratios and their geometric means."""
+    rows = []
+    for threads in dict.fromkeys(record["threads"] for record in result["records"]):
+        chosen = results.select(result, threads=threads)
+        for group, image in dict.fromkeys((record["group"], record["image"]) for record in chosen):
+            records = results.select(result, threads=threads, group=group, image=image)
+            cells = []
+            for peer, word in FILTER_RATIOS:
+                ratios = [v for r in records if (v := results.ratio(r, peer, word, "min"))]
+                mean = timing.geometric_mean(ratios)
+                cells.append(f"{min(ratios):.2f}, {mean:.2f}" if ratios else "-")
+            rows.append([group, image, str(threads), str(len(records)), *cells])
+    columns = ["filters", "photograph", "threads", "rows"]
+    return [*columns, *(f"{peer}/{word}" for peer, word in FILTER_RATIOS)], rows
+
+
 def console():
     """The terminal; where the output goes elsewhere, wide enough for every column."""
     made = rich.console.Console()
-    return made if made.is_terminal else rich.console.Console(width=180)
+    return made if made.is_terminal else rich.console.Console(width=220)
 
 
 def show(console, title, columns, rows):

@@ -87,11 +87,12 @@ def floating(x_dtype, y_dtype, steps, cval):
     return Numbers(SINGLE if single else DOUBLE, (None,) * len(steps))
 
 
-def _limits(dtype):
+def extremes(dtype):
+    """The least and the largest of an integer type."""
     return (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
 
 
-def _unit(weights):
+def unit_of(weights):
     """The largest power of two that all weights are multiples of, or None below ``1 / FRACTION``."""
     scaled = weights * FRACTION
     if not np.all(np.abs(scaled) < 2.0**62) or np.any(scaled != np.rint(scaled)):
@@ -102,7 +103,7 @@ def _unit(weights):
 
 def _wraps(low, high, y_dtype, steps, units, bound, cval, saturates):
     """`wraps` of steps whose input is within low and high; None if a sum may pass `bound`."""
-    least, most = _limits(y_dtype)
+    least, most = extremes(y_dtype)
     size, wraps = max(-low, high), []
     for step, unit in zip(steps, units, strict=True):
         low, high, size = min(low, cval), max(high, cval), max(size, abs(cval))
@@ -129,7 +130,7 @@ def whole(x, y_dtype, steps, cval, saturates):
     `saturates` says of which integer types SciPy's function doesn't wrap what is out of their range; where
     that may happen it isn't done here.
     """
-    units = [_unit(step.weights) for step in steps]
+    units = [unit_of(step.weights) for step in steps]
     if None in units or cval != math.floor(cval) or abs(cval) >= EXACT[DOUBLE]:
         return None
 
@@ -137,7 +138,7 @@ def whole(x, y_dtype, steps, cval, saturates):
         wraps = _wraps(*limits, y_dtype, steps, units, EXACT[dtype], cval, saturates)
         return None if wraps is None else Numbers(dtype, wraps)
 
-    found = attempt(SINGLE, _limits(x.dtype)) if is_short(x.dtype) else None
+    found = attempt(SINGLE, extremes(x.dtype)) if is_short(x.dtype) else None
     if found is None:
         limits = int(x.min()), int(x.max())
         found = attempt(SINGLE, limits) or attempt(DOUBLE, limits)

@@ -9,8 +9,10 @@ import numpy as np
 
 from .bands import Stage, filter_image
 from .borders import MODES, Border
+from .doubt import cut_sums
 from .kernels import factors, join
-from .numbers import Linear, is_input, is_output, numbers, storing
+from .numbers import Linear, extremes, is_input, is_output, numbers, storing, unit_of
+from .whole import cut, filter_whole, is_whole
 
 # Below so many multiplications SciPy's own loops take less time than the calls made here.
 SMALL = 100_000
@@ -153,12 +155,50 @@ def _apart(step):
     return [step]
 
 
+def _rounding(step, wrap, x_dtype, y_dtype, dtype):
+    """``(weights, bias, dtype)`` of which rounding makes the integers of a pass, or None."""
+    if wrap is None:
+        return step.weights, None, dtype
+    values = [b.value for b in step.borders if b.mode == "constant"]
+    least, most = extremes(x_dtype)
+    ends = min(least, *values, least), max(most, *values, most)
+    return None if wrap else cut(step.weights, step.divisor, unit_of(step.weights), y_dtype, *ends)
+
+
+def _apart_if_whole(groups, x_dtype, y_dtype, dtype):
+    """Groups of integer passes, those that plans round as they should be each by itself."""
+    for group in groups:
+        kinds, from_dtype = [], x_dtype
+        for step, wrap in group:
+            whole = is_whole(from_dtype, y_dtype) and _rounding(step, wrap, from_dtype, y_dtype, dtype)
+            kinds.append(bool(whole))
+            from_dtype = y_dtype
+        yield from ([one] for one in group) if all(kinds) else [group]
+        x_dtype = y_dtype
+
+
+def _as_one_plan(x, y, step, wrap, exact, dtype, accuracy):
+    """Whether y is filled with the pass of x, by a plan of all of it."""
+    if not is_whole(x.dtype, y.dtype):
+        return False
+    made = _rounding(step, wrap, x.dtype, y.dtype, dtype) if exact else (step.weights, None, dtype)
+    if made is None:
+        return False
+    weights, bias, dtype = made
+    borders = step.borders if len(step.axes) == 2 else (*step.borders, Border())
+    weights = weights if weights.ndim == 2 else weights[:, None]
+    x, y = image(x, step.axes), image(y, step.axes)
+    return filter_whole(x, y, weights, borders, dtype, bias=bias, accuracy=accuracy)
+
+
 def run(x, y, steps, made, *, finite=False, accuracy="strict"):
     """Put x through the passes, into y; whether y is filled. `made` are their `Numbers`."""
     exact = y.dtype.kind != "f"
     if not exact:
         steps = [step._replace(weights=step.weights / step.divisor, divisor=1) for step in steps]
     groups = _groups(steps, made.wraps)
+    if exact:
+        groups = list(_apart_if_whole(groups, x.dtype, y.dtype, made.dtype))
     apart = y.flags.c_contiguous and not np.may_share_memory(x, y)
     for group in groups:
         last = group is groups[-1]
@@ -174,13 +214,31 @@ def run(x, y, steps, made, *, finite=False, accuracy="strict"):
                 for axis, size, b in zip(step.axes, step.weights.shape, step.borders, strict=True):
                     shape[axis] += b.before + b.after - size + 1
             into = np.empty(shape, y.dtype)
-        if not filter_image(
+        if len(group) == 1 and _as_one_plan(x, into, *group[0], exact, made.dtype, accuracy):
+            if finite and not np.isfinite(np.add.reduce(into, axis=None)):
+                return False
+        elif not filter_image(
             image(x, axes), image(into, axes), stages, made.dtype, finite=finite, accuracy=accuracy
         ):
             return False
         x = into
     if x is not y:
         y[...] = x
+    return True
+
+
+def _cut(x, y, steps):
+    """Whether y is filled with integers that are cut from sums along one axis after the other."""
+    if x.dtype.kind not in "bu" or not all(len(s.axes) == 1 and s.divisor == 1 for s in steps):
+        return False
+    most = extremes(x.dtype)[1]
+    for step in steps:
+        into = np.empty(x.shape, y.dtype)
+        most = cut_sums(image(x, step.axes), image(into, step.axes), step.weights, *step.borders, most)
+        if most is None:
+            return False
+        x = into
+    y[...] = x
     return True
 
 
@@ -242,4 +300,5 @@ def apply(input, output, steps, *, finite=False):
     y = output_for(output, x)
     if y is None:
         return None
-    return y if fill(x, y, steps, lambda dtype: dtype == np.int32, finite=finite) else None
+    filled = fill(x, y, steps, lambda dtype: dtype == np.int32, finite=finite)
+    return y if filled or (y.dtype.kind != "f" and _cut(x, y, steps)) else None

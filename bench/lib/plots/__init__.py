@@ -9,9 +9,16 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from lib.plots import memory, networks, pareto, ratio, roofline, style
+from lib.plots import filters, memory, networks, pareto, ratio, roofline, style
 
-KINDS = [("", ratio), ("", networks), ("-memory", memory), ("-roofline", roofline), ("-pareto", pareto)]
+KINDS = [
+    ("", ratio),
+    ("", networks),
+    ("", filters),
+    ("-memory", memory),
+    ("-roofline", roofline),
+    ("-pareto", pareto),
+]
 
 
 def draw(result, path, statistic="median"):

@@ -13,6 +13,8 @@ COLOURS = {
     "openvino": "#66a182",
     "ncnn": "#7d5ba6",
     "scipy": "#8d96a3",
+    "opencv": "#7d5ba6",
+    "skimage": "#edae49",
 }
 COLOURS[SUBJECT] = OURS
 RC = {
