@@ -186,6 +186,9 @@ def explain(
     rate of the kernel, plus bytes by the bandwidth of the memory they come from, plus calls by their cost.
     ``python -m pyconv calibrate`` measures its constants on a machine.
 
+    Weights aren't known here: a plan that finds depthwise kernels of rank one runs them in two passes, with
+    another workspace and fewer multiplications.
+
     Examples
     --------
     >>> import pyconv

@@ -95,6 +95,8 @@ cdef class Plan:
         Of one call, at most: what was asked for, within the CPUs that could be used when the plan was made.
     accuracy : str
         Error class of the algorithm: ``"strict"``, ``"standard"`` or ``"fast"``.
+    passes : int
+        2 if depthwise kernels of rank one, which the plan has seen, run down the columns and then along the rows; else 1.
     address : int
         Of the plan for `pyconv.c_functions`, a ``const pyconv_plan_t *`` that lives as long as this object; ValueError if
         the plan copies its weight in each call.
@@ -297,6 +299,10 @@ cdef class Plan:
         return self.plan.threads
 
     @property
+    def passes(self):
+        return 2 if self.plan.need.second.form != NULL else 1
+
+    @property
     def accuracy(self):
         cdef bint rounded = self.plan.need.second.form != NULL and not self.plan.exactly
         return pyconv_accuracy_words[PYCONV_STANDARD if rounded else self.plan.algorithm.accuracy].decode()
@@ -322,7 +328,7 @@ cdef class Plan:
             f"  kernel {p.kh}x{p.kw}, {p.oc} filters of {p.icg} channels, groups {p.g}, stride ({p.sh}, {p.sw}), "
             f"dilation ({p.dh}, {p.dw}), padding (({p.ph0}, {p.ph1}), ({p.pw0}, {p.pw1})) "
             f"{border_words(p.padding_mode, p.border)}",
-            *(["  of rank one: down the columns, then along the rows"] if self.plan.need.second.form != NULL else []),
+            *(["  of rank one: down the columns, then along the rows"] if self.passes == 2 else []),
             f"  workspace {self.workspace_bytes:,} bytes, packed weights {self.packed_bytes:,} bytes",
             f"  multiplications {self.multiplications:,}, memory traffic {cost['traffic_bytes']:,} bytes, predicted "
             f"{cost['predicted_seconds'] * 1e3:.4g} ms",
