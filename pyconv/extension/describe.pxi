@@ -52,7 +52,7 @@ cdef cnp.dtype _native(cnp.dtype dtype):
     return dtype if dtype.isnative else dtype.newbyteorder("=")
 
 
-cdef str remedy(cnp.dtype dtype, str name, str instead="float32"):
+cdef str remedy(object dtype, str name, str instead="float32"):
     """What to do about a dtype that isn't served."""
     if dtype.kind == "c":
         return f"pass {name}.real and {name}.imag one after the other"
@@ -65,7 +65,7 @@ cpdef int check_element(cnp.dtype dtype, str name, str x) except -1:
     """Raises unless x may have this dtype, which is that of the argument `name`."""
     if element_code(dtype) < 0:
         raise TypeError(f"{name} must be {ANY_ELEMENT}, is {dtype}: "
-                        f"{remedy(dtype, x, 'uint8' if dtype.kind == 'b' else 'float32')}")
+                        f"{remedy(dtype, x, 'uint8' if dtype.type_num == cnp.NPY_BOOL else 'float32')}")
     return 0
 
 
@@ -278,8 +278,8 @@ cdef class Problem:
         return self.d.threads or None
 
 
-cdef str _range(cnp.dtype dtype):
-    """What integers can be."""
+cdef str _range(object dtype):
+    """What integers can be; an object, since `kind` of a `cnp.dtype` may be a number."""
     if dtype.kind not in "iu":
         return ""
     info = np.iinfo(dtype)
