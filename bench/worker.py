@@ -10,7 +10,7 @@ import signal
 import sys
 
 import numpy as np
-from lib import memory, reference, shapes, stacks, timing
+from lib import gradients, memory, reference, shapes, stacks, timing
 from lib.peers import Unsupported
 
 TOLERANCE = (
@@ -70,12 +70,14 @@ class Servant:
 
         return {"kept": max(0, kept), "peak": max(0, memory.peak_during(twice) - before)}
 
-    def _problem(self, layer=None, network=None, batch=1):
-        """What prepares a layer or a network, and its arguments between the variant and the threads."""
+    def _problem(self, layer=None, network=None, batch=1, of=None):
+        """What prepares a layer, gradient or network; its arguments between the variant and the threads."""
         if network:
             stack = stacks.STACKS[network](batch)
             return self._peer.prepare_network, (stack, *stacks.arrays(stack))
         layer = shapes.parse(layer)
+        if of:
+            return self._peer.prepare_gradient, (of, layer, *gradients.operands(of, layer))
         return self._peer.prepare, (layer, *layer.arrays())
 
 

@@ -21,7 +21,7 @@ import regress  # noqa: E402
 import regret  # noqa: E402
 import report  # noqa: E402
 import shares  # noqa: E402
-from lib import memory, plots, reference, results, shapes, stacks, timing  # noqa: E402
+from lib import gradients, memory, plots, reference, results, shapes, stacks, timing  # noqa: E402
 
 import pyconv  # noqa: E402
 
@@ -140,6 +140,66 @@ def test_reference_is_the_definition(line, monkeypatch):
     y = reference.conv2d(layer, x, weight, bias)
     assert reference.relative_error(y, expected) < 1e-14
     assert reference.relative_error(y * 1.01, expected) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a 2,4,9,7 -> 6 3x2 /2,1 p1,0 g2 d1,2", "a 1,3,6,6 -> 3 3x3 p1 g3", "a 1,2,5,5 -> 4 1x1 /2"],
+)
+def test_reference_gradients_are_adjoints_of_the_reference(line):
+    """<dy, conv(x, w)> = <input_gradient(w, dy), x> = <weight_gradient(x, dy), w>, of basis vectors, too."""
+    layer = shapes.parse(line)
+    x, weight, dy = gradients.operands("input_gradient", layer)
+    exact = float((reference.conv2d(layer, x, weight, np.zeros(layer.oc)) * dy).sum())
+    dx, dw = reference.input_gradient(layer, weight, dy), reference.weight_gradient(layer, x, dy)
+    assert dx.shape == x.shape and dw.shape == weight.shape
+    assert float((dx * x).sum()) == pytest.approx(exact, rel=1e-12)
+    assert float((dw * weight).sum()) == pytest.approx(exact, rel=1e-12)
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        at, tap = (tuple(rng.integers(0, n) for n in shape) for shape in (x.shape, weight.shape))
+        pixel, one = np.zeros_like(x), np.zeros_like(weight)
+        pixel[at] = one[tap] = 1
+        painted = reference.conv2d(layer, pixel, weight, np.zeros(layer.oc))
+        assert float((painted * dy).sum()) == pytest.approx(dx[at], rel=1e-12, abs=1e-12)
+        seen = reference.conv2d(layer, x, one, np.zeros(layer.oc))
+        assert float((seen * dy).sum()) == pytest.approx(dw[tap], rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("line", "size"), [("a 1,4,5,6 -> 2 2x2 /2", (10, 12)), ("a 1,4,5,6 -> 2 3x3 /2 p1", (10, 12)),
+                       ("a 1,4,5,6 -> 2 4x4 /2 p1", (10, 12)), ("a 1,4,5,6 -> 2 3x3 /2", (11, 13)),
+                       ("a 1,4,5,6 -> 4 3x3 /3,1 p1 g4 d1,2", (15, 8))],
+)  # fmt: skip
+def test_a_transposed_layer_is_stride_times_as_large(line, size):
+    layer = shapes.parse(line)
+    forward = gradients.forward(layer)
+    assert (forward.ih, forward.iw) == size
+    assert forward.y_shape == layer.x_shape
+    y = pyconv.conv_transpose2d(
+        np.zeros(layer.x_shape, np.float32), np.zeros(forward.w_shape, np.float32),
+        stride=(layer.sh, layer.sw), padding=(layer.ph, layer.pw), dilation=(layer.dh, layer.dw),
+        groups=layer.g, output_padding=gradients.output_padding(layer),
+    )  # fmt: skip
+    assert y.shape == forward.x_shape
+
+
+def test_gradients_of_small_layers(tmp_path):
+    pytest.importorskip("torch")
+    command = [sys.executable, BENCH / "gradients.py", "--only", "^(small3_32_8_n64|up4_64_32)$"]
+    command += ["--seconds", "0.004", "--rounds", "2", "--json", tmp_path / "g.json"]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    records = results.load(tmp_path / "g.json")["records"]
+    assert [(r["of"], r["kind"]) for r in records] == [
+        ("input_gradient", "small"), ("weight_gradient", "small"), ("transposed", "4x4/2")
+    ]  # fmt: skip
+    for record in records:
+        ways = ["plan", "call"] if record["of"] == "transposed" else ["call"]
+        wanted = {("torch", "nchw"), ("torch", "channels_last")}
+        wanted |= {("pyconv", f"{layout} {way}") for layout in ("nchw", "nhwc") for way in ways}
+        assert {(e["peer"], e["variant"]) for e in record["entries"]} == wanted
+        assert all(e["error"] < 1e-5 and e["min"] > 0 for e in record["entries"])
 
 
 def test_calls_lasts_as_long_as_asked():

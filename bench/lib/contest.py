@@ -15,10 +15,11 @@ SLOW = 1.0  # seconds: a call that takes longer is timed in one round only
 
 
 class Contest:
-    """How to measure; ``say(text)`` tells of what is skipped."""
+    """How to measure; ``say(text)`` tells of what is skipped, ``favourites`` is how slow a variant may be."""
 
-    def __init__(self, workers, rounds, seconds, with_memory, say):
+    def __init__(self, workers, rounds, seconds, with_memory, say, favourites=FAVOURITES):
         self.pool, self.rounds, self.seconds, self.say = workers, rounds, seconds, say
+        self.favourites = favourites
         self.with_memory = with_memory and memory.AVAILABLE
 
     def run(self, title, expected, **problem):
@@ -76,7 +77,7 @@ class Contest:
             else:
                 outcome["skipped"][f"{peer} {variant}"] = answer["unsupported"]
         best = min((entry["seconds"] for entry in ready), default=0)
-        outcome["entries"] += [e for e in ready if peer == SUBJECT or e["seconds"] <= FAVOURITES * best]
+        outcome["entries"] += [e for e in ready if peer == SUBJECT or e["seconds"] <= self.favourites * best]
 
     def _memory(self, title, entries, problem):
         """Of each library's fastest variant, and of all of the subject's."""

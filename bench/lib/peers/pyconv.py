@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 import pyconv
-from lib import stacks
+from lib import gradients, stacks
 from lib.peers import Prepared, Unsupported
 
 VERSION = pyconv.__version__
@@ -15,6 +15,9 @@ TO_NCHW = {"nchw": (0, 1, 2, 3), "nhwc": (0, 3, 1, 2)}
 
 
 def variants(options):
+    if "of" in options:
+        kinds = ["plan", "call"] if options["of"] == "transposed" else ["call"]
+        return [f"{layout} {kind}" for layout in options["layouts"] for kind in kinds]
     algorithms = pyconv.algorithms() if options["algorithms"] == ["all"] else options["algorithms"]
     kinds = ["", " cold"] if options["cold"] else [""]
     return [
@@ -90,3 +93,25 @@ def prepare_network(variant, stack, image, parameters, threads):
     return Prepared(
         lambda: stacks.walk(stack, image, convolve), lambda y: y.transpose(TO_NCHW[layout]), notes
     )
+
+
+def prepare_gradient(variant, of, layer, x, weight, dy, threads):
+    """One call, as in training; of a transposed convolution a prepared plan, too."""
+    layout, kind = variant.split()
+    axes = FROM_NCHW[layout]
+    dy = np.ascontiguousarray(dy.transpose(axes))
+    words = keywords(layer, layout, "auto", threads)
+    if of == "weight_gradient":
+        x, shape = np.ascontiguousarray(x.transpose(axes)), weight.shape
+        words = {name: words[name] for name in words if name not in ("algorithm", "accuracy")}
+        return Prepared(lambda: pyconv.conv2d_backward_weight(x, shape, dy, **words), lambda dw: dw)
+    if of == "input_gradient":
+        shape = tuple(x.shape[axis] for axis in axes)
+        run = lambda: pyconv.conv2d_backward_input(shape, weight, dy, **words)  # noqa: E731
+    else:
+        words["output_padding"] = gradients.output_padding(layer)
+        run = lambda: pyconv.conv_transpose2d(dy, weight, **words)  # noqa: E731
+        if kind == "plan":
+            plan = pyconv.plan_conv_transpose2d(dy.shape, weight, **words)
+            run = lambda: plan(dy)  # noqa: E731
+    return Prepared(run, lambda y: y.transpose(TO_NCHW[layout]))

@@ -5,14 +5,14 @@ import torch
 import torch.nn.functional as F
 from torch.utils import mkldnn
 
-from lib import stacks
+from lib import gradients, stacks
 from lib.peers import Prepared
 
 VERSION = torch.__version__
 
 
 def variants(options):
-    return ["nchw", "channels_last", "prepacked", "mkldnn"]
+    return ["nchw", "channels_last"] + ["prepacked", "mkldnn"] * ("of" not in options)
 
 
 def inferring(function):
@@ -65,3 +65,24 @@ def prepare_network(variant, stack, image, parameters, threads):
         return torch.relu_(y) if node.relu else y
 
     return Prepared(inferring(lambda: stacks.walk(stack, image, convolve)), lambda y: y.numpy())
+
+
+@inferring
+def prepare_gradient(variant, of, layer, x, weight, dy, threads):
+    """What autograd calls, without its bookkeeping."""
+    torch.set_num_threads(threads)
+    form = torch.channels_last if variant == "channels_last" else torch.contiguous_format
+    x, weight, dy = (
+        None if a is None else torch.from_numpy(a).contiguous(memory_format=form) for a in (x, weight, dy)
+    )
+    stride, padding, dilation = (layer.sh, layer.sw), (layer.ph, layer.pw), (layer.dh, layer.dw)
+    if of == "transposed":
+        extra = gradients.output_padding(layer)
+        words = stride, padding, extra, layer.g, dilation
+        return Prepared(inferring(lambda: F.conv_transpose2d(dy, weight, None, *words)), lambda y: y.numpy())
+    wanted = [of == "input_gradient", of == "weight_gradient", False]
+    words = None, stride, padding, dilation, False, (0, 0), layer.g, wanted
+    backward = torch.ops.aten.convolution_backward
+    return Prepared(
+        inferring(lambda: backward(dy, x, weight, *words)), lambda found: found[wanted.index(True)].numpy()
+    )
