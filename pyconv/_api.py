@@ -4,7 +4,8 @@
 import numpy as np
 
 from ._arguments import checked_shape
-from ._kernels import ALGORITHM_NAMES, Plan, as_array, as_weight
+from ._kernels import ALGORITHM_NAMES, Plan, as_array, as_bias, as_weight
+from ._pickling import lasting
 from ._problem import problem
 
 
@@ -179,6 +180,7 @@ def conv2d(
     return Plan(described, weight, bias, True, workspace is None)(x, out, workspace, residual)
 
 
+@lasting
 def plan(
     x_shape,
     weight,
@@ -217,6 +219,8 @@ def plan(
     Plan
         Call it: ``y = plan(x, out=None, workspace=None, residual=None)``. It keeps its own copy of the
         weights, unless `max_workspace` has no room for one: then it reads the caller's array at each call.
+        It pickles as the problem and the weights: a further copy, or, with a `max_workspace`, the caller's
+        array, which must be unchanged then. The weights are packed anew where the pickle arrives.
 
     Raises
     ------
@@ -232,6 +236,7 @@ def plan(
     """
     dtype = None if dtype is None else np.dtype(dtype)
     weight = as_weight(weight, "weight", dtype)
+    bias = as_bias(bias, "bias", weight.dtype)
     described = problem(
         checked_shape(x_shape, "x_shape"),
         weight.dtype if dtype is None else dtype,
@@ -251,7 +256,7 @@ def plan(
         weight_dtype=weight.dtype,
         out_dtype=out_dtype,
     )
-    return Plan(described, weight, bias)
+    return Plan, described.max_workspace, described, weight, bias
 
 
 def algorithms():

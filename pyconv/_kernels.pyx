@@ -112,6 +112,7 @@ cdef class Plan:
     cdef cnp.ndarray weight     # the caller's, where the plan owns none
     cdef bint copies            # it in each call, since it can't be read in place
     cdef tuple operands         # names and arrays of the caller's that out and workspace may not overlap
+    cdef object origin          # what a pickle remakes it from, None in a plan of one call or of a part of another
     cdef int ndim
     cdef cnp.npy_intp dims[32]  # of the output
 
@@ -172,7 +173,9 @@ cdef class Plan:
         return self
 
     def __reduce__(self):
-        raise TypeError("a plan holds weights packed for this machine and can't be pickled: make it anew from the weights")
+        if self.origin is None:
+            raise TypeError("this plan is part of another and can't be pickled by itself")
+        return self.origin.reduced()
 
     def __call__(self, x, out=None, workspace=None, residual=None):
         """
@@ -335,6 +338,14 @@ cdef class Plan:
             f"  threads {self.threads}, accuracy {self.accuracy}, "
             f"a NaN reaches its {pyconv_nan_reach_words[self.plan.algorithm.nan_reach].decode()}",
         ))
+
+
+def remember(plan, origin):
+    """A pickle of plan, new, is what origin, of `pyconv._pickling`, says."""
+    if isinstance(plan, Plan):
+        (<Plan>plan).origin = origin
+    else:
+        vars(plan)["_origin"] = origin
 
 
 include "extension/operators.pxi"

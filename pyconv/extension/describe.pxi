@@ -229,6 +229,9 @@ cdef class Problem:
             raise TypeError(f"a problem has no {', '.join(changes)}")
         return Problem(*values)    # by position: of 17 keywords or more Cython 3.2 frees what it has not yet filled
 
+    def __reduce__(self):
+        return Problem, tuple([getattr(self, name) for name in PROBLEM_WORDS])
+
     @property
     def layout(self):
         return self.d.layout

@@ -104,6 +104,7 @@ cdef class WeightGradientPlan:
     """
 
     cdef gradient_t gradient
+    cdef Problem problem
     cdef int typenum
     cdef object __weakref__
     cdef readonly tuple x_shape
@@ -128,7 +129,7 @@ cdef class WeightGradientPlan:
                                    f"workspace for x {problem.x_shape}, max_workspace allows {d.max_workspace}")
         if not problem.dtype == problem.weight_dtype == problem.out_dtype or d.x_dtype >= PYCONV_DTYPE_COUNT:
             raise TypeError(f"x must be float32, float64 or float16 for a gradient, is {problem.dtype}")
-        self.dtype, self.typenum = problem.dtype, problem.dtype.type_num
+        self.problem, self.dtype, self.typenum = problem, problem.dtype, problem.dtype.type_num
         self.x_shape, self.dy_shape, self.output_shape = problem.x_shape, problem.y_shape, problem.weight_shape
 
     def __call__(self, x, dy, out=None, workspace=None):
@@ -181,7 +182,7 @@ cdef class WeightGradientPlan:
         return self
 
     def __reduce__(self):
-        raise TypeError("a plan is cut for this machine and can't be pickled: make it anew")
+        return WeightGradientPlan, (self.problem,)
 
     def new_workspace(self):
         """A fresh buffer for one call at a time: uint8, aligned to 64 bytes, exactly `workspace_bytes` long."""

@@ -54,6 +54,7 @@ class ComposedPlan:
     """
 
     _argument = "x"  # what the caller's function calls it
+    _origin = None  # what a pickle remakes it from, see `_pickling`
     _operands = ()  # names and arrays, besides those of a call, that out and workspace may not overlap
 
     @classmethod
@@ -78,9 +79,9 @@ class ComposedPlan:
         return self
 
     def __reduce__(self):
-        raise TypeError(
-            "a plan holds weights packed for this machine and can't be pickled: make it anew from the weights"
-        )
+        if self._origin is None:
+            raise TypeError("this plan is part of another and can't be pickled by itself")
+        return self._origin.reduced()
 
     def _once(self, operands, *arguments):
         """The only call of a plan made for it, where `operands`, by name, are still the caller's own."""

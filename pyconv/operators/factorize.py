@@ -18,6 +18,7 @@ from .._kernels import (
     computed_in,
     type_words,
 )
+from .._pickling import lasting
 from .._problem import problem
 from .composed import ChainedPlan, aligned_bytes, carve, memory_for
 
@@ -63,6 +64,7 @@ class Factorization:
         product = columns.transpose(0, 2, 1) @ rows.transpose(0, 2, 1, 3).reshape(parts, self.rank, -1)
         return product.reshape(parts, c, r, k // parts, s).transpose(0, 3, 1, 2, 4).reshape(self.shape)
 
+    @lasting
     def plan(
         self,
         x_shape,
@@ -118,7 +120,9 @@ class Factorization:
             weight_dtype=self.vertical.dtype,
             out_dtype=out_dtype,
         )
-        return FactorizedPlan(self, whole, bias)
+        factors = self.vertical, self.horizontal
+        bias = as_bias(bias, "bias", whole.weight_dtype)
+        return FactorizedPlan, whole.max_workspace, factors, self.horizontal_groups, whole, bias
 
     def __str__(self):
         return (
@@ -147,18 +151,17 @@ class FactorizedPlan(ChainedPlan):
         Of the convolution they replace.
     """
 
-    def __init__(self, factors, whole, bias):
-        """`whole` describes the convolution that the two replace."""
-        budget = whole.max_workspace
-        bias = as_bias(bias, "bias", whole.weight_dtype)
+    def __init__(self, factors, groups, whole, bias):
+        """`whole` describes the convolution that the two factors replace; the second is in `groups`."""
+        budget, (first, second) = whole.max_workspace, factors
         if bias is not None:
-            check_operand(bias, "bias", whole.weight_dtype.num, factors.shape[:1], "weight")
+            check_operand(bias, "bias", whole.weight_dtype.num, whole.weight_shape[:1], "weight")
         inner = computed_in(whole.weight_dtype, "weight", "weight")
         (sh, sw), (top, bottom, left, right), (dh, dw) = whole.stride, whole.padding, whole.dilation
         # A column of a constant does not sum to that constant: what is left and right of it is summed, too.
         early = whole.padding_mode == PADDING_MODES["constant"]
         down = whole.derive(
-            weight_shape=factors.vertical.shape,
+            weight_shape=first.shape,
             stride=(sh, 1),
             padding=(top, bottom, left, right) if early else (top, bottom, 0, 0),
             dilation=(dh, 1),
@@ -166,25 +169,25 @@ class FactorizedPlan(ChainedPlan):
             out_dtype=inner,
             max_workspace=None if budget is None else budget // 2,
         )
-        vertical = Plan(down, factors.vertical)
+        vertical = Plan(down, first)
         size = aligned_bytes(down.y_shape, inner)
         most = None if budget is None else budget - size - vertical.workspace_bytes - vertical.packed_bytes
         if most is None or most >= 0:
             across = down.derive(
                 x_shape=down.y_shape,
                 dtype=inner,
-                weight_shape=factors.horizontal.shape,
+                weight_shape=second.shape,
                 stride=(1, sw),
                 padding=(0, 0, 0, 0) if early else (0, 0, left, right),
                 padding_mode=PADDING_MODES["zeros"] if early else whole.padding_mode,
                 border=0,
                 dilation=(1, dw),
-                groups=factors.horizontal_groups,
+                groups=groups,
                 bounds=whole.bounds,
                 out_dtype=whole.out_dtype,
                 max_workspace=most,
             )
-            horizontal = Plan(across, factors.horizontal, bias)
+            horizontal = Plan(across, second, bias)
             if most is not None:
                 most -= horizontal.workspace_bytes + horizontal.packed_bytes
         if most is not None and most < 0:
@@ -204,7 +207,7 @@ class FactorizedPlan(ChainedPlan):
             workspace_bytes=size + max(each.workspace_bytes for each in both),
             packed_bytes=sum(each.packed_bytes for each in both),
             multiplications=sum(each.multiplications for each in both),
-            original_multiplications=math.prod(whole.y_shape) * math.prod(factors.shape[1:]),
+            original_multiplications=math.prod(whole.y_shape) * math.prod(whole.weight_shape[1:]),
         )
 
     def _run(self, x, residual, out, workspace):

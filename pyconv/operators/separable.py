@@ -16,6 +16,7 @@ from .._kernels import (
     computed_in,
     type_words,
 )
+from .._pickling import lasting
 from .._problem import problem
 from .composed import ChainedPlan, aligned_bytes, carve
 from .depthwise import each_channel
@@ -113,6 +114,7 @@ class SeparablePlan(ChainedPlan):
         return f"<pyconv.SeparablePlan {types} {self.input_shape} -> {self.output_shape}, {how}>"
 
 
+@lasting
 def plan_separable_conv2d(
     x_shape,
     depthwise_weight,
@@ -210,7 +212,7 @@ def plan_separable_conv2d(
         bounds=clip_bounds(activation),
     )
     weights = each, matrix.reshape(shape)
-    return SeparablePlan(depthwise, pointwise, weights, (depthwise_bias, bias))
+    return SeparablePlan, depthwise.max_workspace, depthwise, pointwise, weights, (depthwise_bias, bias)
 
 
 def separable_conv2d(
@@ -288,7 +290,7 @@ def separable_conv2d(
     """
     x = as_array(x, "x")
     check_element(x.dtype, "x", "x")
-    prepared = plan_separable_conv2d(
+    prepared = plan_separable_conv2d.once(
         x.shape,
         depthwise_weight,
         pointwise_weight,

@@ -5,6 +5,7 @@ import numpy as np
 
 from .._arguments import CHANNEL_AXES, checked_shape, integer, pair, parse_word, sides
 from .._kernels import as_array, as_bias, as_weight, check_dimensions, check_element, check_operand
+from .._pickling import lasting
 from .._problem import problem
 from .phases import TransposedPlan
 
@@ -29,6 +30,7 @@ def _image(size, kernel, stride, padding, extra, dilation):
     return tuple((i - 1) * s + d * (k - 1) + 1 + e - p for i, k, s, d, e, p in axes), cut
 
 
+@lasting
 def plan_conv_transpose2d(
     x_shape,
     weight,
@@ -116,7 +118,7 @@ def plan_conv_transpose2d(
         )
     if bias is not None:
         check_operand(bias, "bias", weight.dtype.num, (channels * groups,), "weight")
-    return TransposedPlan(forward, x_shape, weight, bias)
+    return TransposedPlan, forward.max_workspace, forward, x_shape, weight, bias
 
 
 def conv_transpose2d(
@@ -205,7 +207,7 @@ def conv_transpose2d(
     """
     x = as_array(x, "x")
     check_element(x.dtype, "x", "x")
-    prepared = plan_conv_transpose2d(
+    prepared = plan_conv_transpose2d.once(
         x.shape,
         weight,
         bias,
