@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Fast 2-D convolution on the CPU for NumPy arrays. Start with `conv2d` and `plan`."""
+"""Fast convolution on the CPU for NumPy arrays. Start with `conv2d` and `plan`."""
 
 from importlib import import_module as _import_module
 from importlib.metadata import version as _version
@@ -26,6 +26,11 @@ from .operators.phases import TransposedPlan
 from .operators.pointwise import pointwise_conv2d
 from .operators.separable import SeparablePlan, plan_separable_conv2d, separable_conv2d
 from .operators.transpose import conv_transpose2d, plan_conv_transpose2d
+from .operators.transpose_one_axis import conv_transpose1d
+from .volumes.convolve import conv3d, plan_conv3d
+from .volumes.gradients import conv3d_backward_input, conv3d_backward_weight
+from .volumes.plans import VolumePlan
+from .volumes.transpose import conv_transpose3d
 
 _kernels.set_cpu_quota(_quota.whole_cpus())
 
@@ -52,6 +57,7 @@ __all__ = [
     "SeparablePlan",
     "TransposedPlan",
     "UnsupportedError",
+    "VolumePlan",
     "WeightGradientPlan",
     "algorithms",
     "c_functions",
@@ -60,7 +66,12 @@ __all__ = [
     "conv2d",
     "conv2d_backward_input",
     "conv2d_backward_weight",
+    "conv3d",
+    "conv3d_backward_input",
+    "conv3d_backward_weight",
+    "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "cost",
     "depthwise_conv2d",
     "explain",
@@ -69,6 +80,7 @@ __all__ = [
     "partial_conv2d",
     "plan",
     "plan_conv2d_backward_weight",
+    "plan_conv3d",
     "plan_conv_transpose2d",
     "plan_separable_conv2d",
     "pointwise_conv2d",

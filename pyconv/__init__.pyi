@@ -20,6 +20,7 @@ _Pair = int | Sequence[int]
 _PaddingWord = Literal["valid", "same", "same_lower", "full"]
 _Padding = int | Sequence[int] | Sequence[Sequence[int]] | _PaddingWord
 _Layout = Literal["NCHW", "NHWC"]
+_VolumeLayout = Literal["NCDHW", "NDHWC"]
 _PaddingMode = (
     Literal[
         "zeros",
@@ -41,11 +42,12 @@ _Accuracy = Literal["strict", "standard", "fast"]
 # fmt: off
 __all__ = [
     "Factorization", "FactorizedPlan", "Plan", "Report", "SeparablePlan", "TransposedPlan",
-    "UnsupportedError", "WeightGradientPlan", "algorithms", "c_functions", "config", "conv1d", "conv2d",
-    "conv2d_backward_input", "conv2d_backward_weight", "conv_transpose2d", "cost", "depthwise_conv2d",
-    "explain", "factorize", "get_include", "partial_conv2d", "plan", "plan_conv2d_backward_weight",
-    "plan_conv_transpose2d", "plan_separable_conv2d", "pointwise_conv2d", "separable_conv2d",
-    "show_config",
+    "UnsupportedError", "VolumePlan", "WeightGradientPlan", "algorithms", "c_functions", "config", "conv1d",
+    "conv2d", "conv2d_backward_input", "conv2d_backward_weight", "conv3d", "conv3d_backward_input",
+    "conv3d_backward_weight", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cost",
+    "depthwise_conv2d", "explain", "factorize", "get_include", "partial_conv2d", "plan",
+    "plan_conv2d_backward_weight", "plan_conv3d", "plan_conv_transpose2d", "plan_separable_conv2d",
+    "pointwise_conv2d", "separable_conv2d", "show_config",
 ]
 
 class UnsupportedError(ValueError): ...
@@ -348,6 +350,149 @@ def partial_conv2d(
     dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros",
     activation: _Activation = None, algorithm: str = "auto", max_workspace: int | str | None = None,
     accuracy: _Accuracy | None = None, threads: int | None = None, out: NDArray[Any] | None = None,
+) -> NDArray[Any]: ...
+@overload
+def conv_transpose1d(
+    x: ArrayLike, weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | _PaddingWord = 0, output_padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1, groups: int = 1,
+    layout: Literal["NCL", "NLC"] = "NCL", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: None = None,
+) -> NDArray[_F]: ...
+@overload
+def conv_transpose1d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | _PaddingWord = 0, output_padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1, groups: int = 1,
+    layout: Literal["NCL", "NLC"] = "NCL", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: _OutDType[_E],
+) -> NDArray[_E]: ...
+@overload
+def conv_transpose1d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
+    padding: int | Sequence[int] | _PaddingWord = 0, output_padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1, groups: int = 1,
+    layout: Literal["NCL", "NLC"] = "NCL", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: DTypeLike | None = None,
+) -> NDArray[Any]: ...
+
+class VolumePlan(_Plan[_E]):
+    @property
+    def algorithm(self) -> str: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def accuracy(self) -> _Accuracy: ...
+    def __call__(
+        self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None,
+        residual: ArrayLike | None = None,
+    ) -> NDArray[_E]: ...
+
+@overload
+def conv3d(
+    x: ArrayLike, weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _VolumeLayout = "NCDHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    out_dtype: None = None,
+) -> NDArray[_F]: ...
+@overload
+def conv3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _VolumeLayout = "NCDHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    out_dtype: _OutDType[_E],
+) -> NDArray[_E]: ...
+@overload
+def conv3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _VolumeLayout = "NCDHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, residual: ArrayLike | None = None,
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    out_dtype: DTypeLike | None = None,
+) -> NDArray[Any]: ...
+@overload
+def plan_conv3d(
+    x_shape: Sequence[int], weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _VolumeLayout = "NCDHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    dtype: DTypeLike | None = None, out_dtype: None = None,
+) -> VolumePlan[_F]: ...
+@overload
+def plan_conv3d(
+    x_shape: Sequence[int], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _VolumeLayout = "NCDHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    dtype: DTypeLike | None = None, out_dtype: _OutDType[_E],
+) -> VolumePlan[_E]: ...
+@overload
+def plan_conv3d(
+    x_shape: Sequence[int], weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _VolumeLayout = "NCDHW",
+    padding_mode: _PaddingMode = "zeros", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    dtype: DTypeLike | None = None, out_dtype: DTypeLike | None = None,
+) -> VolumePlan[Any]: ...
+@overload
+def conv_transpose3d(
+    x: ArrayLike, weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
+    layout: _VolumeLayout = "NCDHW", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: None = None,
+) -> NDArray[_F]: ...
+@overload
+def conv_transpose3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
+    layout: _VolumeLayout = "NCDHW", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: _OutDType[_E],
+) -> NDArray[_E]: ...
+@overload
+def conv_transpose3d(
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1,
+    padding: _Padding = 0, output_padding: _Pair = 0, dilation: _Pair = 1, groups: int = 1,
+    layout: _VolumeLayout = "NCDHW", activation: _Activation = None, algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: DTypeLike | None = None,
+) -> NDArray[Any]: ...
+@overload
+def conv3d_backward_input(
+    x_shape: Sequence[int], weight: NDArray[_F], dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
+    dilation: _Pair = 1, groups: int = 1, layout: _VolumeLayout = "NCDHW", algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[_F]: ...
+@overload
+def conv3d_backward_input(
+    x_shape: Sequence[int], weight: ArrayLike, dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
+    dilation: _Pair = 1, groups: int = 1, layout: _VolumeLayout = "NCDHW", algorithm: str = "auto",
+    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
+    out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[Any]: ...
+@overload
+def conv3d_backward_weight(
+    x: NDArray[_F], weight_shape: Sequence[int], dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
+    dilation: _Pair = 1, groups: int = 1, layout: _VolumeLayout = "NCDHW",
+    max_workspace: int | str | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[_F]: ...
+@overload
+def conv3d_backward_weight(
+    x: ArrayLike, weight_shape: Sequence[int], dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
+    dilation: _Pair = 1, groups: int = 1, layout: _VolumeLayout = "NCDHW",
+    max_workspace: int | str | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
 ) -> NDArray[Any]: ...
 
 class SeparablePlan(_Plan[_E]):

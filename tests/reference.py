@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""conv2d in plain NumPy and float64: slow, small and obviously right. What the tests judge by."""
+"""
+conv2d, and conv of any axes, in plain NumPy and float64: slow, small and obviously right. What the tests
+judge by.
+"""
 
 import re
+from itertools import product
 from math import prod
 
 import numpy as np
@@ -18,22 +22,26 @@ def pair(value):
 
 
 def sides(padding, size, kernel, stride, dilation):
-    """Resolve any form of `padding` to ``((top, bottom), (left, right))``; the other arguments are pairs."""
+    """
+    Resolve any form of `padding` to ``((top, bottom), (left, right))``; the other arguments are pairs, or
+    longer.
+    """
     extent = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
     if padding == "valid":
-        return ((0, 0), (0, 0))
+        return ((0, 0),) * len(extent)
     if padding == "full":
         return tuple((e - 1, e - 1) for e in extent)
     if padding in ("same", "same_lower"):
         # ceil(size / stride) outputs; the odd line of an odd total is last in "same", first in "same_lower"
         totals = [max((-(-i // s) - 1) * s + e - i, 0) for i, s, e in zip(size, stride, extent, strict=True)]
         return tuple((t // 2, t - t // 2) if padding == "same" else (t - t // 2, t // 2) for t in totals)
-    return tuple(pair(p) for p in pair(padding))
+    return tuple(pair(p) for p in ((padding,) * len(extent) if np.isscalar(padding) else padding))
 
 
-def pad(x, rows, columns, mode):
-    """`x` of shape (n, c, h, w) with what stands around it: a word, or ("constant", value)."""
-    widths = ((0, 0), (0, 0), rows, columns)
+def pad(x, *margins_and_mode):
+    """`x` of shape (n, c, h, w), or more axes, with what stands around it: a word, or ("constant", value)."""
+    *margins, mode = margins_and_mode
+    widths = ((0, 0), (0, 0), *margins)
     if isinstance(mode, tuple):
         return np.pad(x, widths, constant_values=mode[1])
     return np.pad(x, widths, mode=PAD_MODES[mode])
@@ -105,6 +113,79 @@ def conv2d(
     if residual is not None:
         y = y + np.asarray(residual, dtype)
     return activate(y, activation)
+
+
+def convolve(
+    x,
+    weight,
+    bias=None,
+    *,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups=1,
+    channels_last=False,
+    padding_mode="zeros",
+    activation=None,
+    residual=None,
+    dtype=np.float64,
+):
+    """`conv2d` along as many axes as the weight has, with any leading dimensions."""
+    x, weight = np.asarray(x, dtype), np.asarray(weight, dtype)
+    axes = weight.ndim - 2
+    lead, oc, kernel = x.shape[: -axes - 1], weight.shape[0], weight.shape[2:]
+    x = x.reshape(prod(lead), *x.shape[-axes - 1 :])
+    if channels_last:
+        x = np.moveaxis(x, -1, 1)
+    stride, dilation = np.broadcast_to(stride, axes).tolist(), np.broadcast_to(dilation, axes).tolist()
+    x = pad(x, *sides(padding, x.shape[2:], kernel, stride, dilation), padding_mode)
+    size = [
+        (i - (k - 1) * d - 1) // s + 1
+        for i, k, s, d in zip(x.shape[2:], kernel, stride, dilation, strict=True)
+    ]
+    y = np.zeros((len(x), groups, oc // groups, *size), dtype)
+    w = weight.reshape(groups, oc // groups, *weight.shape[1:])
+    for tap in product(*map(range, kernel)):
+        window = tuple(
+            slice(t * d, t * d + (o - 1) * s + 1, s)
+            for t, d, o, s in zip(tap, dilation, size, stride, strict=True)
+        )
+        part = x[(slice(None), slice(None), *window)].reshape(len(x), groups, weight.shape[1], *size)
+        y += np.einsum("goc,ngc...->ngo...", w[(..., *tap)], part)
+    y = y.reshape(len(x), oc, *size)
+    if bias is not None:
+        y = y + np.asarray(bias, dtype).reshape(-1, *[1] * axes)
+    if channels_last:
+        y = np.moveaxis(y, 1, -1)
+    y = y.reshape(*lead, *y.shape[1:])
+    if residual is not None:
+        y = y + np.asarray(residual, dtype)
+    return activate(y, activation)
+
+
+def paint(x, weight, image, *, stride, before, dilation, groups=1):
+    """
+    The transposed convolution, pixel by pixel: ``y[o, i*s + r*d - p] += x[c, i] * weight[c, o, r]`` along
+    every axis.
+
+    x (n, c, ...), weight (c, k / groups, ...), y (n, k, *image), from `before` pixels on.
+    """
+    x, weight = np.asarray(x, np.float64), np.asarray(weight, np.float64)
+    n, ic, *inputs = x.shape
+    reach = [(k - 1) * d + 1 for k, d in zip(weight.shape[2:], dilation, strict=True)]
+    size = [
+        max(p + o, (i - 1) * s + r)
+        for p, o, i, s, r in zip(before, image, inputs, stride, reach, strict=True)
+    ]
+    y = np.zeros((n, groups, weight.shape[1], *size))
+    x = x.reshape(n, groups, ic // groups, *inputs)
+    w = weight.reshape(groups, ic // groups, *weight.shape[1:])
+    for place in product(*map(range, inputs)):
+        corner = [i * s for i, s in zip(place, stride, strict=True)]
+        window = tuple(slice(c, c + r, d) for c, r, d in zip(corner, reach, dilation, strict=True))
+        y[(..., *window)] += np.einsum("ngc,gco...->ngo...", x[(..., *place)], w)
+    y = y.reshape(n, groups * weight.shape[1], *size)
+    return y[(..., *(slice(p, p + o) for p, o in zip(before, image, strict=True)))]
 
 
 def roundings(y, exact, scale, dtype):

@@ -49,7 +49,11 @@ def test_every_argument_is_in_the_signature(name):
 
 
 # Where an operator's word means another thing than conv2d's.
-OWN_DEFAULTS = {("conv1d", "layout"): "NCL", ("partial_conv2d", "padding"): "same"}
+OWN_DEFAULTS = {
+    ("conv1d", "layout"): "NCL",
+    ("conv_transpose1d", "layout"): "NCL",
+    ("partial_conv2d", "padding"): "same",
+} | {(name, "layout"): "NCDHW" for name in FUNCTIONS if "3d" in name}
 
 
 @pytest.mark.parametrize("name", CALLS.keys() - {"config"})
@@ -109,6 +113,7 @@ def test_plans_have_the_dtype_of_their_annotation():
     for name in (
         "Plan",
         "TransposedPlan",
+        "VolumePlan",
         "SeparablePlan",
         "FactorizedPlan",
         "WeightGradientPlan",

@@ -40,6 +40,12 @@ assert_type(
     pyconv.separable_conv2d(single, single, column, depthwise_activation="relu6"), NDArray[np.float32]
 )
 assert_type(pyconv.conv_transpose2d(double, double, output_padding=1, stride=2), NDArray[np.float64])
+assert_type(pyconv.conv_transpose1d(line, line, output_padding=1, stride=(2,)), NDArray[np.float32])
+assert_type(pyconv.conv3d(single, half, padding=((1, 2), (0, 1), (0, 0))), NDArray[np.float16])
+assert_type(pyconv.plan_conv3d((1, 3, 4, 8, 8), half, layout="NDHWC"), pyconv.VolumePlan[np.float16])
+assert_type(pyconv.conv_transpose3d(single, double, stride=(1, 2, 2)), NDArray[np.float64])
+assert_type(pyconv.conv3d_backward_input((1, 3, 9, 9, 9), single, single), NDArray[np.float32])
+assert_type(pyconv.conv3d_backward_weight(half, (3, 3, 3, 3, 3), half), NDArray[np.float16])
 assert_type(pyconv.conv2d_backward_input((1, 3, 9, 9), single, single), NDArray[np.float32])
 assert_type(pyconv.conv2d_backward_weight(half, (3, 3, 3, 3), half), NDArray[np.float16])
 
