@@ -19,8 +19,15 @@ from ._explain import Report, explain
 from ._report import get_include, show_config
 from .operators.depthwise import depthwise_conv2d
 from .operators.factorize import Factorization, FactorizedPlan, factorize
-from .operators.gradients import conv2d_backward_input, conv2d_backward_weight, plan_conv2d_backward_weight
+from .operators.gradients import (
+    conv2d_backward_bias,
+    conv2d_backward_input,
+    conv2d_backward_weight,
+    plan_conv2d_backward_input,
+    plan_conv2d_backward_weight,
+)
 from .operators.one_axis import conv1d
+from .operators.one_axis_gradients import conv1d_backward_bias, conv1d_backward_input, conv1d_backward_weight
 from .operators.partial import partial_conv2d
 from .operators.phases import TransposedPlan
 from .operators.pointwise import pointwise_conv2d
@@ -63,7 +70,11 @@ __all__ = [
     "c_functions",
     "config",
     "conv1d",
+    "conv1d_backward_bias",
+    "conv1d_backward_input",
+    "conv1d_backward_weight",
     "conv2d",
+    "conv2d_backward_bias",
     "conv2d_backward_input",
     "conv2d_backward_weight",
     "conv3d",
@@ -79,6 +90,7 @@ __all__ = [
     "get_include",
     "partial_conv2d",
     "plan",
+    "plan_conv2d_backward_input",
     "plan_conv2d_backward_weight",
     "plan_conv3d",
     "plan_conv_transpose2d",

@@ -21,6 +21,9 @@ _PaddingWord = Literal["valid", "same", "same_lower", "full"]
 _Padding = int | Sequence[int] | Sequence[Sequence[int]] | _PaddingWord
 _Layout = Literal["NCHW", "NHWC"]
 _VolumeLayout = Literal["NCDHW", "NDHWC"]
+_One = int | Sequence[int]
+_Ends = int | Sequence[int] | _PaddingWord
+_Layout1D = Literal["NCL", "NLC"]
 _PaddingMode = (
     Literal[
         "zeros",
@@ -43,11 +46,12 @@ _Accuracy = Literal["strict", "standard", "fast"]
 __all__ = [
     "Factorization", "FactorizedPlan", "Plan", "Report", "SeparablePlan", "TransposedPlan",
     "UnsupportedError", "VolumePlan", "WeightGradientPlan", "algorithms", "c_functions", "config", "conv1d",
-    "conv2d", "conv2d_backward_input", "conv2d_backward_weight", "conv3d", "conv3d_backward_input",
-    "conv3d_backward_weight", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "cost",
-    "depthwise_conv2d", "explain", "factorize", "get_include", "partial_conv2d", "plan",
-    "plan_conv2d_backward_weight", "plan_conv3d", "plan_conv_transpose2d", "plan_separable_conv2d",
-    "pointwise_conv2d", "separable_conv2d", "show_config",
+    "conv1d_backward_bias", "conv1d_backward_input", "conv1d_backward_weight", "conv2d",
+    "conv2d_backward_bias", "conv2d_backward_input", "conv2d_backward_weight", "conv3d",
+    "conv3d_backward_input", "conv3d_backward_weight", "conv_transpose1d", "conv_transpose2d",
+    "conv_transpose3d", "cost", "depthwise_conv2d", "explain", "factorize", "get_include", "partial_conv2d",
+    "plan", "plan_conv2d_backward_input", "plan_conv2d_backward_weight", "plan_conv3d",
+    "plan_conv_transpose2d", "plan_separable_conv2d", "pointwise_conv2d", "separable_conv2d", "show_config",
 ]
 
 class UnsupportedError(ValueError): ...
@@ -195,17 +199,31 @@ def conv_transpose2d(
 @overload
 def conv2d_backward_input(
     x_shape: Sequence[int], weight: NDArray[_F], dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
-    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", algorithm: str = "auto",
-    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
-    out: NDArray[Any] | None = None, workspace: Any = None,
+    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros",
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
 ) -> NDArray[_F]: ...
 @overload
 def conv2d_backward_input(
     x_shape: Sequence[int], weight: ArrayLike, dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
-    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", algorithm: str = "auto",
-    max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
-    out: NDArray[Any] | None = None, workspace: Any = None,
+    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros",
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
 ) -> NDArray[Any]: ...
+@overload
+def plan_conv2d_backward_input(
+    x_shape: Sequence[int], weight: NDArray[_F], *, dtype: DTypeLike | None = None,
+    stride: _Pair = 1, padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", algorithm: str = "auto", max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None, threads: int | None = None,
+) -> TransposedPlan[_F]: ...
+@overload
+def plan_conv2d_backward_input(
+    x_shape: Sequence[int], weight: ArrayLike, *, dtype: DTypeLike | None = None,
+    stride: _Pair = 1, padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", algorithm: str = "auto", max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None, threads: int | None = None,
+) -> TransposedPlan[Any]: ...
 
 class WeightGradientPlan(Generic[_F]):
     @property
@@ -229,56 +247,106 @@ class WeightGradientPlan(Generic[_F]):
 def plan_conv2d_backward_weight(
     x_shape: Sequence[int], weight_shape: Sequence[int], *, dtype: Literal["float32"] = "float32",
     stride: _Pair = 1, padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
-    max_workspace: int | str | None = None, threads: int | None = None,
+    padding_mode: _PaddingMode = "zeros", algorithm: str = "auto", max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None, threads: int | None = None,
 ) -> WeightGradientPlan[np.float32]: ...
 @overload
 def plan_conv2d_backward_weight(
-    x_shape: Sequence[int], weight_shape: Sequence[int], *, dtype: type[_F] | np.dtype[_F], stride: _Pair = 1,
-    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
-    max_workspace: int | str | None = None, threads: int | None = None,
+    x_shape: Sequence[int], weight_shape: Sequence[int], *, dtype: type[_F] | np.dtype[_F],
+    stride: _Pair = 1, padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", algorithm: str = "auto", max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None, threads: int | None = None,
 ) -> WeightGradientPlan[_F]: ...
 @overload
 def plan_conv2d_backward_weight(
-    x_shape: Sequence[int], weight_shape: Sequence[int], *, dtype: DTypeLike, stride: _Pair = 1,
-    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
-    max_workspace: int | str | None = None, threads: int | None = None,
+    x_shape: Sequence[int], weight_shape: Sequence[int], *, dtype: DTypeLike,
+    stride: _Pair = 1, padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding_mode: _PaddingMode = "zeros", algorithm: str = "auto", max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None, threads: int | None = None,
 ) -> WeightGradientPlan[Any]: ...
 @overload
 def conv2d_backward_weight(
     x: NDArray[_F], weight_shape: Sequence[int], dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
-    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", max_workspace: int | str | None = None,
+    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros",
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
     threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
 ) -> NDArray[_F]: ...
 @overload
 def conv2d_backward_weight(
     x: ArrayLike, weight_shape: Sequence[int], dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
-    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", max_workspace: int | str | None = None,
+    dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW", padding_mode: _PaddingMode = "zeros",
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
     threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[Any]: ...
+@overload
+def conv2d_backward_bias(
+    dy: NDArray[_F], *, layout: _Layout = "NCHW", out: NDArray[Any] | None = None,
+) -> NDArray[_F]: ...
+@overload
+def conv2d_backward_bias(
+    dy: ArrayLike, *, layout: _Layout = "NCHW", out: NDArray[Any] | None = None,
+) -> NDArray[Any]: ...
+
+@overload
+def conv1d_backward_input(
+    x_shape: Sequence[int], weight: NDArray[_F], dy: ArrayLike, *, stride: _One = 1, padding: _Ends = 0,
+    dilation: _One = 1, groups: int = 1, layout: _Layout1D = "NCL", padding_mode: _PaddingMode = "zeros",
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[_F]: ...
+@overload
+def conv1d_backward_input(
+    x_shape: Sequence[int], weight: ArrayLike, dy: ArrayLike, *, stride: _One = 1, padding: _Ends = 0,
+    dilation: _One = 1, groups: int = 1, layout: _Layout1D = "NCL", padding_mode: _PaddingMode = "zeros",
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[Any]: ...
+@overload
+def conv1d_backward_weight(
+    x: NDArray[_F], weight_shape: Sequence[int], dy: ArrayLike, *, stride: _One = 1, padding: _Ends = 0,
+    dilation: _One = 1, groups: int = 1, layout: _Layout1D = "NCL", padding_mode: _PaddingMode = "zeros",
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[_F]: ...
+@overload
+def conv1d_backward_weight(
+    x: ArrayLike, weight_shape: Sequence[int], dy: ArrayLike, *, stride: _One = 1, padding: _Ends = 0,
+    dilation: _One = 1, groups: int = 1, layout: _Layout1D = "NCL", padding_mode: _PaddingMode = "zeros",
+    algorithm: str = "auto", max_workspace: int | str | None = None, accuracy: _Accuracy | None = None,
+    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+) -> NDArray[Any]: ...
+@overload
+def conv1d_backward_bias(
+    dy: NDArray[_F], *, layout: _Layout1D = "NCL", out: NDArray[Any] | None = None,
+) -> NDArray[_F]: ...
+@overload
+def conv1d_backward_bias(
+    dy: ArrayLike, *, layout: _Layout1D = "NCL", out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 
 @overload
 def conv1d(
-    x: ArrayLike, weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] | _PaddingWord = 0, dilation: int | Sequence[int] = 1, groups: int = 1,
-    layout: Literal["NCL", "NLC"] = "NCL", padding_mode: _PaddingMode = "zeros",
+    x: ArrayLike, weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: _One = 1,
+    padding: _Ends = 0, dilation: _One = 1, groups: int = 1,
+    layout: _Layout1D = "NCL", padding_mode: _PaddingMode = "zeros",
     activation: _Activation = None, residual: ArrayLike | None = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
     out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: None = None,
 ) -> NDArray[_F]: ...
 @overload
 def conv1d(
-    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] | _PaddingWord = 0, dilation: int | Sequence[int] = 1, groups: int = 1,
-    layout: Literal["NCL", "NLC"] = "NCL", padding_mode: _PaddingMode = "zeros",
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _One = 1,
+    padding: _Ends = 0, dilation: _One = 1, groups: int = 1,
+    layout: _Layout1D = "NCL", padding_mode: _PaddingMode = "zeros",
     activation: _Activation = None, residual: ArrayLike | None = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
     out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: _OutDType[_E],
 ) -> NDArray[_E]: ...
 @overload
 def conv1d(
-    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
-    padding: int | Sequence[int] | _PaddingWord = 0, dilation: int | Sequence[int] = 1, groups: int = 1,
-    layout: Literal["NCL", "NLC"] = "NCL", padding_mode: _PaddingMode = "zeros",
+    x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _One = 1,
+    padding: _Ends = 0, dilation: _One = 1, groups: int = 1,
+    layout: _Layout1D = "NCL", padding_mode: _PaddingMode = "zeros",
     activation: _Activation = None, residual: ArrayLike | None = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
     out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: DTypeLike | None = None,
@@ -356,7 +424,7 @@ def conv_transpose1d(
     x: ArrayLike, weight: NDArray[_F], bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
     padding: int | Sequence[int] | _PaddingWord = 0, output_padding: int | Sequence[int] = 0,
     dilation: int | Sequence[int] = 1, groups: int = 1,
-    layout: Literal["NCL", "NLC"] = "NCL", activation: _Activation = None, algorithm: str = "auto",
+    layout: _Layout1D = "NCL", activation: _Activation = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
     out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: None = None,
 ) -> NDArray[_F]: ...
@@ -365,7 +433,7 @@ def conv_transpose1d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
     padding: int | Sequence[int] | _PaddingWord = 0, output_padding: int | Sequence[int] = 0,
     dilation: int | Sequence[int] = 1, groups: int = 1,
-    layout: Literal["NCL", "NLC"] = "NCL", activation: _Activation = None, algorithm: str = "auto",
+    layout: _Layout1D = "NCL", activation: _Activation = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
     out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: _OutDType[_E],
 ) -> NDArray[_E]: ...
@@ -374,7 +442,7 @@ def conv_transpose1d(
     x: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: int | Sequence[int] = 1,
     padding: int | Sequence[int] | _PaddingWord = 0, output_padding: int | Sequence[int] = 0,
     dilation: int | Sequence[int] = 1, groups: int = 1,
-    layout: Literal["NCL", "NLC"] = "NCL", activation: _Activation = None, algorithm: str = "auto",
+    layout: _Layout1D = "NCL", activation: _Activation = None, algorithm: str = "auto",
     max_workspace: int | str | None = None, accuracy: _Accuracy | None = None, threads: int | None = None,
     out: NDArray[Any] | None = None, workspace: Any = None, out_dtype: DTypeLike | None = None,
 ) -> NDArray[Any]: ...

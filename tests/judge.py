@@ -6,6 +6,22 @@ import pytest
 from reference import pad, pair, sides
 
 
+def torch_border(t, rows, columns, padding_mode):
+    """Images with what stands around them: a tensor without gradients where PyTorch has no such border."""
+    import torch
+
+    functional = torch.nn.functional
+    room = {"reflect": -1, "circular": 0}.get(padding_mode, np.inf)
+    if padding_mode == "symmetric" or any(
+        max(lines) > size + room for lines, size in zip((rows, columns), t.shape[2:], strict=True)
+    ):
+        return torch.from_numpy(pad(t.numpy(), rows, columns, padding_mode))
+    if isinstance(padding_mode, tuple):
+        return functional.pad(t, (*columns, *rows), value=padding_mode[1])
+    mode = "constant" if padding_mode == "zeros" else padding_mode
+    return functional.pad(t, (*columns, *rows), mode=mode)
+
+
 def torch_conv2d(
     x, weight, bias=None, *, stride=1, padding=0, dilation=1, groups=1, layout="NCHW", padding_mode="zeros",
     activation=None, residual=None,
@@ -20,16 +36,7 @@ def torch_conv2d(
         t = t.permute(0, 3, 1, 2)
     w = torch.from_numpy(np.ascontiguousarray(weight))
     rows, columns = sides(padding, t.shape[2:], w.shape[2:], pair(stride), pair(dilation))
-    room = {"reflect": -1, "circular": 0}.get(padding_mode, np.inf)
-    if padding_mode == "symmetric" or any(
-        max(lines) > size + room for lines, size in zip((rows, columns), t.shape[2:], strict=True)
-    ):  # PyTorch has no such border
-        t = torch.from_numpy(pad(t.numpy(), rows, columns, padding_mode))
-    elif isinstance(padding_mode, tuple):
-        t = functional.pad(t, (*columns, *rows), value=padding_mode[1])
-    else:
-        mode = "constant" if padding_mode == "zeros" else padding_mode
-        t = functional.pad(t, (*columns, *rows), mode=mode)
+    t = torch_border(t, rows, columns, padding_mode)
     b = None if bias is None else torch.from_numpy(bias)
     t = functional.conv2d(t, w, b, pair(stride), 0, pair(dilation), groups)
     if layout == "NHWC":

@@ -167,7 +167,7 @@ def test_refuses():
         pyconv.conv2d_backward_weight(x, (6, 4, 3), dy)
     with pytest.raises(TypeError, match="weight_shape must be a tuple of ints"):
         pyconv.conv2d_backward_weight(x, np.zeros((6, 4, 3, 3)), dy)
-    with pytest.raises(TypeError, match="dy is float64, the plan is float32"):
+    with pytest.raises(TypeError, match="dy is float64, x is float32"):
         pyconv.conv2d_backward_weight(x, (6, 4, 3, 3), dy.astype("f8"))
     with pytest.raises(TypeError, match="x must be float32, float64 or float16, is int64"):
         pyconv.conv2d_backward_weight(x.astype("i8"), (6, 4, 3, 3), dy)

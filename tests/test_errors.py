@@ -619,6 +619,19 @@ ARRAYS = {
         lambda a: pyconv.conv2d_backward_weight(weight_shape=W.shape, **a),
         {"x": X, "dy": np.ones((1, 6, 6, 6), "f4")},
     ),
+    "conv2d_backward_bias": (lambda a: pyconv.conv2d_backward_bias(**a), {"dy": np.ones((1, 6, 6, 6), "f4")}),
+    "plan_conv2d_backward_input": (
+        lambda a: pyconv.plan_conv2d_backward_input(X.shape, **a), {"weight": W}
+    ),
+    "conv1d_backward_input": (
+        lambda a: pyconv.conv1d_backward_input((1, 4, 8), **a),
+        {"weight": W[..., 0], "dy": np.ones((1, 6, 6), "f4")},
+    ),
+    "conv1d_backward_weight": (
+        lambda a: pyconv.conv1d_backward_weight(weight_shape=W.shape[:3], **a),
+        {"x": X[:, :, 0], "dy": np.ones((1, 6, 6), "f4")},
+    ),
+    "conv1d_backward_bias": (lambda a: pyconv.conv1d_backward_bias(**a), {"dy": np.ones((1, 6, 6), "f4")}),
     "factorize": (lambda a: pyconv.factorize(**a), {"weight": W}),
 }  # fmt: skip
 
@@ -664,7 +677,9 @@ def test_a_masked_target_is_a_type_error(target):
     "conv2d", "plan", "explain", "conv1d", "depthwise_conv2d", "pointwise_conv2d", "partial_conv2d",
     "separable_conv2d",
     "plan_separable_conv2d", "conv_transpose2d", "plan_conv_transpose2d", "conv2d_backward_input",
-    "conv2d_backward_weight", "plan_conv2d_backward_weight", "factorize",
+    "conv2d_backward_weight", "plan_conv2d_backward_input", "plan_conv2d_backward_weight",
+    "conv2d_backward_bias", "conv1d_backward_input", "conv1d_backward_weight", "conv1d_backward_bias",
+    "factorize",
 ])  # fmt: skip
 def test_an_unknown_keyword_names_the_function_called(name):
     with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected keyword argument 'strides'"):

@@ -6,9 +6,11 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from pyconv.native.weight_gradient cimport gradient_run
 from pyconv.native.weight_gradient_cut cimport gradient_init, gradient_t
 from pyconv.native.separable cimport separable_init, separable_run, separable_t, separable_workspace
+from pyconv.native.border cimport fold_images, pad_images
 from pyconv.native.copy cimport AXES, copy_strided, copy_t
 from pyconv.core.problem cimport is_empty
-from pyconv.core.threads cimport run_threads
+from pyconv.core.sizes cimport aligned, plus
+from pyconv.core.threads cimport allowed_threads, run_threads
 
 
 cdef int _demand(cnp.ndarray a, str name, int typenum, tuple shape, bint written) except -1:
@@ -86,6 +88,43 @@ cdef int _check_copy(cnp.ndarray src, cnp.ndarray dst) except -1:
     return 0
 
 
+def bordered(Problem problem not None, size_t room=0):
+    """
+    The same convolution of images that what stands around them has been laid around; None where that is zeros.
+
+    Its `max_workspace` leaves room for so many bytes.
+    """
+    cdef problem_t p
+    cdef const pyconv_conv2d_t *d = &problem.d
+    problem_init(&p, d)
+    if p.padding_mode == PYCONV_ZEROS:
+        return None
+    image = (p.ph0 + p.ih + p.ph1, p.pw0 + p.iw + p.pw1)
+    image = (p.ic, *image) if p.layout == PYCONV_NCHW else (*image, p.ic)
+    budget = None if d.max_workspace < 0 else max(0, problem.max_workspace - <object>room)
+    return problem.derive(x_shape=(*problem.x_shape[:-3], *image), padding=(0, 0, 0, 0), padding_mode=PYCONV_ZEROS, border=0.0,
+                          max_workspace=budget)
+
+
+def fold_border(Problem problem not None, cnp.ndarray padded not None, cnp.ndarray dx not None):
+    """
+    dx, the gradient of x, from that of x with its border, which continues the image; contiguous arrays of the type computed in.
+    """
+    cdef problem_t p
+    cdef Problem wide = bordered(problem)
+    cdef int typenum = cnp.NPY_FLOAT64 if problem.d.dtype == PYCONV_F64 else cnp.NPY_FLOAT32
+    cdef int threads = problem.d.threads
+    _demand(padded, "padded", typenum, wide.x_shape, False)
+    _demand(dx, "dx", typenum, problem.x_shape, True)
+    problem_init(&p, &problem.d)
+    with nogil:
+        threads = run_threads(allowed_threads(threads), threads == 0)
+        if p.dtype == PYCONV_F64:
+            fold_images(&p, <const double *>cnp.PyArray_DATA(padded), <double *>cnp.PyArray_DATA(dx), threads)
+        else:
+            fold_images(&p, <const float *>cnp.PyArray_DATA(padded), <float *>cnp.PyArray_DATA(dx), threads)
+
+
 cdef class WeightGradientPlan:
     """
     The gradient of conv2d's weight made ready for one input shape.
@@ -103,8 +142,10 @@ cdef class WeightGradientPlan:
     multiplications : int
     """
 
-    cdef gradient_t gradient
     cdef Problem problem
+    cdef gradient_t gradient    # of x with its border, where that is not of zeros
+    cdef problem_t image        # x then
+    cdef size_t padded          # and the bytes of x with its border, at the beginning of the workspace; else 0
     cdef int typenum
     cdef object __weakref__
     cdef readonly tuple x_shape
@@ -115,22 +156,29 @@ cdef class WeightGradientPlan:
     __class_getitem__ = classmethod(GenericAlias)
 
     def __cinit__(self, Problem problem not None):
-        cdef const pyconv_conv2d_t *d = &problem.d
+        cdef const pyconv_conv2d_t *d
         cdef problem_t p
-        if problem.axes != 2 or d.padding_mode != PYCONV_ZEROS:
-            raise ValueError("the gradient of a weight is that of images padded with zeros")
+        cdef Problem given = problem
+        cdef Problem wide = bordered(problem)
+        if problem.axes != 2:
+            raise ValueError("the gradient of a weight is that of images")
+        if wide is not None:
+            problem_init(&self.image, &problem.d)
+            self.padded = aligned(math.prod(wide.x_shape) * problem.dtype.itemsize)
+            problem = bordered(problem, self.padded)
+        d = &problem.d
         problem_init(&p, d)
         if is_empty(&p):    # nothing to sum, or nowhere to
             self.gradient.p = p
         else:
             gradient_init(&self.gradient, &p, d.threads)
-        if d.max_workspace >= 0 and self.gradient.workspace > <size_t>d.max_workspace:
-            raise UnsupportedError(f"the gradient of weight {problem.weight_shape} needs {self.gradient.workspace} bytes of "
-                                   f"workspace for x {problem.x_shape}, max_workspace allows {d.max_workspace}")
+        if given.d.max_workspace >= 0 and self.workspace_bytes > given.max_workspace:
+            raise UnsupportedError(f"the gradient of weight {given.weight_shape} needs {self.workspace_bytes} bytes of "
+                                   f"workspace for x {given.x_shape}, max_workspace allows {given.max_workspace}")
         if not problem.dtype == problem.weight_dtype == problem.out_dtype or d.x_dtype >= PYCONV_DTYPE_COUNT:
             raise TypeError(f"x must be float32, float64 or float16 for a gradient, is {problem.dtype}")
-        self.problem, self.dtype, self.typenum = problem, problem.dtype, problem.dtype.type_num
-        self.x_shape, self.dy_shape, self.output_shape = problem.x_shape, problem.y_shape, problem.weight_shape
+        self.problem, self.dtype, self.typenum = given, given.dtype, given.dtype.type_num
+        self.x_shape, self.dy_shape, self.output_shape = given.x_shape, given.y_shape, given.weight_shape
 
     def __call__(self, x, dy, out=None, workspace=None):
         """
@@ -159,18 +207,24 @@ cdef class WeightGradientPlan:
         cdef cnp.ndarray given_dy = as_array(dy, "dy")
         cdef cnp.ndarray block = None if workspace is None else workspace_array(workspace)
         cdef cnp.ndarray a, b, dw, target
+        cdef const void *pixels
         cdef int status
         check_operand(given, "x", self.typenum, self.x_shape, "the plan")
         check_operand(given_dy, "dy", self.typenum, self.dy_shape, "the plan")
-        dw, target, block = take_buffers(out, self.output_shape, self.dtype, block, self.gradient.workspace,
+        dw, target, block = take_buffers(out, self.output_shape, self.dtype, block, self.workspace_bytes,
                                          (("x", given), ("dy", given_dy)))
         if self.gradient.p.n == 0 or is_empty(&self.gradient.p):
             target.fill(0)
             return deliver(out, dw, target)
         a, b = as_operand(given, "x"), as_operand(given_dy, "dy")
+        pixels = cnp.PyArray_DATA(a)
         with nogil:
-            status = gradient_run(&self.gradient, cnp.PyArray_DATA(a), cnp.PyArray_DATA(b), cnp.PyArray_DATA(target),
-                                  cnp.PyArray_DATA(block), interrupted)
+            if self.padded:
+                pad_images(&self.image, pixels, cnp.PyArray_DATA(block),
+                           run_threads(self.gradient.threads, self.gradient.follow_openmp))
+                pixels = cnp.PyArray_DATA(block)
+            status = gradient_run(&self.gradient, pixels, cnp.PyArray_DATA(b), cnp.PyArray_DATA(target),
+                                  <char *>cnp.PyArray_DATA(block) + self.padded, interrupted)
         if status == PYCONV_STATUS_INTERRUPTED:
             raise_pending()
         return deliver(out, dw, target)
@@ -186,11 +240,11 @@ cdef class WeightGradientPlan:
 
     def new_workspace(self):
         """A fresh buffer for one call at a time: uint8, aligned to 64 bytes, exactly `workspace_bytes` long."""
-        return fresh_workspace(self.gradient.workspace)
+        return fresh_workspace(self.workspace_bytes)
 
     @property
     def workspace_bytes(self):
-        return self.gradient.workspace
+        return plus(self.padded, self.gradient.workspace)
 
     @property
     def multiplications(self):

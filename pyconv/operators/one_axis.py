@@ -10,7 +10,7 @@ from .._problem import problem
 LAYOUTS_1D = {"NCL": "NCHW", "NLC": "NHWC"}  # and those of the one-row image
 
 
-def _along(value, name):
+def along(value, name):
     """What PyTorch takes along one axis: ``2`` or ``(2,)``."""
     if isinstance(value, (tuple, list)):
         if len(value) != 1:
@@ -19,7 +19,7 @@ def _along(value, name):
     return value
 
 
-def _ends(padding):
+def ends(padding):
     """Both ends of a signal, as the padding of an image of one row; or a word."""
     if isinstance(padding, str):
         if padding not in ("valid", "same", "same_lower", "full"):
@@ -102,9 +102,9 @@ def conv1d(
         x.shape,
         x.dtype,
         weight.shape,
-        stride=(1, _along(stride, "stride")),
-        padding=_ends(padding),
-        dilation=(1, _along(dilation, "dilation")),
+        stride=(1, along(stride, "stride")),
+        padding=ends(padding),
+        dilation=(1, along(dilation, "dilation")),
         groups=groups,
         layout=parse_word(layout, LAYOUTS_1D, "layout"),
         padding_mode=padding_mode,

@@ -5,7 +5,7 @@ import numpy as np
 
 from .._arguments import parse_word
 from .._kernels import as_array, as_bias, as_weight, check_dimensions, check_element, take_out
-from .one_axis import LAYOUTS_1D, _along, _ends
+from .one_axis import LAYOUTS_1D, along, ends
 from .transpose import plan_conv_transpose2d
 
 
@@ -85,10 +85,10 @@ def conv_transpose1d(
         x.shape,
         filters,
         bias,
-        stride=(1, _along(stride, "stride")),
-        padding=_ends(padding),
-        output_padding=(0, _along(output_padding, "output_padding")),
-        dilation=(1, _along(dilation, "dilation")),
+        stride=(1, along(stride, "stride")),
+        padding=ends(padding),
+        output_padding=(0, along(output_padding, "output_padding")),
+        dilation=(1, along(dilation, "dilation")),
         groups=groups,
         layout=images,
         activation=activation,

@@ -60,7 +60,7 @@ def _may_refuse(p):
 
 
 def _strict(p, state):
-    if p["accuracy"] == "strict" or p["op"] == "conv2d_backward_weight":
+    if p["accuracy"] == "strict" or p["op"].endswith(("backward_weight", "backward_bias")):
         return True
     return state.classes.get(p["algorithm"]) == "strict" and not p["op"].startswith("conv_transpose")
 
@@ -132,7 +132,7 @@ def _run_case(p, case, state, outcome):
     return None
 
 
-BEYOND_GRADIENTS = ("accuracy", "padding_mode", "dtype", "out_dtype")
+BEYOND_GRADIENTS = ("dtype", "out_dtype")
 
 
 def _explanation(p):

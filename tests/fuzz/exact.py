@@ -54,12 +54,24 @@ def weight_gradient(x, dy, w_shape, g):
     """dw[o, c, r, s] = sum of dy[n, o, i, j] * x[n, c, i*sh + r*dh, j*sw + s*dw]"""
     n, oc = dy.shape[:2]
     _, icg, kh, kw = w_shape
-    p = patches(pad(x, g.rows, g.columns, "zeros"), (kh, kw), g.stride, g.dilation, g.size)
+    p = patches(pad(x, g.rows, g.columns, g.mode), (kh, kw), g.stride, g.dilation, g.size)
     pixels = n * g.size[0] * g.size[1]
     a = dy.reshape(n, g.groups, oc // g.groups, pixels // max(n, 1)).transpose(1, 2, 0, 3)
     b = p.reshape(n, g.groups, icg * kh * kw, pixels // max(n, 1)).transpose(1, 0, 3, 2)
     a, b = a.reshape(g.groups, oc // g.groups, pixels), b.reshape(g.groups, pixels, icg * kh * kw)
     return (a @ b).reshape(w_shape)
+
+
+def fold(canvas, rows, columns, size, mode):
+    """The adjoint of `pad`: (n, c, *size) from (n, c, h, w): lines go to where they came from."""
+    for axis, (sides, lines) in enumerate(zip((rows, columns), size, strict=True), 2):
+        at = index(lines, *sides, mode)
+        folded = np.zeros((*canvas.shape[:axis], lines, *canvas.shape[axis + 1 :]))
+        for i, source in enumerate(at):
+            if source >= 0:
+                folded[(slice(None),) * axis + (source,)] += canvas.take(i, axis)
+        canvas = folded
+    return canvas
 
 
 def paint(x, w, g, size, cut):

@@ -20,7 +20,11 @@ def verdict(y, truth, p, strict):
         return None
     if not strict and p["data"] == "nan_weight":
         return None
-    if p["data"] == "nan_weight" and p["op"] in ("conv_transpose2d", "conv2d_backward_input"):
+    if p["data"] == "nan_weight" and p["op"] in (
+        "conv_transpose2d",
+        "conv2d_backward_input",
+        "conv1d_backward_input",
+    ):
         return None
     with np.errstate(all="ignore"):
         return _values(y, truth, p, strict, dtype)
@@ -68,9 +72,9 @@ def _values(y, truth, p, strict, dtype):
 
 def _images(a, p):
     """The axes of one image of the result, or the whole result where sums run over the batch."""
-    if p["op"] == "conv2d_backward_weight":
+    if p["op"].endswith(("backward_weight", "backward_bias")):
         return tuple(range(a.ndim))
-    return tuple(range(a.ndim - (2 if p["op"] == "conv1d" else 3), a.ndim))
+    return tuple(range(a.ndim - (2 if p["op"].startswith("conv1d") else 3), a.ndim))
 
 
 def _alone(finite, p):

@@ -11,9 +11,13 @@ from . import operators
 
 FUNCTIONS = (
     "conv2d", "conv1d", "depthwise_conv2d", "pointwise_conv2d", "partial_conv2d", "separable_conv2d",
-    "conv_transpose2d", "conv2d_backward_input", "conv2d_backward_weight",
+    "conv_transpose2d", "conv2d_backward_input", "conv2d_backward_weight", "conv2d_backward_bias",
+    "conv1d_backward_input", "conv1d_backward_weight", "conv1d_backward_bias",
 )  # fmt: skip
-MAKERS = ("plan", "plan_separable_conv2d", "plan_conv_transpose2d", "plan_conv2d_backward_weight")
+MAKERS = (
+    "plan", "plan_separable_conv2d", "plan_conv_transpose2d", "plan_conv2d_backward_input",
+    "plan_conv2d_backward_weight",
+)  # fmt: skip
 
 
 def _without(name):
@@ -151,19 +155,17 @@ DEADLY = {
 }
 
 # What an operator has no way to show: it lacks the keyword, or its plan takes no budget from the fuzzer.
+SUMS = "conv2d_backward_bias", "conv1d_backward_bias"
+SIGNALS = "conv1d_backward_input", "conv1d_backward_weight"
+GRADIENTS = "conv2d_backward_input", "conv2d_backward_weight", *SIGNALS, *SUMS
 LACKING = {
-    "bias forgotten": ("conv2d_backward_input", "conv2d_backward_weight"),
-    "residual forgotten": (
-        "partial_conv2d",
-        "conv_transpose2d",
-        "conv2d_backward_input",
-        "conv2d_backward_weight",
-    ),
-    "activation forgotten": ("conv2d_backward_input", "conv2d_backward_weight"),
-    "dilation forgotten": ("pointwise_conv2d",),
-    "a byte past the workspace": ("partial_conv2d", "conv2d_backward_input"),
-    "workspace trusted": ("partial_conv2d", "conv2d_backward_input"),
-    "budget ignored": ("partial_conv2d", "conv2d_backward_input"),
+    "bias forgotten": GRADIENTS,
+    "residual forgotten": ("partial_conv2d", "conv_transpose2d", *GRADIENTS),
+    "activation forgotten": GRADIENTS,
+    "dilation forgotten": ("pointwise_conv2d", *SUMS),
+    "a byte past the workspace": ("partial_conv2d", *SIGNALS, *SUMS),
+    "workspace trusted": ("partial_conv2d", *SIGNALS, *SUMS),
+    "budget ignored": ("partial_conv2d", *SIGNALS, *SUMS),
 }
 
 

@@ -3,7 +3,7 @@
 
 import contextlib
 import ctypes
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import c_api
 import numpy as np
@@ -66,7 +66,7 @@ def arranged(a, p):
     if p["layout"] == "NHWC":
         a = a.transpose(0, 2, 3, 1)
     a = a.reshape(*p["lead"], *a.shape[1:])
-    return a.squeeze(-3 if p["layout"] == "NHWC" else -2) if p["op"] == "conv1d" else a
+    return a.squeeze(-3 if p["layout"] == "NHWC" else -2) if p["op"].startswith("conv1d") else a
 
 
 class Data:
@@ -95,7 +95,7 @@ class Data:
         p = self.p
         a = fill(p["data"], shape, p["dtype"], self.rng, True)
         given = a
-        if p["op"] == "conv1d":
+        if p["op"].startswith("conv1d"):
             given = a[:, :, 0]
         elif p["matrix"]:
             given = a[:, :, 0, 0]
@@ -434,41 +434,83 @@ class _Strides:
         self.stride, self.dilation, self.groups = p["stride"], p["dilation"], p["groups"]
 
 
+def along(p, keywords):
+    """The keywords of conv2d as those of conv1d, where that is the operator."""
+    if not p["op"].startswith("conv1d"):
+        return keywords
+    axis = {"stride": p["stride"][1], "dilation": p["dilation"][1]}
+    return keywords | axis | {"layout": "NLC" if p["layout"] == "NHWC" else "NCL"}
+
+
+def copies(p, g):
+    """How many pixels of the padded image are copies of one, at most."""
+    if g.mode == "zeros" or isinstance(g.mode, tuple):
+        return 1
+    axes = zip((p["ih"], p["iw"]), (g.rows, g.columns), strict=True)
+    rows, columns = (np.bincount(exact.index(size, *sides, g.mode)).max() for size, sides in axes)
+    return int(rows * columns)
+
+
 def backward_input(p):
-    g, data = geometry(p), Data(p)
+    g, data, signal = geometry(p), Data(p), p["op"] == "conv1d_backward_input"
     channels, filters = p["groups"] * p["icg"], p["groups"] * p["ocg"]
     dy, given = data.image("x", filters, *g.size, p["x_form"])
     w, given_w = data.weight("weight", (filters, p["icg"], p["kh"], p["kw"]), p["w_form"])
-    keywords = words(p) | {"groups": p["groups"], "max_workspace": None}
+    keywords = words(p) | {"groups": p["groups"], "padding_mode": mode(p)}
     shape = arranged(np.empty((images(p), channels, p["ih"], p["iw"])), p).shape
+    size = (p["ih"] + sum(g.rows), p["iw"] + sum(g.columns))
+
+    def painted_by(dy, w):
+        canvas = exact.paint(dy, w, _Strides(p), size, (0, 0))
+        return exact.fold(canvas, g.rows, g.columns, (p["ih"], p["iw"]), g.mode)
 
     def truth():
-        cut, size = (g.rows[0], g.columns[0]), (p["ih"], p["iw"])
-        value = exact.paint(dy, w, _Strides(p), size, cut)
-        magnitude = exact.paint(np.abs(dy), np.abs(w), _Strides(p), size, cut)
-        terms = p["ocg"] * p["kh"] * p["kw"]
+        value, magnitude = painted_by(dy, w), painted_by(np.abs(dy), np.abs(w))
+        terms = p["ocg"] * p["kh"] * p["kw"] * copies(p, g)
         return finished(value, magnitude, None, None, p, terms, cap=cap(dy, w, p))
 
-    run = lambda out, workspace: pyconv.conv2d_backward_input(shape, given_w, given, out=out, **keywords)  # noqa: E731
-    return Case(p, shape, data.operands, run, truth)
+    case = Case(p, shape, data.operands, None, truth)
+    if signal:
+        keywords = along(p, keywords)
+        case.run = lambda out, workspace: pyconv.conv1d_backward_input(
+            shape, given_w, given, out=out, workspace=workspace, **keywords
+        )
+        return case
+    make = lambda **rest: pyconv.plan_conv2d_backward_input(shape, given_w, dtype=p["dtype"], **rest)  # noqa: E731
+    case.plan = planned(p, make, keywords)
+    if p["via"] == "plan":
+        case.run = lambda out, workspace: case.plan(given, out=out, workspace=workspace)
+    else:
+        case.run = lambda out, workspace: pyconv.conv2d_backward_input(
+            shape, given_w, given, out=out, workspace=workspace, **keywords
+        )
+    return case
 
 
 def backward_weight(p):
-    g, data = geometry(p), Data(p)
+    g, data, signal = geometry(p), Data(p), p["op"] == "conv1d_backward_weight"
     channels, filters = p["groups"] * p["icg"], p["groups"] * p["ocg"]
     x, given = data.image("x", channels, p["ih"], p["iw"], p["x_form"])
     dy, given_dy = data.image("dy", filters, *g.size, p["w_form"], kind=p["data"])
     shape = (filters, p["icg"], p["kh"], p["kw"])
-    keywords = words(p) | {"groups": p["groups"]}
-    del keywords["algorithm"], keywords["accuracy"]
+    keywords = words(p) | {"groups": p["groups"], "padding_mode": mode(p)}
+    result = (*shape[:2], shape[3]) if signal else shape
 
     def truth():
         value = exact.weight_gradient(x, dy, shape, g)
-        magnitude = exact.weight_gradient(np.abs(x), np.abs(dy), shape, g)
-        return Truth(value, magnitude, max(1, images(p)) * g.size[0] * g.size[1])
+        positive = replace(g, mode=(g.mode[0], abs(g.mode[1]))) if isinstance(g.mode, tuple) else g
+        magnitude = exact.weight_gradient(np.abs(x), np.abs(dy), shape, positive)
+        terms = max(1, images(p)) * g.size[0] * g.size[1]
+        return Truth(value.reshape(result), magnitude.reshape(result), terms)
 
-    case = Case(p, shape, data.operands, None, truth)
+    case = Case(p, result, data.operands, None, truth)
     x_shape = arranged(x, p).shape
+    if signal:
+        keywords = along(p, keywords)
+        case.run = lambda out, workspace: pyconv.conv1d_backward_weight(
+            given, result, given_dy, out=out, workspace=workspace, **keywords
+        )
+        return case
     make = lambda **rest: pyconv.plan_conv2d_backward_weight(x_shape, shape, dtype=p["dtype"], **rest)  # noqa: E731
     case.plan = planned(p, make, keywords)
     if p["via"] == "plan":
@@ -478,6 +520,22 @@ def backward_weight(p):
             given, shape, given_dy, out=out, workspace=workspace, **keywords
         )
     return case
+
+
+def backward_bias(p):
+    data, filters = Data(p), p["groups"] * p["ocg"]
+    dy, given = data.image("x", filters, p["ih"], p["iw"], p["x_form"])
+    keywords = {"layout": p["layout"]}
+    if p["op"].startswith("conv1d"):
+        keywords = {"layout": along(p, {})["layout"]}
+
+    def truth():
+        value, size = dy.sum((0, 2, 3)), np.abs(dy).sum((0, 2, 3))
+        return Truth(value, size, dy.size // max(filters, 1))
+
+    function = getattr(pyconv, p["op"])
+    run = lambda out, workspace: function(given, out=out, **keywords)  # noqa: E731
+    return Case(p, (filters,), data.operands, run, truth)
 
 
 def factorized(p):
@@ -495,8 +553,6 @@ def factorized(p):
     del keywords["algorithm"]
 
     def truth():
-        from dataclasses import replace
-
         # A constant around the image is summed by the columns, too.
         left = g.columns if isinstance(g.mode, tuple) else (0, 0)
         first = replace(g, columns=left, stride=(g.stride[0], 1), dilation=(g.dilation[0], 1),
@@ -526,6 +582,8 @@ BUILDERS = {
     "conv2d": conv2d, "conv1d": conv2d, "depthwise_conv2d": conv2d, "pointwise_conv2d": conv2d,
     "partial_conv2d": partial, "separable_conv2d": separable, "conv_transpose2d": transposed,
     "conv2d_backward_input": backward_input, "conv2d_backward_weight": backward_weight,
+    "conv1d_backward_input": backward_input, "conv1d_backward_weight": backward_weight,
+    "conv2d_backward_bias": backward_bias, "conv1d_backward_bias": backward_bias,
     "factorize": factorized,
 }  # fmt: skip
 

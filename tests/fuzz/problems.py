@@ -18,6 +18,10 @@ OPERATORS = {
     "conv_transpose2d": 10,
     "conv2d_backward_input": 6,
     "conv2d_backward_weight": 8,
+    "conv2d_backward_bias": 1,
+    "conv1d_backward_input": 2,
+    "conv1d_backward_weight": 2,
+    "conv1d_backward_bias": 1,
     "factorize": 3,
     "explain": 4,
     "explain_huge": 3,
@@ -80,7 +84,7 @@ def both_sides(p, axis, size):
         total = max((-(-size // s) - 1) * s + extent - size, 0)
         half = total // 2
         return (half, total - half) if padding == "same" else (total - half, half)
-    if p["op"] == "conv1d":
+    if p["op"].startswith("conv1d"):
         return two(padding) if axis else (0, 0)
     return two(two(padding)[axis])
 
@@ -152,8 +156,6 @@ def legal(p):
     g = geometry(p)
     if g is None:
         return False
-    if op.startswith("conv2d_backward") and p["mode"] != "zeros":
-        return False
     if op == "partial_conv2d":
         return g.size == (p["ih"], p["iw"]) and g.stride == (1, 1)
     if op == "factorize" and p["rank"] is not None:
@@ -193,7 +195,7 @@ def _padding(r, op):
         return r.choice(("same", "same", "same_lower", "valid", "full"))
     if kind < 0.75:
         return r.choice((0, 1, 1, 1, 2, 3, 4, 5))
-    if op == "conv1d" or kind < 0.85:
+    if op.startswith("conv1d") or kind < 0.85:
         return [r.randrange(5), r.randrange(5)]
     return [[r.randrange(5), r.randrange(5)], [r.randrange(5), r.randrange(5)]]
 
@@ -301,7 +303,7 @@ def _draw(r, op, algorithms):
     more = {"tiny": 14, "middle": 40, "large": 70}[scale]
     for axis, key in enumerate(("ih", "iw")):
         p[key] = r.randint(1, 4) if r.random() < 0.3 else r.randint(1, more)
-        if op == "conv1d":
+        if op.startswith("conv1d"):
             p[key] = 1 if key == "ih" else p[key] * r.choice((1, 3))
         while op != "conv_transpose2d":
             p["iw" if axis == 0 else "ih"] = max(p["iw" if axis == 0 else "ih"], 1)
@@ -332,7 +334,7 @@ def _adapt(r, p, top):
         p["via"] = "call"
     if op == "conv2d" and p["via"] == "c" and p["dtype"] == "float16":
         p["via"] = "plan"
-    if op == "conv1d":
+    if op.startswith("conv1d"):
         p["kh"], p["stride"][0], p["dilation"][0], p["via"] = 1, 1, 1, "call"
         p["kw"] = r.choice((1, 2, 3, 5, 9, r.randint(1, 60)))
         p["stride"], p["dilation"] = [1, p["stride"][1]], [1, p["dilation"][1]]
@@ -360,11 +362,6 @@ def _adapt(r, p, top):
         p["output_padding"] = [r.randrange(m) if r.random() < 0.5 else 0 for m in most]
         if p["padding"] in ("same", "same_lower"):
             p["output_padding"] = [0, 0]
-    elif op in ("conv2d_backward_input", "conv2d_backward_weight"):
-        p["mode"], p["residual"], p["bias"], p["activation"] = "zeros", False, False, None
-        p["x_dtype"] = p["out_dtype"] = None
-        if op == "conv2d_backward_weight":
-            p["via"], p["algorithm"] = r.choice(("call", "plan")), "auto"
     elif op == "factorize":
         p["algorithm"], p["via"], p["w_form"] = "auto", "plan", "plain"
         if p["data"] in ("nan_weight", "large"):
@@ -373,6 +370,17 @@ def _adapt(r, p, top):
         p["rank"] = None if r.random() < 0.5 else r.randint(1, most)
     elif op == "explain":
         p["algorithm"], p["activation"] = "auto", None
+    if "_backward_" in op:
+        p["residual"], p["bias"], p["activation"] = False, False, None
+        p["x_dtype"] = p["out_dtype"] = None
+        if op in ("conv2d_backward_input", "conv2d_backward_weight"):
+            p["via"] = r.choice(("call", "plan"))
+        else:
+            p["budget"], p["workspace"] = None, None
+        if op.endswith("weight"):
+            p["algorithm"] = "auto"
+        if op.endswith("bias") and p["data"] == "large":  # whose partial sums leave the range
+            p["data"] = "normal"
     if p["algorithm"] != "auto" and p["accuracy"] != "fast" and r.random() < 0.8:
         p["accuracy"] = "fast"  # else most names would only be refused
 

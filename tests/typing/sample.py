@@ -68,6 +68,11 @@ assert_type(
     pyconv.plan_conv2d_backward_weight((1, 3, 8, 8), (3, 3, 3, 3), dtype=np.float64)(double, double),
     NDArray[np.float64],
 )
+back = pyconv.plan_conv2d_backward_input((1, 3, 8, 8), half, padding=1, padding_mode=("constant", 2))
+assert_type(back(half), NDArray[np.float16])
+assert_type(pyconv.conv2d_backward_weight(single, (3, 3, 3, 3), single), NDArray[np.float32])
+assert_type(pyconv.conv2d_backward_bias(half), NDArray[np.float16])
+assert_type(pyconv.conv1d_backward_input((1, 3, 8), line, line, padding=(1, 0)), NDArray[np.float32])
 pair = pyconv.factorize(double, rank=1)
 assert_type(pair.vertical, NDArray[np.float64])
 assert_type(pair.plan((1, 3, 8, 8))(double), NDArray[np.float64])
