@@ -32,37 +32,26 @@ def arguments(name, sample):
     return sample.input, weight, bias, keywords
 
 
-def lifted(name, arrays, keywords):
-    """One-dimensional arrays and keywords as those of images of one row."""
-    if not name.endswith("1d"):
-        return arrays, keywords
-    plain = {"stride": 1, "padding": 0, "dilation": 1, "output_padding": 0}
-
-    def along(key, value):
-        value = value[0] if isinstance(value, tuple) else value
-        return value if isinstance(value, str) or key not in plain else (plain[key], value)
-
-    return [a[..., None, :] for a in arrays], {k: along(k, v) for k, v in keywords.items()}
-
-
 def by_pyconv(name, x, weight, bias, keywords):
     return getattr(pyconv, name)(x, weight, bias, **keywords)
 
 
 def gradients(name, x, weight, dy, keywords):
     """(dx, dweight, dbias)"""
-    dbias = dy.sum(axis=tuple(i for i in range(dy.ndim) if i != dy.ndim - weight.ndim + 1))
-    (x, weight, dy), keywords = lifted(name, (x, weight, dy), keywords)
-    axes = max(int(name[-2]), 2)
+    axes = int(name[-2])
     forward, of_input, of_weight = (
         getattr(pyconv, f"conv{axes}d{part}") for part in ("", "_backward_input", "_backward_weight")
     )
+    if axes == 3:
+        dbias = dy.sum(axis=tuple(i for i in range(dy.ndim) if i != dy.ndim - 4))
+    else:
+        dbias = getattr(pyconv, f"conv{axes}d_backward_bias")(dy)
     if "transpose" not in name:
         dx = of_input(x.shape, weight, dy, **keywords)
         dw = of_weight(x, weight.shape, dy, **keywords)
     else:
-        # y = paint(x) is the gradient of conv2d: dx is that conv2d of dy, and x is its result. Output padding
-        # may let it give more than x has.
+        # y = paint(x) is a gradient of a convolution: dx is that convolution of dy, and x its result. Output
+        # padding may let it give more than x has.
         keywords = {k: v for k, v in keywords.items() if k != "output_padding"}
         wide = forward(dy, weight, **keywords)
         inside = (..., *map(slice, x.shape[-axes:]))
@@ -70,7 +59,7 @@ def gradients(name, x, weight, dy, keywords):
         given = np.zeros_like(wide)
         given[inside] = x
         dw = of_weight(dy, weight.shape, given, **keywords)
-    return (dx[..., 0, :], dw[..., 0, :], dbias) if name.endswith("1d") else (dx, dw, dbias)
+    return dx, dw, dbias
 
 
 def assert_near(given, exact, dtype):
