@@ -3,8 +3,8 @@
 Plans pickle as the problem and the weights, and are packed anew where they arrive.
 
 What a plan has packed can't be undone, so it remembers what it was made of: copies of the arrays, which the
-caller may change. `max_workspace` has no room for copies; then it keeps the caller's arrays, and checksums tell
-whether they still are what was packed.
+caller may change. `max_workspace` has no room for copies; then it keeps the caller's arrays, and checksums
+tell whether they still are what was packed.
 """
 
 import zlib
@@ -20,7 +20,8 @@ def lasting(function):
     """
     A function that returns a class of plans, a `max_workspace` and arguments, as one that makes a plan.
 
-    The plan is for many calls, and can be pickled; ``function.once`` makes one for a single call, which can't.
+    The plan is for many calls, and can be pickled. ``function.once`` makes one for a single call, which
+    can't.
     """
 
     def once(*args, **keywords):
@@ -84,7 +85,7 @@ class _Reference:
         if _checksum(self._array) != self._sum:
             raise PicklingError(
                 f"weights of shape {self._array.shape} have been changed since this plan was made, and "
-                "max_workspace had no room for a copy of them: it can't be pickled. Pickle what it was made of"
+                "max_workspace had no room for a copy: it can't be pickled, but what it was made of can"
             )
         return self._array
 

@@ -50,7 +50,7 @@ def twin(plan):
 @pytest.mark.parametrize("bound", [None, 0, "1MB"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_pickle_is_the_same_plan(name, bound):
-    if name == "transposed" and bound == 0 or name == "separable" and bound == 0:
+    if (name == "transposed" and bound == 0) or (name == "separable" and bound == 0):
         bound = 20_000
     plan = planned(name, bound)
     other = twin(plan)
