@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The benchmarks: shapes, reference, statistics, results, and one small run."""
 
+import importlib
 import itertools
 import json
 import os
@@ -21,7 +22,7 @@ import regress  # noqa: E402
 import regret  # noqa: E402
 import report  # noqa: E402
 import shares  # noqa: E402
-from lib import gradients, memory, plots, reference, results, shapes, stacks, timing  # noqa: E402
+from lib import gradients, memory, plots, reference, results, shapes, stacks, timing, training  # noqa: E402
 
 import pyconv  # noqa: E402
 
@@ -200,6 +201,74 @@ def test_gradients_of_small_layers(tmp_path):
         wanted |= {("pyconv", f"{layout} {way}") for layout in ("nchw", "nhwc") for way in ways}
         assert {(e["peer"], e["variant"]) for e in record["entries"]} == wanted
         assert all(e["error"] < 1e-5 and e["min"] > 0 for e in record["entries"])
+
+
+def small_stack():
+    """Two layers, a shortcut, and every second pixel of it."""
+    net = stacks.Builder(2, 9)
+    first = net.add("a", None, 4, 3)
+    second = net.add("b", first, 4, 3, groups=2, residual=first)
+    net.add("d", second, 6, 3, 2, every=2, residual=net.add("c", second, 6, 1, 2, every=2, relu=False))
+    return net.nodes
+
+
+def test_a_step_of_training_is_the_derivative_of_the_loss():
+    stack = small_stack()
+    image, parameters = stacks.arrays(stack)
+    parameters = {name: [a.astype(np.float64) for a in pair] for name, pair in parameters.items()}
+    dy = training.upstream(stack)
+    found = dict(training.gradients(stack, image, parameters, dy, training.Reference))
+    rng = np.random.default_rng(0)
+    for name, pair in parameters.items():
+        for value, gradient in zip(pair, found[name], strict=True):
+            assert gradient.shape == value.shape
+            direction = rng.standard_normal(value.shape)
+            losses = []
+            for step in (1e-6, -1e-6):
+                value += step * direction
+                losses.append((stacks.expected(stack, image, parameters) * dy).sum())
+                value -= step * direction
+            slope = (losses[0] - losses[1]) / 2e-6
+            assert slope == pytest.approx((gradient * direction).sum(), rel=1e-5)
+
+
+@pytest.mark.parametrize("peer", ["pyconv", "torch"])
+def test_steps_of_training_agree(peer):
+    """With float64, ReLUs that switch by a rounding aside; and the weights follow the gradients."""
+    module = pytest.importorskip(f"lib.peers.{peer}" if peer == "pyconv" else "torch")
+    module = importlib.import_module(f"lib.peers.{peer}")
+    for stack in (small_stack(), stacks.mobilenet_v1(1, 32)):
+        image, parameters = stacks.arrays(stack)
+        exact = training.expected(stack, image, parameters)
+        for variant in ("nchw auto", "nhwc auto") if peer == "pyconv" else ("nchw", "channels_last"):
+            prepared = module.prepare_training(variant, stack, image, parameters, 1)
+            assert reference.relative_error(prepared.fetch(prepared.run()), exact) < 1e-2
+
+
+def test_networks_trains_one(tmp_path):
+    pytest.importorskip("torch")
+    command = [sys.executable, BENCH / "networks.py", "--training", "--networks", "mobilenet_v1"]
+    command += [
+        "--batch",
+        "1",
+        "--image",
+        "32",
+        "--rounds",
+        "1",
+        "--seconds",
+        "0.01",
+        "--json",
+        tmp_path / "n.json",
+    ]
+    command += ["--no-memory"]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert run.returncode == 0, run.stdout + run.stderr
+    (record,) = results.load(tmp_path / "n.json")["records"]
+    assert {(e["peer"], e["variant"]) for e in record["entries"]} >= {
+        ("pyconv", "nchw auto"), ("pyconv", "nhwc auto")
+    }  # fmt: skip
+    assert {e["peer"] for e in record["entries"]} == {"pyconv", "torch"}
+    assert record["flops"] > 2.9 * sum(n.layer.flops for n in stacks.mobilenet_v1(1, 32)[1:])
 
 
 def test_calls_lasts_as_long_as_asked():

@@ -87,19 +87,25 @@ def memory_rows(result):
     return ["layer", *(f"{name} MB" for name in names)], rows
 
 
-def network_rows(result):
+def network_rows(result, statistic="median"):
     """Milliseconds and megabytes of each library's fastest variant, network by network."""
     names = [SUBJECT, *results.peers(result)]
     rows = []
     for record in result["records"]:
-        entries = [results.fastest(record, name) for name in names]
-        times = [number(entry and entry["median"] * 1e3, ".1f") for entry in entries]
+        entries = [results.fastest(record, name, None, statistic) for name in names]
+        times = [number(entry and entry[statistic] * 1e3, ".1f") for entry in entries]
         peaks = [
             number(entry["memory"]["peak"] / 1e6 if entry and "memory" in entry else None, ".0f")
             for entry in entries
         ]
         rows.append(
-            [record["network"], str(record["threads"]), *times, number(results.ratio(record)), *peaks]
+            [
+                record["network"],
+                str(record["threads"]),
+                *times,
+                number(results.ratio(record, statistic=statistic)),
+                *peaks,
+            ]
         )
     return ["network", "threads", *(f"{n} ms" for n in names), "ratio", *(f"{n} MB" for n in names)], rows
 

@@ -9,6 +9,8 @@
     a `Prepared`, everything done that can be done before the first image. `Unsupported` says why it can't.
 ``prepare_network(variant, stack, image, parameters, threads)``
     the same for a whole stack, where the library offers it.
+``prepare_training(variant, stack, image, parameters, threads)``
+    a step of training it, where the library offers gradients; the result is that of `training.flat`.
 ``prepare_gradient(variant, of, layer, x, weight, dy, threads)``
     one of the operators of lib/gradients.py, where the library offers them.
 """

@@ -4,9 +4,10 @@
 import math
 
 import numpy as np
+from scipy.linalg.blas import saxpy
 
 import pyconv
-from lib import gradients, stacks
+from lib import gradients, stacks, training
 from lib.peers import Prepared, Unsupported
 
 VERSION = pyconv.__version__
@@ -93,6 +94,77 @@ def prepare_network(variant, stack, image, parameters, threads):
     return Prepared(
         lambda: stacks.walk(stack, image, convolve), lambda y: y.transpose(TO_NCHW[layout]), notes
     )
+
+
+class Trainer:
+    """The arithmetic of `training.gradients`: one-shot calls, since weights change, into kept arrays."""
+
+    def __init__(self, layout, threads):
+        self._layout, self._threads, self._arrays, self._plans = layout, threads, {}, {}
+
+    def _words(self, node):
+        words = keywords(node.layer, self._layout, "auto", self._threads)
+        return {name: value for name, value in words.items() if name != "accuracy"}
+
+    def _array(self, what, shape):
+        if what not in self._arrays:
+            self._arrays[what] = floats(math.prod(shape)).reshape(shape)
+        return self._arrays[what]
+
+    def _shape(self, shape):
+        return tuple(shape[axis] for axis in FROM_NCHW[self._layout])
+
+    def pick(self, x, every):
+        if every == 1:
+            return x
+        step = slice(None, None, every)
+        return np.ascontiguousarray(x[:, :, step, step] if self._layout == "nchw" else x[:, step, step])
+
+    def forward(self, node, x, weight, bias, residual):
+        out = self._array((node.name, "y"), self._shape(node.layer.y_shape))
+        relu = "relu" if node.relu else None
+        return pyconv.conv2d(
+            x, weight, bias, residual=residual, activation=relu, out=out, **self._words(node)
+        )
+
+    def mask(self, dy, y):
+        return np.multiply(dy, y > 0, out=dy)
+
+    def weight(self, node, x, dy):
+        out = self._array((node.name, "dw"), node.layer.w_shape)
+        return pyconv.conv2d_backward_weight(x, node.layer.w_shape, dy, out=out, **self._words(node))
+
+    def bias(self, dy):
+        return pyconv.conv2d_backward_bias(dy, layout=self._layout.upper())
+
+    def input(self, node, weight, dy, shape):
+        layer = node.layer
+        out = self._array((node.name, "dx"), self._shape(layer.x_shape))
+        dx = pyconv.conv2d_backward_input(out.shape, weight, dy, out=out, **self._words(node))
+        if node.every == 1:
+            return dx
+        whole, step = np.zeros(shape, np.float32), slice(None, None, node.every)
+        whole[(..., step, step) if self._layout == "nchw" else (..., step, step, slice(None))] = dx
+        return whole
+
+
+def prepare_training(variant, stack, image, parameters, threads):
+    """SGD's update is a product by a number and a sum, BLAS's axpy."""
+    layout = variant.split()[0]
+    trainer, axes = Trainer(layout, threads), FROM_NCHW[layout]
+    image, dy = (np.ascontiguousarray(a.transpose(axes)) for a in (image, training.upstream(stack)))
+    parameters = {name: [a.copy() for a in pair] for name, pair in parameters.items()}
+
+    def run():
+        found = {}
+        for name, pair in training.gradients(stack, image, parameters, dy.copy(), trainer):
+            found[name] = pair
+        for name, pair in found.items():
+            for value, gradient in zip(parameters[name], pair, strict=True):
+                saxpy(gradient.reshape(-1), value.reshape(-1), a=-training.RATE)
+        return found
+
+    return Prepared(run, lambda found: training.flat(found, stack))
 
 
 def prepare_gradient(variant, of, layer, x, weight, dy, threads):

@@ -5,14 +5,16 @@ import torch
 import torch.nn.functional as F
 from torch.utils import mkldnn
 
-from lib import gradients, stacks
+from lib import gradients, stacks, training
 from lib.peers import Prepared
 
 VERSION = torch.__version__
 
 
 def variants(options):
-    return ["nchw", "channels_last"] + ["prepacked", "mkldnn"] * ("of" not in options)
+    return ["nchw", "channels_last"] + ["prepacked", "mkldnn"] * (
+        "of" not in options and not options.get("training")
+    )
 
 
 def inferring(function):
@@ -65,6 +67,44 @@ def prepare_network(variant, stack, image, parameters, threads):
         return torch.relu_(y) if node.relu else y
 
     return Prepared(inferring(lambda: stacks.walk(stack, image, convolve)), lambda y: y.numpy())
+
+
+def prepare_training(variant, stack, image, parameters, threads):
+    """Autograd through functional.conv2d, and torch.optim.SGD."""
+    torch.set_num_threads(threads)
+    form = torch.channels_last if variant == "channels_last" else torch.contiguous_format
+    image, dy = (
+        torch.from_numpy(a).contiguous(memory_format=form) for a in (image, training.upstream(stack))
+    )
+    tensors = {
+        name: [
+            torch.from_numpy(weight.copy()).contiguous(memory_format=form).requires_grad_(),
+            torch.from_numpy(bias.copy()).requires_grad_(),
+        ]
+        for name, (weight, bias) in parameters.items()
+    }
+    optimizer = torch.optim.SGD([t for pair in tensors.values() for t in pair], training.RATE)
+
+    def convolve(node, x, residual):
+        layer, step = node.layer, slice(None, None, node.every)
+        if node.every > 1:
+            x = x[:, :, step, step].contiguous(memory_format=form)
+        y = F.conv2d(x, *tensors[node.name], (layer.sh, layer.sw), (layer.ph, layer.pw), 1, layer.g)
+        if residual is not None:
+            y = y + residual
+        return torch.relu(y) if node.relu else y
+
+    def run():
+        optimizer.zero_grad()
+        stacks.walk(stack, image, convolve).backward(dy)
+        optimizer.step()
+        return tensors
+
+    def fetch(tensors):
+        found = {name: [t.grad.numpy() for t in pair] for name, pair in tensors.items()}
+        return training.flat(found, stack)
+
+    return Prepared(run, fetch)
 
 
 @inferring
