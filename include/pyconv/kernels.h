@@ -75,8 +75,8 @@
         ptrdiff_t channels, const void *x, const void *w, ptrdiff_t ws, void *y, ptrdiff_t ys_h,             \
         ptrdiff_t ys_w, const pyconv_epilogue *e))                                                           \
     OP(T, isa, depthwise_grad, void,                                                                         \
-       (ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t taps, const void *x, ptrdiff_t x_s,                  \
-        const ptrdiff_t *offsets, const void *dy, ptrdiff_t dy_s, void *sums))                               \
+       (const pyconv_grad *g, ptrdiff_t n, ptrdiff_t lines, const pyconv_grad_line *line, const void *x,     \
+        const void *dy, void *sums))                                                                         \
     OP(T, isa, direct, void,                                                                                 \
        (const pyconv_band *b, ptrdiff_t m, ptrdiff_t k, const void *band, const ptrdiff_t *offsets,          \
         const void *w, void *y, ptrdiff_t ys_c, const pyconv_epilogue *e))                                   \

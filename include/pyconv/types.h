@@ -74,6 +74,26 @@ typedef struct pyconv_spread {
     ptrdiff_t icg, ocg, skip, count;
 } pyconv_spread;
 
+/* Some lines of outputs of a depthwise convolution and the inputs under them; see depthwise_grad.tmpl.h. */
+typedef struct pyconv_grad {
+    ptrdiff_t outputs, inputs, taps, stride, dilation, pad; /* along a line */
+    ptrdiff_t dy_step, x_step;                              /* to the next output, input */
+    ptrdiff_t first, last;                                  /* steps 0 .. outputs + taps, or a part of them */
+    ptrdiff_t shifts, gap, x_shift; /* across: from one shift to the next so many places, reals of x */
+    ptrdiff_t places;               /* that the image has there */
+    int lanes_move;                 /* lane l is l places further, else all are at the same */
+    ptrdiff_t sums_a, sums_s;
+    /* Asked for while a line is computed: reals beyond the output under way, and beyond the input of its first shift and as
+     * many of the next shifts as the next line does not share with this one. */
+    ptrdiff_t dy_ahead, x_ahead, fresh;
+} pyconv_grad;
+
+typedef struct pyconv_grad_line {
+    ptrdiff_t x, dy; /* where its first input and output would be */
+    ptrdiff_t at;    /* place of its first lane and shift */
+    ptrdiff_t lanes; /* at most so many */
+} pyconv_grad_line;
+
 static inline ptrdiff_t pyconv_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a > 0 ? (a - 1) / b + 1 : a / b; }
 
 static inline ptrdiff_t pyconv_clamp(ptrdiff_t v, ptrdiff_t lo, ptrdiff_t hi) {

@@ -33,6 +33,15 @@ cdef extern from "pyconv/types.h" nogil:
     ctypedef struct spread_t "pyconv_spread":
         ptrdiff_t rows, cols, h0, w0, ih, iw, xs_h, xs_w, icg, ocg, skip, count
 
+    ctypedef struct grad_t "pyconv_grad":
+        ptrdiff_t outputs, inputs, taps, stride, dilation, pad, dy_step, x_step, first, last
+        ptrdiff_t shifts, gap, x_shift, places
+        int lanes_move
+        ptrdiff_t sums_a, sums_s, dy_ahead, x_ahead, fresh
+
+    ctypedef struct grad_line_t "pyconv_grad_line":
+        ptrdiff_t x, dy, at, lanes
+
     ptrdiff_t element_bytes "pyconv_element_bytes"(int element)
     ptrdiff_t ceil_div "pyconv_ceil_div"(ptrdiff_t a, ptrdiff_t b)
     ptrdiff_t split_start "pyconv_split_start"(ptrdiff_t total, ptrdiff_t parts, ptrdiff_t i)
@@ -110,8 +119,8 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*grouped_nhwc)(const patches_t *p, ptrdiff_t ocg, ptrdiff_t skip, ptrdiff_t first, ptrdiff_t rows,
                              ptrdiff_t channels, const void *x, const void *w, ptrdiff_t ws, void *y, ptrdiff_t ys_h,
                              ptrdiff_t ys_w, const epilogue_t *e) noexcept nogil
-        void (*depthwise_grad)(ptrdiff_t channels, ptrdiff_t pixels, ptrdiff_t taps, const void *x, ptrdiff_t x_s,
-                               const ptrdiff_t *offsets, const void *dy, ptrdiff_t dy_s, void *sums) noexcept nogil
+        void (*depthwise_grad)(const grad_t *g, ptrdiff_t n, ptrdiff_t lines, const grad_line_t *line, const void *x,
+                               const void *dy, void *sums) noexcept nogil
         void (*direct)(const band_t *b, ptrdiff_t m, ptrdiff_t k, const void *band, const ptrdiff_t *offsets, const void *w,
                        void *y, ptrdiff_t ys_c, const epilogue_t *e) noexcept nogil
         void (*f2k3_points)(ptrdiff_t rows, const void *band, ptrdiff_t band_pitch, void *points,

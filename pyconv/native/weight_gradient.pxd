@@ -12,13 +12,13 @@ long: in the same order for every number of threads.
 """
 
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy
 from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport copy_rectangle, turn_rows
 from pyconv.core.half cimport half, narrow, widen
-from pyconv.native.depthwise_gradient cimport add_rows
+from pyconv.native.depthwise_gradient cimport depthwise_gradient_run
 from pyconv.native.weight_gradient_cut cimport MOST_PIXELS, gradient_t
 from pyconv.core.plan cimport nothing
 from pyconv.core.rows cimport span
@@ -161,30 +161,6 @@ cdef inline void _group(const gradient_t *s, const real *x, const real *dy, real
             _join(s, number, s.p.ocg * s.p.k, partial, dw)
 
 
-cdef inline void _bundle(const gradient_t *s, const real *x, const real *dy, int64_t channels, real *sums, real *partial,
-                         real *slab, real *outputs) noexcept nogil:
-    """All blocks of some channels of a depthwise convolution, by one thread: sums and partial[taps][channels]."""
-    cdef block_t b
-    cdef int64_t number, i
-    cdef real *to = partial if s.partial > 0 else sums
-    for number in range(s.blocks):
-        if number % s.batch == 0 and (number == 0 or s.partial > 0):
-            memset(to, 0, s.p.k * channels * sizeof(real))
-        b = _block(s, number)
-        if not s.in_place:
-            for i in range(b.images * span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
-                _fill_row(s, &b, x, channels, i, slab)
-        if s.p.layout == PYCONV_NHWC:
-            add_rows(&s.p, channels, b.images, b.rows, b.columns, _slab_of(s, &b, x, slab), s.plane, s.pitch, s.pixel,
-                     dy + b.image * s.p.yn + b.row * s.p.yh + b.column * s.p.yw, s.p.yn, s.p.yh, s.p.yw, to)
-        else:
-            _pack_filters(s, &b, dy, channels, outputs)
-            add_rows(&s.p, channels, b.images, b.rows, b.columns, _slab_of(s, &b, x, slab), s.plane, s.pitch, s.pixel,
-                     <const real *>outputs, b.rows * b.columns * channels, b.columns * channels, channels, to)
-        if _batch_ends(s, number):
-            _join(s, number, s.p.k * channels, partial, sums)
-
-
 # What is read and written: sums is dw, or what becomes dw once it is turned; partial those of a batch.
 ctypedef struct arrays_t:
     const gradient_t *s
@@ -197,23 +173,14 @@ ctypedef struct arrays_t:
 
 cdef inline void _one_group(const gradient_t *s, const real *x, const real *dy, real *sums, real *partial, real *dw,
                             int64_t number, char *buffer) noexcept nogil:
-    """Group, or bundle, number so-and-so, from the images to its part of dw."""
+    """From the images to the group's part of dw."""
     cdef const problem_t *p = &s.p
-    cdef int64_t g = number * max(s.bundle, 1)
-    cdef int64_t count = min(max(s.bundle, 1), p.g - g)
-    cdef int64_t at = g * p.ocg * p.k
+    cdef int64_t at = number * p.ocg * p.k
     cdef real *slab = <real *>buffer
     cdef real *outputs = <real *>(buffer + s.slab)
-    x += g * p.icg * p.xc
-    dy += g * p.ocg * p.yc
-    if s.bundle > 0:
-        _bundle(s, x, dy, count, sums + at, partial + at, slab, outputs)
-        if sums != dw:
-            turn_rows(p, p.k, count, sums + at, count, dw + at, p.k)
-    else:
-        _group(s, x, dy, sums + at, partial + at, slab, outputs)
-        if sums != dw:
-            turn_filters(p, 0, p.ocg, sums + at, dw + at)
+    _group(s, x + number * p.icg * p.xc, dy + number * p.ocg * p.yc, sums + at, partial + at, slab, outputs)
+    if sums != dw:
+        turn_filters(p, 0, p.ocg, sums + at, dw + at)
 
 
 cdef inline void _group_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
@@ -229,8 +196,7 @@ cdef inline void _group_step(const task_t *t, const void *cut, int64_t number, c
 cdef inline int _groups(task_t *t, const arrays_t *a, char *buffers) noexcept nogil:
     """Threads take whole groups."""
     cdef const problem_t *p = t.p
-    cdef int64_t count = ceil_div(p.g, max(a.s.bundle, 1))
-    return run_some(t, _group_step, a, 0, count, 2.0 * p.n * p.yn * p.k / count, t.threads, buffers, a.s.slab + a.s.outputs)
+    return run_some(t, _group_step, a, 0, p.g, 2.0 * p.n * p.yn * p.k / p.g, t.threads, buffers, a.s.slab + a.s.outputs)
 
 
 cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, real *partial, real *dw,
@@ -271,6 +237,8 @@ cdef inline int _gradient(const gradient_t *s, task_t *t, const real *x, const r
     cdef real *sums = dw
     cdef real *partial
     cdef arrays_t arrays
+    if s.depthwise:
+        return depthwise_gradient_run(&s.channels, t, x, dy, dw)
     if s.sums > 0:
         sums = <real *>workspace
         workspace += s.sums

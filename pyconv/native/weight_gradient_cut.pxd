@@ -4,7 +4,7 @@
 from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
-from pyconv.native.depthwise_gradient cimport BUNDLE, bundles_serve
+from pyconv.native.depthwise_gradient cimport depthwise_gradient_init, depthwise_gradient_t, one_filter_each
 from pyconv.core.plan cimport plan_threads
 from pyconv.core.kernels cimport ceil_div
 from pyconv.core.rows cimport span
@@ -14,7 +14,7 @@ from pyconv.core.sizes cimport aligned, plus, times
 cdef enum:
     BLOCK_PIXELS = 384        # a tile of dw is fetched and stored once in so many steps
     MOST_PIXELS = 1024        # of one row in a block
-    BATCH = 128               # sums of blocks, or of rows of a bundle, that are added one after another
+    BATCH = 128               # sums of blocks that are added one after another
     CACHE_PITCH = 512         # bytes: pixels that are a multiple apart compete for few sets of L1
 
 ctypedef struct gradient_t:
@@ -23,7 +23,8 @@ ctypedef struct gradient_t:
     int threads
     bint follow_openmp
     bint by_group             # a thread takes whole groups; else threads share each block
-    int64_t bundle            # channels that take the place of a group, see _op_backward_depthwise; or 0
+    bint depthwise            # by `channels` instead of all below
+    depthwise_gradient_t channels
     bint in_place             # the image itself is the slab
     int64_t mr, nr
     int64_t images, rows, columns                      # of a block, at most
@@ -42,7 +43,6 @@ ctypedef struct gradient_t:
 cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int threads) noexcept nogil:
     """threads: 0 for as many as OpenMP would use. Afterwards `workspace` is the size wanted, saturated."""
     cdef problem_t *p = &s.p
-    cdef int64_t channels, filters
     cdef size_t buffers
     p[0] = problem[0]
     s.from_half = p.x_dtype == PYCONV_F16
@@ -50,9 +50,7 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     s.follow_openmp = threads == 0
     s.mr, s.nr = tile_rows(p), tile_columns(p)
     s.by_group = p.g > 1
-    s.bundle = min(BUNDLE, p.g) if bundles_serve(p) else 0
-    channels = s.bundle if s.bundle > 0 else p.icg
-    filters = s.bundle if s.bundle > 0 else p.ocg
+    s.depthwise = one_filter_each(p)
 
     s.column_parts = ceil_div(p.ow, MOST_PIXELS)
     s.columns = ceil_div(p.ow, s.column_parts)
@@ -63,15 +61,15 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
         s.images = max(1, min(p.n, BLOCK_PIXELS // (p.oh * p.ow)))
     s.image_parts = ceil_div(p.n, s.images)
     s.blocks = s.image_parts * s.row_parts * s.column_parts
-    s.batch = max(1, BATCH // (s.images * s.rows)) if s.bundle > 0 else BATCH
+    s.batch = BATCH
 
     s.in_place = (p.layout == PYCONV_NHWC and p.ph0 + p.ph1 + p.pw0 + p.pw1 == 0
-                  and (s.bundle > 0 or p.xw * <int64_t>p.itemsize % CACHE_PITCH != 0))
+                  and p.xw * <int64_t>p.itemsize % CACHE_PITCH != 0)
     if s.in_place:
         s.pixel, s.pitch = p.xw, p.xh
     else:
-        s.pixel = channels
-        if channels * <int64_t>p.itemsize % CACHE_PITCH == 0:
+        s.pixel = p.icg
+        if p.icg * <int64_t>p.itemsize % CACHE_PITCH == 0:
             s.pixel += s.nr
         s.pitch = span(s.columns, p.sw, p.kw, p.dw) * s.pixel
     s.plane = p.xn if s.in_place else span(s.rows, p.sh, p.kh, p.dh) * s.pitch
@@ -84,7 +82,7 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     s.slab = 0
     if not s.in_place:
         s.slab = aligned(times(times(<size_t>s.images, <size_t>s.plane), p.itemsize))
-    s.outputs = aligned(times(times(<size_t>(s.images * s.rows * s.columns), <size_t>filters), p.itemsize))
+    s.outputs = aligned(times(times(<size_t>(s.images * s.rows * s.columns), <size_t>p.ocg), p.itemsize))
     s.partial = 0
     if s.blocks > s.batch:
         s.partial = aligned(times(times(<size_t>p.oc, <size_t>p.k), p.itemsize))
@@ -95,5 +93,11 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
         s.converted_x = aligned(times(<size_t>(p.n * p.xn), 4))
         s.converted_y = aligned(times(<size_t>(p.n * p.yn), 4))
         s.turned = s.sums
+    if s.depthwise:
+        depthwise_gradient_init(&s.channels, p, s.threads)
+        if s.from_half:
+            s.turned = aligned(times(times(<size_t>p.oc, <size_t>p.k), 4))
+        s.workspace = plus(plus(s.converted_x, s.converted_y), plus(s.turned, s.channels.workspace))
+        return
     buffers = times(plus(s.slab, s.outputs), s.threads if s.by_group else 1)
     s.workspace = plus(plus(plus(s.converted_x, s.converted_y), plus(plus(s.sums, s.turned), s.partial)), buffers)

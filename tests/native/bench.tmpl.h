@@ -74,16 +74,34 @@ static void BENCH_NAME(gemm_shifts)(const KERNELS *kernels, bench_label label) {
                 k);
 }
 
-/* A row of 3x3 outputs in a band of 16 channels. */
+/* Rows of 3x3 outputs channels last, and the same in planes. */
 static void BENCH_NAME(depthwise_grad)(const KERNELS *kernels, bench_label label) {
-    const ptrdiff_t channels = 16, width = 56, x_h = (width + 2) * channels;
-    real *x = ARRAY(3 * x_h), *dy = ARRAY(width * channels), *sums = ARRAY(9 * channels), *sink = sums;
-    ptrdiff_t offsets[9];
-    for (ptrdiff_t t = 0; t < 9; t++)
-        offsets[t] = t / 3 * x_h + t % 3 * channels;
-    BENCH_FLOPS(2 * 9 * width * channels,
-                kernels->depthwise_grad(channels, width, 9, x, channels, offsets, dy, channels, sums),
-                "3x3, %td columns, %td channels", width, channels);
+    const ptrdiff_t n = kernels->lanes, size = 28, plane = size * size;
+    real *x = ARRAY(plane * n), *dy = ARRAY(plane * n), *sums = ARRAY(9 * n), *sink = sums;
+    pyconv_grad g = {.outputs = size,
+                     .inputs = size,
+                     .taps = 3,
+                     .stride = 1,
+                     .dilation = 1,
+                     .pad = 1,
+                     .last = size + 3,
+                     .shifts = 3,
+                     .gap = 1,
+                     .places = size,
+                     .sums_a = 3 * n,
+                     .sums_s = n};
+    for (g.lanes_move = 0; g.lanes_move < 2; g.lanes_move++) {
+        const ptrdiff_t lines = g.lanes_move ? pyconv_ceil_div(size, n) : 7, step = g.lanes_move ? n : 1;
+        pyconv_grad_line line[28];
+        g.x_step = g.dy_step = g.lanes_move ? size : n;
+        g.x_shift = g.lanes_move ? 1 : size * n;
+        for (ptrdiff_t l = 0; l < lines; l++)
+            line[l] = (pyconv_grad_line){(l * step - 1) * g.x_shift, l * step * g.x_shift, l * step - 1,
+                                         g.lanes_move ? size - l * step : n};
+        BENCH_FLOPS(2 * 9 * size * (g.lanes_move ? size : lines * n),
+                    kernels->depthwise_grad(&g, n, lines, line, x, dy, sums), "3x3, %td lines%s", lines,
+                    g.lanes_move ? " of a plane" : "");
+    }
 }
 
 static void BENCH_NAME(pack)(const KERNELS *kernels, bench_label label, int hwc) {

@@ -38,6 +38,15 @@ INLINE __m256i NAME(first_n)(ptrdiff_t n) {
 INLINE vec v_load_n(const real *p, ptrdiff_t n) { return (vec)AVX(maskload)(p, NAME(first_n)(n)); }
 INLINE void v_store_n(real *p, vec v, ptrdiff_t n) { AVX(maskstore)(p, NAME(first_n)(n), (NATIVE)v); }
 
+#define v_part __m256i
+#define v_part_of NAME(part_of)
+#define v_load_part NAME(load_part)
+INLINE v_part v_part_of(ptrdiff_t first, ptrdiff_t last) {
+    first = pyconv_clamp(first, 0, V), last = pyconv_clamp(last, 0, V);
+    return _mm256_andnot_si256(NAME(first_n)(first), NAME(first_n)(last));
+}
+INLINE vec v_load_part(const real *p, v_part part) { return (vec)AVX(maskload)(p, part); }
+
 #define v_permute NAME(permute)
 INLINE vec v_permute(vec v, NAME(indices) index) {
 #if PYCONV_IS_F32
