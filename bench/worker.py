@@ -71,8 +71,14 @@ class Servant:
 
         return {"kept": max(0, kept), "peak": max(0, memory.peak_during(twice) - before)}
 
-    def _problem(self, layer=None, network=None, batch=1, image=224, training=False, of=None):
-        """What prepares a layer, gradient or network; its arguments between the variant and the threads."""
+    def _problem(
+        self, layer=None, network=None, batch=1, image=224, training=False, of=None, file=None, size=()
+    ):
+        """What prepares a layer, gradient, network or file; its arguments behind the variant."""
+        if file:
+            from lib import onnx_files
+
+            return self._peer.prepare_file, (file, onnx_files.feeds(file, size))
         if network:
             stack = stacks.STACKS[network](batch, image)
             prepare = self._peer.prepare_training if training else self._peer.prepare_network

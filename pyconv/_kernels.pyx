@@ -350,5 +350,6 @@ def remember(plan, origin):
 
 include "extension/operators.pxi"
 include "extension/volumes.pxi"
+include "extension/program.pxi"
 include "extension/machine.pxi"
 include "extension/measure.pxi"

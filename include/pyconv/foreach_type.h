@@ -97,6 +97,7 @@ PYCONV_TABLE_(PYCONV_ISA);
 #include "ops/gemm_shifts.tmpl.h"
 
 #include "ops/epilogue.tmpl.h"
+#include "ops/mean.tmpl.h"
 #include "ops/pack.tmpl.h"
 
 #include "ops/gemm_planes.tmpl.h"
@@ -128,6 +129,8 @@ PYCONV_TABLE_(PYCONV_ISA);
 #include "ops/wino.tmpl.h"
 
 #include "ops/fft.tmpl.h"
+
+#include "ops/point.tmpl.h"
 
 #include "simd/end.h"
 

@@ -102,7 +102,12 @@
        (ptrdiff_t blocks, ptrdiff_t oc, ptrdiff_t ic, ptrdiff_t tiles, const void *h, const void *x,         \
         void *y))                                                                                            \
     OP(T, isa, epilogue_rows, void,                                                                          \
-       (ptrdiff_t rows, ptrdiff_t cols, void *y, ptrdiff_t ldy, ptrdiff_t ldr, const pyconv_epilogue *e))
+       (ptrdiff_t rows, ptrdiff_t cols, void *y, ptrdiff_t ldy, ptrdiff_t ldr, const pyconv_epilogue *e))    \
+    OP(T, isa, point_rows, void,                                                                             \
+       (const pyconv_point *f, ptrdiff_t rows, ptrdiff_t cols, const void *x, const void *scale,             \
+        const void *other, void *y))                                                                         \
+    OP(T, isa, mean_rows, void, (ptrdiff_t rows, ptrdiff_t cols, const void *x, void *y))                    \
+    OP(T, isa, mean_columns, void, (ptrdiff_t rows, ptrdiff_t cols, const void *x, void *y))
 
 #define PYCONV_FIELD(T, isa, op, result, parameters) result(*op) parameters;
 

@@ -51,6 +51,20 @@ typedef struct pyconv_epilogue {
     const void *bias, *residual; /* of the kernel's element type */
 } pyconv_epilogue;
 
+/* A function of single elements; see point.tmpl.h. */
+enum {
+    PYCONV_POINT_CLAMP,
+    PYCONV_POINT_GATE,
+    PYCONV_POINT_LEAK,
+    PYCONV_POINT_SIGMOID,
+    PYCONV_POINT_SILU,
+};
+
+typedef struct pyconv_point {
+    int kind, by_column;
+    double p, q, lo, hi, r, s;
+} pyconv_point;
+
 /* Memory to ask for while a product is computed, a little at each of its steps, since a burst of requests would hold
  * up its own loads; 0 bytes for none. */
 typedef struct pyconv_ahead {

@@ -22,6 +22,17 @@ cdef extern from "pyconv/types.h" nogil:
         const void *bias
         const void *residual
 
+    enum:
+        POINT_CLAMP "PYCONV_POINT_CLAMP"
+        POINT_GATE "PYCONV_POINT_GATE"
+        POINT_LEAK "PYCONV_POINT_LEAK"
+        POINT_SIGMOID "PYCONV_POINT_SIGMOID"
+        POINT_SILU "PYCONV_POINT_SILU"
+
+    ctypedef struct point_t "pyconv_point":
+        int kind, by_column
+        double p, q, lo, hi, r, s
+
     ctypedef struct patches_t "pyconv_patches":
         ptrdiff_t c, ih, iw, kh, kw, sh, sw, dh, dw, ph, pw, oh, ow, xs_c, xs_h, xs_w
 
@@ -141,6 +152,10 @@ cdef extern from "pyconv/kernels.h" nogil:
                              void *y) noexcept nogil
         void (*epilogue_rows)(ptrdiff_t rows, ptrdiff_t cols, void *y, ptrdiff_t ldy, ptrdiff_t ldr,
                               const epilogue_t *e) noexcept nogil
+        void (*point_rows)(const point_t *f, ptrdiff_t rows, ptrdiff_t cols, const void *x, const void *scale,
+                           const void *other, void *y) noexcept nogil
+        void (*mean_rows)(ptrdiff_t rows, ptrdiff_t cols, const void *x, void *y) noexcept nogil
+        void (*mean_columns)(ptrdiff_t rows, ptrdiff_t cols, const void *x, void *y) noexcept nogil
 
     ctypedef struct kernels_t "pyconv_kernels_t":
         const char *isa

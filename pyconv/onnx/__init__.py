@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""ONNX's convolutions by pyconv: a backend, and operators for ONNX's reference evaluator."""
+"""Networks in ONNX's format by pyconv; a backend, and operators for ONNX's reference evaluator."""
 
 from importlib import import_module as _import_module
 
@@ -13,5 +13,6 @@ for _package in ("onnx", "onnxruntime"):
 
 from .backend import Backend, prepare, run_model, run_node, supports_device  # noqa: E402
 from .operators import ops  # noqa: E402
+from .session import InferenceSession  # noqa: E402
 
-__all__ = ["Backend", "ops", "prepare", "run_model", "run_node", "supports_device"]
+__all__ = ["Backend", "InferenceSession", "ops", "prepare", "run_model", "run_node", "supports_device"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""ONNX's convolutions on arrays, with the attributes of their nodes as keywords; a function for each operator."""
+"""ONNX's convolutions on arrays, attributes as keywords; a function for each operator."""
 
 import numpy as np
 
@@ -126,7 +126,7 @@ def sigmoid(x):
 
 
 def causal_conv_with_state(x, w, bias=None, past_state=None, *, activation="none"):
-    """CausalConvWithState: x (N, C, L), w (C, 1, k), past (N, C, k - 1); and what the next call takes as past."""
+    """CausalConvWithState: x (N, C, L), w (C, 1, k), past (N, C, k - 1); also the next past."""
     activation = word_of(activation)
     if activation not in ("none", "silu", "swish"):
         raise ValueError(f"activation must be 'none', 'silu' or 'swish', is {activation!r}")

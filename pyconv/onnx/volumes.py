@@ -39,7 +39,7 @@ def conv3d(x, w, b, window, **keywords):
 
 
 def conv_transpose3d(x, w, b, window, extra):
-    """Each slice of the kernel, transposed in two dimensions, added to the slices of the result it reaches."""
+    """Each slice of the kernel, transposed in two dimensions, added to the slices that it reaches."""
     n, _, depth, *_ = x.shape
     (before, after), *sides = window.padding
     step, apart = window.stride[0], window.dilation[0]

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The attributes of an ONNX convolution as numbers, where `auto_pad`, `output_shape` and defaults hide them."""
+"""The attributes of an ONNX convolution as numbers: `auto_pad`, `output_shape` and defaults resolved."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Window:
-    """Of each spatial axis stride, dilation, padding (before, after), and rows added to a transposed result."""
+    """Of each spatial axis; `padding` is (before, after), `extra` rows are added to a transposed result."""
 
     stride: tuple
     dilation: tuple

@@ -438,5 +438,28 @@ static void BENCH_NAME(epilogue_rows)(const KERNELS *kernels, bench_label label)
                 kernels->epilogue_rows(rows, cols, y, cols, cols, &e), "%tdx%td", rows, cols);
 }
 
+static void BENCH_NAME(point_rows)(const KERNELS *kernels, bench_label label) {
+    static const char *const names[] = {"clamp", "gate", "leak", "sigmoid", "silu"};
+    const ptrdiff_t rows = 8, cols = 196;
+    real *x = ARRAY(rows * cols), *y = ARRAY(rows * cols);
+    for (int kind = 0; kind < 5; kind++) {
+        const pyconv_point f = {.kind = kind, .p = 0.25, .q = 0.5, .hi = 1, .r = 1};
+        BENCH_BYTES(BYTES(rows * cols), kernels->point_rows(&f, rows, cols, x, NULL, NULL, y), "%s %tdx%td",
+                    names[kind], rows, cols);
+    }
+}
+
+static void BENCH_NAME(mean_rows)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t rows = 64, cols = 49;
+    real *x = ARRAY(rows * cols), *y = ARRAY(rows);
+    BENCH_BYTES(BYTES(rows * cols) / 2, kernels->mean_rows(rows, cols, x, y), "%tdx%td", rows, cols);
+}
+
+static void BENCH_NAME(mean_columns)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t rows = 49, cols = 64;
+    real *x = ARRAY(rows * cols), *y = ARRAY(cols);
+    BENCH_BYTES(BYTES(rows * cols) / 2, kernels->mean_columns(rows, cols, x, y), "%tdx%td", rows, cols);
+}
+
 #undef ARRAY
 #undef BYTES

@@ -21,5 +21,6 @@
 #include "check_wino.tmpl.h"
 
 #include "check_fft.tmpl.h"
+#include "check_point.tmpl.h"
 
 #include "bench.tmpl.h"

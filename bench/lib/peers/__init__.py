@@ -11,6 +11,8 @@
     the same for a whole stack, where the library offers it.
 ``prepare_training(variant, stack, image, parameters, threads)``
     a step of training it, where the library offers gradients; the result is that of `training.flat`.
+``prepare_file(variant, path, feeds, threads)``
+    the same for an ONNX file and arrays by the names of its inputs.
 ``prepare_gradient(variant, of, layer, x, weight, dy, threads)``
     one of the operators of lib/gradients.py, where the library offers them.
 """

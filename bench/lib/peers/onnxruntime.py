@@ -31,6 +31,14 @@ def conv(layer, x, weight, bias, y):
     )
 
 
+def open_session(model, threads):
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 def compile(nodes, initializers, image, output, threads):
     graph = helper.make_graph(
         nodes,
@@ -40,13 +48,7 @@ def compile(nodes, initializers, image, output, threads):
         [numpy_helper.from_array(array, name) for name, array in initializers.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = open_session(model.SerializeToString(), threads)
     feed = {"image": onnxruntime.OrtValue.ortvalue_from_numpy(image)}
     return Prepared(lambda: session.run_with_ort_values([output], feed)[0], lambda y: y.numpy())
 
@@ -80,3 +82,10 @@ def prepare_network(variant, stack, image, parameters, threads):
                 nodes.append(helper.make_node(kind, [source] + [other] * bool(other), [target]))
             source = target
     return compile(nodes, arrays, image, stack[-1].name, threads)
+
+
+def prepare_file(variant, path, feeds, threads):
+    session = open_session(path, threads)
+    output = session.get_outputs()[0].name
+    feeds = {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in feeds.items()}
+    return Prepared(lambda: session.run_with_ort_values([output], feeds)[0], lambda y: y.numpy())

@@ -187,3 +187,11 @@ def prepare_gradient(variant, of, layer, x, weight, dy, threads):
             plan = pyconv.plan_conv_transpose2d(dy.shape, weight, **words)
             run = lambda: plan(dy)  # noqa: E731
     return Prepared(run, lambda y: y.transpose(TO_NCHW[layout]))
+
+
+def prepare_file(variant, path, feeds, threads):
+    """By pyconv.onnx."""
+    from pyconv.onnx import InferenceSession
+
+    session = InferenceSession(path, threads=threads)
+    return Prepared(lambda: session.run(None, feeds)[0], lambda y: y)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Nodes that onnxruntime runs: a session for a part of the graph, and its seams."""
+
+import re
+
+import onnx
+import onnxruntime
+from onnx import TensorProto
+
+from .graph import title
+
+# onnxruntime's words for element types, as in "tensor(float)".
+ELEMENTS = {
+    "float": TensorProto.FLOAT,
+    "double": TensorProto.DOUBLE,
+    "float16": TensorProto.FLOAT16,
+    "bfloat16": TensorProto.BFLOAT16,
+    "int8": TensorProto.INT8,
+    "int16": TensorProto.INT16,
+    "int32": TensorProto.INT32,
+    "int64": TensorProto.INT64,
+    "uint8": TensorProto.UINT8,
+    "uint16": TensorProto.UINT16,
+    "uint32": TensorProto.UINT32,
+    "uint64": TensorProto.UINT64,
+    "bool": TensorProto.BOOL,
+    "string": TensorProto.STRING,
+}
+
+
+def tensor_type(element):
+    kind = onnx.TypeProto()
+    kind.tensor_type.elem_type = element
+    return kind
+
+
+def type_of(word):
+    """The TypeProto of onnxruntime's word for it; None if it is no plain tensor."""
+    match = re.fullmatch(r"tensor\((\w+)\)", word)
+    return tensor_type(ELEMENTS[match[1]]) if match and match[1] in ELEMENTS else None
+
+
+def open_session(model, threads, optimize=True):
+    """onnxruntime's session of a serialized model, whose threads don't spin: pyconv's would wait for them."""
+    options = onnxruntime.SessionOptions()
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimize else levels.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def first_line(error):
+    """What onnxruntime says, without its codes and the place in its sources."""
+    text = str(error).strip().splitlines()[0]
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+
+
+class Region:
+    """
+    A part of the graph in onnxruntime.
+
+    Attributes
+    ----------
+    inputs, outputs : list of str
+    types : dict
+        TypeProto of each output, or None.
+    """
+
+    def __init__(self, graph, nodes, inputs, outputs, threads):
+        self.inputs, self.outputs, self.nodes = list(inputs), list(outputs), nodes
+        try:
+            self.session = open_session(graph.extract(nodes, inputs, outputs), threads)
+        except Exception as error:
+            raise ValueError(
+                f"{_guilty(nodes, error)}: onnxruntime can't serve it: {first_line(error)}"
+            ) from None
+        self.types = {value.name: type_of(value.type) for value in self.session.get_outputs()}
+
+    def run(self, values):
+        """Reads its inputs from `values`, a dict of arrays, and writes its outputs there."""
+        feeds = {name: values[name] for name in self.inputs}
+        try:
+            results = self.session.run(self.outputs, feeds)
+        except Exception as error:
+            raise ValueError(f"{_guilty(self.nodes, error)}: {first_line(error)}") from None
+        values.update(zip(self.outputs, results, strict=True))
+
+
+def _guilty(nodes, error):
+    """The node that an error names, or the first and last that it may be about."""
+    text = str(error)
+    for node in nodes:
+        if node.name and re.search(rf"(?<![\w/]){re.escape(node.name)}(?![\w/])", text):
+            return title(node)
+    for node in nodes:
+        if re.search(rf"\b{re.escape(node.op_type)}\b", text):
+            return title(node)
+    if len(nodes) == 1:
+        return title(nodes[0])
+    return f"nodes from {title(nodes[0])} to {title(nodes[-1])}" if nodes else "the graph"

@@ -1,0 +1,308 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Steps between two seams, compiled for the shapes of their inputs: plans, and a program in one block."""
+
+import math
+
+import numpy as np
+
+from .._api import plan
+from .._kernels import FusedPair, Program, UnsupportedError
+from ..operators.transpose import plan_conv_transpose2d
+from . import arena
+from .nodes import of_images
+from .window import conv_window, transposed_window
+
+ITEM = 4  # bytes of float32
+
+
+class Unfit(ValueError):
+    """Shapes that the steps as they were joined can't serve."""
+
+
+class Compiler:
+    """Emits the steps of one segment for one set of shapes, channels first (NCHW) or last (NHWC)."""
+
+    def __init__(self, stage, shapes, options, layout="NCHW"):
+        self.stage, self.options, self.layout = stage, options, layout
+        self.last = layout == "NHWC"
+        self.steps, self.titles = [], []
+        self.sizes, self.born, self.died, self.array = [], [], [], []  # of values
+        self.number, self.shape, self.rank = {}, {}, {}
+        self.workspace = 0
+        self.packed = 0
+        self.arrays = []  # names of what a run is given
+        for name in stage.inputs:
+            self._input(name, shapes[name])
+        uses = {}
+        for item in stage.items:
+            for name in item.inputs:
+                uses[name] = uses.get(name, 0) + 1
+        self.uses = uses
+        for item in stage.items:
+            getattr(self, f"_{item.kind}")(item)
+        for name in stage.outputs:
+            self._output(name)
+
+    # Values.
+
+    def _value(self, shape, array=-1):
+        self.sizes.append(math.prod(shape) * ITEM)
+        self.born.append(len(self.steps))
+        self.died.append(len(self.steps))
+        self.array.append(array)
+        return len(self.sizes) - 1
+
+    def _input(self, name, shape):
+        if len(shape) not in (3, 4):
+            raise Unfit(f"{name!r} has shape {shape}: wanted 3 or 4 axes")
+        if min(shape) == 0:
+            raise Unfit(f"{name!r} is empty, {shape}")
+        self.rank[name] = len(shape)
+        image = (*shape[:2], 1, shape[2]) if len(shape) == 3 else tuple(shape)
+        self.shape[name] = image
+        self.arrays.append(name)
+        given = self._value(image, len(self.arrays) - 1)
+        self.number[name] = self._turn(given, image, True) if self.last else given
+
+    def _output(self, name):
+        self.arrays.append(name)
+        index, number = len(self.arrays) - 1, self.number[name]
+        image = self.shape[name]
+        same = not self.last or image[1] == 1 or image[2:] == (1, 1)
+        if same and self.array[number] < 0:
+            self.array[number] = index  # made where the caller wants it
+        elif same:
+            self._copy_whole(number, image, index)
+        else:
+            self._turn(number, image, False, index)
+
+    def _copy_whole(self, number, image, index):
+        y = self._value(image, index)
+        size = math.prod(image)
+        self._step("copy", "copy", number, y, images=1, rows=1, cols=size, at=0, pitch=size)
+
+    def _turn(self, number, image, inwards, index=-1):
+        n, c, h, w = image
+        if c == 1 or h == w == 1:
+            return number
+        y = self._value(image, index)
+        rows, cols = (c, h * w) if inwards else (h * w, c)
+        self._step("turn", "turn", number, y, images=n, rows=rows, cols=cols)
+        return y
+
+    def _step(self, title, kind, x, y, **numbers):
+        at = len(self.steps)
+        for value in (x, y, numbers.get("other", -1), numbers.get("scale", -1)):
+            if value >= 0:
+                self.died[value] = at
+        self.steps.append({"kind": kind, "x": x, "y": y, **numbers})
+        self.titles.append(title)
+
+    def _made(self, item, shape, like=None):
+        """The value that an item makes."""
+        self.shape[item.output] = shape
+        self.rank[item.output] = self.rank[like or item.inputs[0]]
+        self.number[item.output] = self._value(shape)
+        return self.number[item.output]
+
+    def _in_layout(self, image):
+        n, c, h, w = image
+        return (n, h, w, c) if self.last else (n, c, h, w)
+
+    # Steps.
+
+    def _keywords(self):
+        return {"layout": self.layout, "threads": self.options.threads, "accuracy": self.options.accuracy}
+
+    def _window(self, item, make):
+        x, w = self.shape[item.inputs[0]], item.data["w"]
+        if item.data.get("each"):
+            w = w.reshape(-1, *(1,) * (self.rank[item.inputs[0]] - 1))
+        axes = w.ndim - 2
+        if axes != self.rank[item.inputs[0]] - 2:
+            raise ValueError(f"{item.title}: x {x} and weight {w.shape} have different numbers of axes")
+        window = make(x[-axes:], w.shape[2:], **item.data["given"])
+        return (w[:, :, None] if axes == 1 else w), of_images(window, axes), window
+
+    def _clip(self, item):
+        lo, hi = item.data["lo"], item.data["hi"]
+        return None if (lo, hi) == (-math.inf, math.inf) else ("clip", lo, hi)
+
+    def _conv(self, item):
+        image = self.shape[item.inputs[0]]
+        w, keywords, _ = self._window(item, conv_window)
+        try:
+            made = plan(
+                self._in_layout(image),
+                w,
+                item.data["b"],
+                activation=self._clip(item),
+                max_workspace=self.options.max_workspace,
+                **keywords,
+                **self._keywords(),
+            )
+        except UnsupportedError:
+            raise
+        except ValueError as error:
+            raise ValueError(f"{item.title}: {error}") from None
+        shape = made.output_shape
+        shape = (shape[0], shape[3], *shape[1:3]) if self.last else shape
+        other = -1
+        if len(item.inputs) > 1:
+            if self.shape[item.inputs[1]] != shape:
+                raise Unfit(f"{item.title} adds {self.shape[item.inputs[1]]} to {shape}")
+            other = self.number[item.inputs[1]]
+        y = self._made(item, shape)
+        self.workspace = max(self.workspace, made.workspace_bytes)
+        self.packed += made.packed_bytes
+        self._step(item.title, "conv", self.number[item.inputs[0]], y, plan=made, other=other)
+
+    def _transposed(self, item):
+        image = self.shape[item.inputs[0]]
+        w, keywords, window = self._window(item, transposed_window)
+        row = len(window.extra) == 1
+        try:
+            made = plan_conv_transpose2d(
+                self._in_layout(image),
+                w,
+                item.data["b"],
+                output_padding=(0,) * row + window.extra,
+                activation=self._clip(item),
+                max_workspace=self.options.max_workspace,
+                **keywords,
+                **self._keywords(),
+            )
+        except UnsupportedError:
+            raise
+        except ValueError as error:
+            raise ValueError(f"{item.title}: {error}") from None
+        shape = made.output_shape
+        shape = (shape[0], shape[3], *shape[1:3]) if self.last else shape
+        y = self._made(item, shape)
+        self.packed += made.packed_bytes
+        self.workspace = max(self.workspace, made.workspace_bytes)
+        x = self.number[item.inputs[0]]
+        # In a step of its own, so that no value is born and dies around it unseen.
+        self._step(item.title, "call", x, y, plan=made)
+
+    def _point(self, item):
+        n, c, h, w = image = self.shape[item.inputs[0]]
+        numbers = (
+            {"images": n, "rows": h * w, "cols": c} if self.last else {"images": n, "rows": c, "cols": h * w}
+        )
+        data, curve = item.data, item.data["curve"]
+        if data["other"] is not None:
+            name = item.inputs[data["other"]]
+            if self.shape[name] != image:
+                raise Unfit(f"{item.title} adds {self.shape[name]} to {image}")
+            numbers["other"] = self.number[name]
+        if data["scale"] is not None:
+            name = item.inputs[data["scale"]]
+            scale = self.shape[name]
+            if scale[1:] != (c, 1, 1) or scale[0] not in (1, n):
+                raise Unfit(f"{item.title} multiplies {image} by {scale}")
+            numbers |= {"scale": self.number[name], "scale_images": scale[0], "by_column": self.last}
+        words = {word: getattr(curve, word) for word in ("p", "q", "lo", "hi", "r", "s")}
+        x = self.number[item.inputs[0]]
+        y = self._made(item, image)
+        self._step(item.title, "point", x, y, curve=curve.kind, **words, **numbers)
+
+    def _mean(self, item):
+        n, c, h, w = self.shape[item.inputs[0]]
+        x = self.number[item.inputs[0]]
+        y = self._made(item, (n, c, 1, 1))
+        rows, cols = (h * w, c) if self.last else (c, h * w)
+        self._step(item.title, "mean", x, y, images=n, rows=rows, cols=cols, by_column=self.last)
+
+    def _repeat(self, item):
+        n, c, h, w = self.shape[item.inputs[0]]
+        tall, wide = item.data["tall"], item.data["wide"]
+        x = self.number[item.inputs[0]]
+        y = self._made(item, (n, c, h * tall, w * wide))
+        images, inner = (n, c) if self.last else (n * c, 1)
+        self._step(
+            item.title, "repeat", x, y, images=images, rows=h, cols=w, inner=inner, tall=tall, wide=wide
+        )
+
+    def _concat(self, item):
+        shapes = [self.shape[name] for name in item.inputs]
+        n, _, h, w = shapes[0]
+        if any((s[0], *s[2:]) != (n, h, w) for s in shapes):
+            raise ValueError(f"{item.title}: {', '.join(map(str, shapes))} do not fit together")
+        total = sum(s[1] for s in shapes)
+        y = self._made(item, (n, total, h, w))
+        images, each = (n * h * w, 1) if self.last else (n, h * w)
+        at = 0
+        for name, shape in zip(item.inputs, shapes, strict=True):
+            cols = shape[1] * each
+            numbers = {"images": images, "rows": 1, "cols": cols, "at": at, "pitch": total * each}
+            self._step(item.title, "copy", self.number[name], y, **numbers)
+            at += cols
+
+
+class Segment:
+    """
+    A compiled stage.
+
+    Attributes
+    ----------
+    arrays : list of str
+        Names of what a run is given, in order: inputs, then outputs.
+    shapes : dict
+        Of these arrays.
+    nbytes : int
+        Of packed weights and of a block.
+    titles : list of str
+        Of the steps.
+    """
+
+    def __init__(self, stage, shapes, options, layout="NCHW"):
+        made = Compiler(stage, shapes, options, layout)
+        self.arrays, self.titles, self.layout = made.arrays, made.titles, layout
+        self.inputs = len(stage.inputs)
+        self.shapes = {}
+        for name in made.arrays:
+            n, c, h, w = made.shape[name]
+            self.shapes[name] = (n, c, w) if made.rank[name] == 3 else (n, c, h, w)
+        inside = [i for i, array in enumerate(made.array) if array < 0]
+        spans = [(made.sizes[i], made.born[i], max(made.born[i], made.died[i])) for i in inside]
+        offsets, total = arena.place(spans)
+        places = dict(zip(inside, offsets, strict=True))
+        values = [(made.array[i], places.get(i, 0), size) for i, size in enumerate(made.sizes)]
+        self._calls, steps = [], []
+        for step in made.steps:
+            if step["kind"] == "call":
+                self._calls.append((len(steps), step["plan"], *(values[step[word]] for word in "xy")))
+            else:
+                steps.append(step)
+        self.titles = [t for t, step in zip(made.titles, made.steps, strict=True) if step["kind"] != "call"]
+        self._workspace = total, made.workspace
+        self.program = Program(values, steps, len(made.arrays), (total, made.workspace), options.threads)
+        self.block_bytes = max(self.program.block_bytes, total + made.workspace)
+        self.nbytes = made.packed + self.block_bytes
+
+    def run(self, arrays, block, times=None):
+        """`arrays` in the order of `self.arrays`, contiguous float32; `block` of `block_bytes`."""
+        if not self._calls:
+            self.program.run(arrays, block, 0, -1, times)
+            return
+        done, (start, size) = 0, self._workspace
+        workspace = block[start : start + size]
+        for before, called, x, y in self._calls:
+            self.program.run(arrays, block, done, before, times)
+            done = before
+            views = (
+                _view(arrays, block, *place, shape)
+                for place, shape in ((x, called.input_shape), (y, called.output_shape))
+            )
+            called(*views, workspace)
+        self.program.run(arrays, block, done, len(self.program), times)
+
+
+def _view(arrays, block, array, offset, nbytes, shape):
+    if array >= 0:
+        return arrays[array].reshape(shape)
+    return block[offset : offset + nbytes].view(np.float32).reshape(shape)
+
+
+__all__ = ["FusedPair", "Segment", "Unfit"]
