@@ -92,6 +92,22 @@ def test_photo_filters_writes_a_picture(tmp_path):
     assert np.asarray(picture.convert("L")).std() > 30
 
 
+def test_digits_are_learnt(tmp_path):
+    """In a fourth of the epochs that the example takes by itself."""
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("sklearn", reason="the digits are scikit-learn's: pip install '.[examples]'")
+    image = pytest.importorskip("PIL.Image")
+    output = tmp_path / "digits.png"
+    command = [sys.executable, ROOT / "examples" / "digits.py", "--epochs", "8", "--output", output]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    losses = [float(loss) for loss in re.findall(r"loss ([\d.]+)", done.stdout)]
+    assert len(losses) == 8 and losses[-1] < losses[0] / 5
+    (right,) = re.findall(r"([\d.]+)% of 450 held-out digits right", done.stdout)
+    assert float(right) > 97
+    assert image.open(output).size == (1300, 420)
+
+
 def test_readme_lists_every_algorithm():
     section = README.split("\n## Algorithms\n")[1].split("\n## ")[0]
     table = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
