@@ -6,7 +6,7 @@ from libc.math cimport INFINITY
 from pyconv.core.types cimport *
 from pyconv.core.accuracy cimport class_bound
 from pyconv.core.kernels cimport ceil_div
-from pyconv.core.problem cimport is_empty
+from pyconv.core.problem cimport is_empty, set_strides
 from pyconv.core.rates cimport pack_seconds
 from pyconv.core.sizes cimport TOO_LARGE, plus, times
 from pyconv.core.stage cimport (
@@ -119,10 +119,13 @@ cdef inline void needs(needs_t *need, const algorithm_t *a, const problem_t *p, 
         _refuse(need, "x without channels and weight without filters are served by direct alone")
         return
     if a.in_place or p.n == 0 or not (foreign_types(p) or p.padding_mode != PYCONV_ZEROS):
+        if a.planes and p.ic == 1 and p.oc == 1:      # the same memory in both layouts
+            need.inner.layout = PYCONV_NCHW
+            set_strides(&need.inner)
         _serve(need, a, p, d, threads, borrow)
     else:
         _serve_pieces(need, a, p, False, d, threads, borrow)
-    if a.planes and p.layout == PYCONV_NHWC and p.ic <= APART and p.n > 0:
+    if a.planes and need.inner.layout == PYCONV_NHWC and p.ic <= APART and p.n > 0:
         _serve_pieces(&planes, a, p, True, d, threads, borrow)
         if _better(p, &planes, need, threads):
             need[0] = planes

@@ -144,6 +144,8 @@ def fill_elements(kind, shape, dtype, inner, rng):
     narrow = {"float64": np.dtype(inner).name, "bfloat16": "float32"}.get(dtype.name, dtype.name)
     if dtype == np.float64 and kind not in ("denormal", "large"):
         narrow = "float64"  # whose last bits float32 rounds away
+    if kind == "large" and np.dtype(inner) == np.float16:
+        narrow = "float16"
     return fill(kind, shape, narrow, rng).astype(dtype)
 
 

@@ -84,7 +84,8 @@ class Data:
         p, shape = self.p, (images(self.p), channels, rows, columns)
         inner = computing(p["dtype"])
         if kind is None:
-            a = fill_elements(p["data"], shape, x_dtype(p), inner, self.rng)
+            reach = p["dtype"] if p["data"] == "large" else inner  # the weight's range bounds the products
+            a = fill_elements(p["data"], shape, x_dtype(p), reach, self.rng)
         else:
             a = fill(kind, shape, p["dtype"], self.rng, True)
         with np.errstate(over="ignore"):
