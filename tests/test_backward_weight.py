@@ -113,7 +113,8 @@ def test_exact_on_integers_and_for_any_threads(x_shape, weight_shape, keywords, 
     x, dy = integers(x_shape), integers(outputs(x_shape, weight_shape, keywords), seed=1)
     exact = gradient(x, weight_shape, dy, **keywords)
     for threads in (1, 2, 3):
-        np.testing.assert_array_equal(run(x, weight_shape, dy, layout, threads, **keywords), exact)
+        dw = run(x, weight_shape, dy, layout, threads, accuracy="strict", **keywords)
+        np.testing.assert_array_equal(dw, exact)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -134,13 +135,13 @@ def test_by_torch(x_shape, weight_shape, keywords, layout):
         torch.from_numpy(dy.astype("f8"))
     )
     theirs, ours = w.grad.numpy(), run(x, weight_shape, dy, layout, **keywords)
-    assert np.linalg.norm(ours - theirs) < 1e-6 * np.linalg.norm(theirs)
+    assert np.linalg.norm(ours - theirs) < 3e-6 * np.linalg.norm(theirs)
 
 
 @pytest.mark.parametrize("lead", [(), (2, 2), (0,), (2, 0)])
 def test_leading_dimensions_act_as_batch(lead):
     x, dy = integers((*lead, 3, 9, 9)), integers((*lead, 4, 7, 7), seed=1)
-    dw = pyconv.conv2d_backward_weight(x, (4, 3, 3, 3), dy)
+    dw = pyconv.conv2d_backward_weight(x, (4, 3, 3, 3), dy, accuracy="strict")
     exact = (
         gradient(x.reshape(-1, 3, 9, 9), (4, 3, 3, 3), dy.reshape(-1, 4, 7, 7))
         if x.size
@@ -152,7 +153,7 @@ def test_leading_dimensions_act_as_batch(lead):
 def test_takes_any_arrays_and_leaves_them():
     x, dy = integers((2, 3, 9, 18))[..., ::2], integers((2, 4, 7, 7), seed=1)[::-1].astype(">f4")
     before = x.copy(), dy.copy()
-    dw = pyconv.conv2d_backward_weight(x, [4, 3, 3, 3], dy)
+    dw = pyconv.conv2d_backward_weight(x, [4, 3, 3, 3], dy, accuracy="strict")
     np.testing.assert_array_equal(dw, gradient(x, (4, 3, 3, 3), dy))
     np.testing.assert_array_equal(x, before[0])
     np.testing.assert_array_equal(dy, before[1])

@@ -31,8 +31,8 @@
         const ptrdiff_t *offsets, const void *b, ptrdiff_t b_ps, void *c, ptrdiff_t ldc, pyconv_ahead ahead, \
         const pyconv_epilogue *e))                                                                           \
     OP(T, isa, gemm_shifts, void,                                                                            \
-       (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, const void *b, const ptrdiff_t *offsets,       \
-        void *c, ptrdiff_t ldc, int flags))                                                                  \
+       (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, ptrdiff_t a_ks, const void *b,                 \
+        const ptrdiff_t *offsets, void *c, ptrdiff_t ldc, int flags))                                        \
     OP(T, isa, gemm_planes, void,                                                                            \
        (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, const void *b, ptrdiff_t b_ks, void *to,       \
         void *c, ptrdiff_t ldc, const pyconv_epilogue *e))                                                   \
@@ -90,6 +90,9 @@
     OP(T, isa, wino_input, void,                                                                             \
        (const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, ptrdiff_t rows, ptrdiff_t cols,           \
         const void *band, ptrdiff_t band_h, ptrdiff_t band_w, void *v, ptrdiff_t v_p, ptrdiff_t v_t))        \
+    OP(T, isa, wino_taps, void,                                                                              \
+       (const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, const void *band, ptrdiff_t band_h,       \
+        ptrdiff_t band_w, void *u, ptrdiff_t u_p, ptrdiff_t u_t))                                            \
     OP(T, isa, wino_output, void,                                                                            \
        (const pyconv_wino *f, ptrdiff_t tiles, ptrdiff_t channels, const void *p, ptrdiff_t p_p,             \
         ptrdiff_t p_t, ptrdiff_t rows, ptrdiff_t cols, void *y, ptrdiff_t ys_h, ptrdiff_t ys_w,              \

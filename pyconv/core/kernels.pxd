@@ -96,8 +96,8 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*gemm_taps)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t taps, ptrdiff_t k, const void *a, ptrdiff_t a_rs,
                           const ptrdiff_t *offsets, const void *b, ptrdiff_t b_ps, void *c, ptrdiff_t ldc, ahead_t ahead,
                           const epilogue_t *e) noexcept nogil
-        void (*gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, const void *b, const ptrdiff_t *offsets,
-                            void *c, ptrdiff_t ldc, int flags) noexcept nogil
+        void (*gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, ptrdiff_t a_ks, const void *b,
+                            const ptrdiff_t *offsets, void *c, ptrdiff_t ldc, int flags) noexcept nogil
         void (*gemm_planes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, const void *b, ptrdiff_t b_ks, void *to,
                             void *c, ptrdiff_t ldc, const epilogue_t *e) noexcept nogil
         void (*pack_chw)(const patches_t *p, const void *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w, ptrdiff_t k0,
@@ -142,6 +142,8 @@ cdef extern from "pyconv/kernels.h" nogil:
         void (*wino_input)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, ptrdiff_t rows, ptrdiff_t cols,
                            const void *band, ptrdiff_t band_h, ptrdiff_t band_w, void *v, ptrdiff_t v_p,
                            ptrdiff_t v_t) noexcept nogil
+        void (*wino_taps)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const void *band, ptrdiff_t band_h,
+                          ptrdiff_t band_w, void *u, ptrdiff_t u_p, ptrdiff_t u_t) noexcept nogil
         void (*wino_output)(const wino_t *f, ptrdiff_t tiles, ptrdiff_t channels, const void *p, ptrdiff_t p_p, ptrdiff_t p_t,
                             ptrdiff_t rows, ptrdiff_t cols, void *y, ptrdiff_t ys_h, ptrdiff_t ys_w, ptrdiff_t ys_c,
                             const epilogue_t *e) noexcept nogil

@@ -3,8 +3,10 @@
 
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
-from pyconv.native.weight_gradient cimport gradient_run
-from pyconv.native.weight_gradient_cut cimport gradient_init, gradient_t
+from pyconv.native.gradients cimport (
+    GRADIENTS, choose_gradient, gradient_bound, gradient_cut, gradient_multiplications, gradient_refuses, gradient_row,
+    gradient_row_t, gradient_traffic, weight_gradient_run, weight_gradient_t,
+)
 from pyconv.native.separable cimport separable_init, separable_run, separable_t, separable_workspace
 from pyconv.native.border cimport fold_images, pad_images
 from pyconv.native.copy cimport AXES, copy_strided, copy_t
@@ -125,6 +127,76 @@ def fold_border(Problem problem not None, cnp.ndarray padded not None, cnp.ndarr
             fold_images(&p, <const float *>cnp.PyArray_DATA(padded), <float *>cnp.PyArray_DATA(dx), threads)
 
 
+cdef int _named_gradient(Problem problem, const problem_t *p, weight_gradient_t *gradient) except -1:
+    """The one that was asked for; raises where it can't serve."""
+    cdef const pyconv_conv2d_t *d = &problem.d
+    cdef gradient_row_t row
+    cdef str name = table[d.algorithm].name.decode()
+    cdef str reason = "gradients of weights are made by " + ", ".join(
+        [table[gradient_row(i).code].name.decode() for i in range(GRADIENTS)])
+    cdef int i
+    for i in range(GRADIENTS):
+        row = gradient_row(i)
+        if row.code != d.algorithm:
+            continue
+        if gradient_refuses(&row, p) != NULL:
+            reason = gradient_refuses(&row, p).decode()
+        elif row.accuracy > d.accuracy:
+            reason = (f"its accuracy class is {pyconv_accuracy_words[row.accuracy].decode()!r}, "
+                      f"{pyconv_accuracy_words[d.accuracy].decode()!r} is asked for")
+        else:
+            gradient_cut(gradient, p, &row, d.threads)
+            return 0
+    raise UnsupportedError(f"algorithm {name!r} can't make the gradient of weight {problem.weight_shape} for x "
+                           f"{problem.x_shape}: {reason}")
+
+
+def weight_gradient_rows(Problem problem not None):
+    """
+    What every algorithm of a weight's gradient would cost, and what `auto` chooses; as `explain_rows`.
+    """
+    cdef const pyconv_conv2d_t *d = &problem.d
+    cdef problem_t p
+    cdef weight_gradient_t s
+    cdef gradient_row_t kind
+    cdef size_t budget = <size_t>d.max_workspace if d.max_workspace >= 0 else <size_t>-1
+    cdef const char *refusal
+    cdef int i, chosen
+    cdef int threads = 1
+    cdef list rows = []
+    problem_init(&p, d)
+    if p.n == 0 or is_empty(&p):
+        raise ValueError(f"x {problem.x_shape} and weight {problem.weight_shape} leave nothing to sum")
+    choose_gradient(&s, &p, d.threads, d.accuracy, budget)
+    chosen, threads = s.row.code, s.threads
+    for i in range(GRADIENTS):
+        kind = gradient_row(i)
+        refusal = gradient_refuses(&kind, &p)
+        reason = None if refusal == NULL else refusal.decode()
+        if refusal == NULL:
+            gradient_cut(&s, &p, &kind, d.threads)
+            if kind.accuracy > d.accuracy:
+                reason = (f"its accuracy class is {pyconv_accuracy_words[kind.accuracy].decode()!r}, "
+                          f"{pyconv_accuracy_words[d.accuracy].decode()!r} is asked for")
+            elif s.workspace > budget:
+                reason = f"it needs {s.workspace} bytes of workspace, max_workspace allows {d.max_workspace}"
+        rows.append({
+            "algorithm": table[kind.code].name.decode(),
+            "source": table[kind.code].source.decode(),
+            "eligible": reason is None,
+            "reason": reason,
+            "workspace_bytes": s.workspace if refusal == NULL else None,
+            "packed_bytes": 0 if refusal == NULL else None,
+            "multiplications": int(gradient_multiplications(&s)) if refusal == NULL else None,
+            "traffic_bytes": int(gradient_traffic(&s)) if refusal == NULL else None,
+            "accuracy": pyconv_accuracy_words[kind.accuracy].decode(),
+            "error_bound": gradient_bound(&s) if refusal == NULL else None,
+            "nan_reach": pyconv_nan_reach_words[table[kind.code].nan_reach].decode(),
+            "predicted_seconds": s.seconds if refusal == NULL else None,
+        })
+    return rows, table[chosen].name.decode(), threads
+
+
 cdef class WeightGradientPlan:
     """
     The gradient of conv2d's weight made ready for one input shape.
@@ -137,13 +209,15 @@ cdef class WeightGradientPlan:
     x_shape, dy_shape, output_shape : tuple of int
         The last is that of the weight.
     dtype : numpy.dtype
+    algorithm, accuracy : str
+        The algorithm that serves, and its class.
     workspace_bytes : int
         Exact size of the workspace of a call, in bytes.
     multiplications : int
     """
 
+    cdef weight_gradient_t gradient    # of x with its border, where that is not of zeros
     cdef Problem problem
-    cdef gradient_t gradient    # of x with its border, where that is not of zeros
     cdef problem_t image        # x then
     cdef size_t padded          # and the bytes of x with its border, at the beginning of the workspace; else 0
     cdef int typenum
@@ -162,21 +236,25 @@ cdef class WeightGradientPlan:
         cdef Problem wide = bordered(problem)
         if problem.axes != 2:
             raise ValueError("the gradient of a weight is that of images")
+        if not problem.dtype == problem.weight_dtype == problem.out_dtype or problem.d.x_dtype >= PYCONV_DTYPE_COUNT:
+            raise TypeError(f"x must be float32, float64 or float16 for a gradient, is {problem.dtype}")
         if wide is not None:
             problem_init(&self.image, &problem.d)
             self.padded = aligned(math.prod(wide.x_shape) * problem.dtype.itemsize)
             problem = bordered(problem, self.padded)
         d = &problem.d
         problem_init(&p, d)
-        if is_empty(&p):    # nothing to sum, or nowhere to
+        if p.n == 0 or is_empty(&p):    # nothing to sum, or nowhere to
             self.gradient.p = p
+            self.gradient.row = gradient_row(0)
+        elif d.algorithm >= 0:
+            _named_gradient(problem, &p, &self.gradient)
         else:
-            gradient_init(&self.gradient, &p, d.threads)
+            choose_gradient(&self.gradient, &p, d.threads, d.accuracy,
+                            <size_t>d.max_workspace if d.max_workspace >= 0 else <size_t>-1)
         if given.d.max_workspace >= 0 and self.workspace_bytes > given.max_workspace:
             raise UnsupportedError(f"the gradient of weight {given.weight_shape} needs {self.workspace_bytes} bytes of "
                                    f"workspace for x {given.x_shape}, max_workspace allows {given.max_workspace}")
-        if not problem.dtype == problem.weight_dtype == problem.out_dtype or d.x_dtype >= PYCONV_DTYPE_COUNT:
-            raise TypeError(f"x must be float32, float64 or float16 for a gradient, is {problem.dtype}")
         self.problem, self.dtype, self.typenum = given, given.dtype, given.dtype.type_num
         self.x_shape, self.dy_shape, self.output_shape = given.x_shape, given.y_shape, given.weight_shape
 
@@ -223,8 +301,8 @@ cdef class WeightGradientPlan:
                 pad_images(&self.image, pixels, cnp.PyArray_DATA(block),
                            run_threads(self.gradient.threads, self.gradient.follow_openmp))
                 pixels = cnp.PyArray_DATA(block)
-            status = gradient_run(&self.gradient, pixels, cnp.PyArray_DATA(b), cnp.PyArray_DATA(target),
-                                  <char *>cnp.PyArray_DATA(block) + self.padded, interrupted)
+            status = weight_gradient_run(&self.gradient, pixels, cnp.PyArray_DATA(b), cnp.PyArray_DATA(target),
+                                         <char *>cnp.PyArray_DATA(block) + self.padded, interrupted)
         if status == PYCONV_STATUS_INTERRUPTED:
             raise_pending()
         return deliver(out, dw, target)
@@ -248,10 +326,18 @@ cdef class WeightGradientPlan:
 
     @property
     def multiplications(self):
-        return <object>self.gradient.p.n * self.gradient.p.yn * self.gradient.p.k
+        return int(gradient_multiplications(&self.gradient))
+
+    @property
+    def algorithm(self):
+        return table[self.gradient.row.code].name.decode()
+
+    @property
+    def accuracy(self):
+        return pyconv_accuracy_words[self.gradient.row.accuracy].decode()
 
     def __repr__(self):
-        return f"<pyconv.WeightGradientPlan {self.dtype} {self.x_shape}, {self.dy_shape} -> {self.output_shape}>"
+        return f"<pyconv.WeightGradientPlan {self.algorithm} {self.dtype} {self.x_shape}, {self.dy_shape} -> {self.output_shape}>"
 
 
 cdef class FusedPair:

@@ -109,7 +109,7 @@ cdef inline void _product(const gradient_t *s, int64_t pixels, const ptrdiff_t *
     outputs += first * pixels
     slab += tap + start
     dw += first * p.k + run * s.run + start
-    p.ops.gemm_shifts(m, n, pixels, outputs, slab, offsets, dw, p.k, flags)
+    p.ops.gemm_shifts(m, n, pixels, outputs, m, slab, offsets, dw, p.k, flags)
 
 
 cdef inline void turn_filters(const problem_t *p, int64_t first, int64_t last, const real *sums, real *dw) noexcept nogil:

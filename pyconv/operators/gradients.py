@@ -284,10 +284,13 @@ def conv2d_backward_weight(
         Of the shape of the result of `conv2d`, and the dtype of `x`.
     stride, padding, dilation, groups, layout, padding_mode
         Those of `conv2d`. Another border than zeros is laid around a copy of `x` in the workspace.
-    algorithm, accuracy
-        As in `conv2d`.
+    algorithm : str
+        ``"auto"``, or ``"implicit_gemm"``, ``"depthwise"``, ``"winograd_f4k3"``, ``"winograd_f2k3"`` or
+        ``"winograd_f2k5"``: of F(m, r) the gradient is F(r, m), whose filters are tiles of `dy`.
     max_workspace : int or str, optional
         Bytes, or ``"64MB"``, that the workspace may take.
+    accuracy : {"strict", "standard", "fast"}, optional
+        As in `conv2d`.
     threads : int, optional
         As in `conv2d`. The result does not depend on it.
     out : ndarray, optional

@@ -60,7 +60,7 @@ def _may_refuse(p):
 
 
 def _strict(p, state):
-    if p["accuracy"] == "strict" or p["op"].endswith(("backward_weight", "backward_bias")):
+    if p["accuracy"] == "strict" or p["op"].endswith("backward_bias"):
         return True
     return state.classes.get(p["algorithm"]) == "strict" and not p["op"].startswith("conv_transpose")
 

@@ -378,7 +378,7 @@ def _adapt(r, p, top):
         else:
             p["budget"], p["workspace"] = None, None
         if op.endswith("weight"):
-            p["algorithm"] = "auto"
+            p["algorithm"] = r.choice(("auto", "auto", "winograd_f4k3", "winograd_f2k3", "winograd_f2k5"))
         if op.endswith("bias") and p["data"] == "large":  # whose partial sums leave the range
             p["data"] = "normal"
     if p["algorithm"] != "auto" and p["accuracy"] != "fast" and r.random() < 0.8:

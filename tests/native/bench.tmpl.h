@@ -70,8 +70,8 @@ static void BENCH_NAME(gemm_shifts)(const KERNELS *kernels, bench_label label) {
     ptrdiff_t offsets[13 * 28];
     for (ptrdiff_t l = 0; l < k; l++)
         offsets[l] = l * channels;
-    BENCH_FLOPS(2 * m * n * k, kernels->gemm_shifts(m, n, k, a, b, offsets, c, n, 0), "%tdx%td, k %td", m, n,
-                k);
+    BENCH_FLOPS(2 * m * n * k, kernels->gemm_shifts(m, n, k, a, m, b, offsets, c, n, 0), "%tdx%td, k %td", m,
+                n, k);
 }
 
 /* Rows of 3x3 outputs channels last, and the same in planes. */
@@ -382,6 +382,16 @@ static void BENCH_NAME(wino_input)(const KERNELS *kernels, bench_label label) {
                                         tiles * channels, channels),
                     "F(%dx%d, %dx%d), %td tiles of %td", f->mh, f->mw, f->kh, f->kw, tiles, channels);
     }
+}
+
+static void BENCH_NAME(wino_taps)(const KERNELS *kernels, bench_label label) {
+    const ptrdiff_t tiles = 14, channels = 64;
+    const pyconv_wino f = {6, 6, 3, 3, 4, 4, 1, 1};
+    real *band = ARRAY(4 * tiles * 4 * channels), *u = ARRAY(36 * tiles * channels);
+    BENCH_BYTES(BYTES(channels * tiles * (4 * 4 + 36)) / 2,
+                kernels->wino_taps(&f, tiles, channels, band, tiles * 4 * channels, channels, u,
+                                   tiles * channels, channels),
+                "F(3x3, 4x4), %td tiles of %td", tiles, channels);
 }
 
 static void BENCH_NAME(wino_output)(const KERNELS *kernels, bench_label label) {

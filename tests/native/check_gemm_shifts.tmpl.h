@@ -7,18 +7,18 @@ static void CHECK_NAME(gemm_shifts)(const KERNELS *kernels, const char *isa) {
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
             for (ptrdiff_t k = 1; k <= most; k += k < 9 ? 4 : PYCONV_CHAIN)
                 for (int flags = 0; flags <= PYCONV_ACCUMULATE; flags += PYCONV_ACCUMULATE) {
-                    const ptrdiff_t n = widths[w];
+                    const ptrdiff_t n = widths[w], a_ks = m + (k % 3);
                     ptrdiff_t offsets[most];
                     for (ptrdiff_t l = 0; l < k; l++)
                         offsets[l] = (k - 1 - l) * 3;
                     CHECK_NAME(operands)
-                    o = CHECK_NAME(operands_new)(m, n, k * m, n + (k - 1) * 3, k > 2 ? m : -1, flags);
+                    o = CHECK_NAME(operands_new)(m, n, k * a_ks, n + (k - 1) * 3, k > 2 ? m : -1, flags);
                     double *product = calloc((size_t)(m * n), sizeof *product);
                     for (ptrdiff_t i = 0; i < m; i++)
                         for (ptrdiff_t l = 0; l < k; l++)
                             for (ptrdiff_t j = 0; j < n; j++)
-                                product[i * n + j] += (double)o.A[l * m + i] * o.B[offsets[l] + j];
-                    kernels->gemm_shifts(m, n, k, o.A, o.B, offsets, o.C, o.ldc, flags);
+                                product[i * n + j] += (double)o.A[l * a_ks + i] * o.B[offsets[l] + j];
+                    kernels->gemm_shifts(m, n, k, o.A, a_ks, o.B, offsets, o.C, o.ldc, flags);
                     const long wrong = CHECK_NAME(operands_wrong)(o, product);
                     CHECK(wrong == 0, "%s gemm_shifts %tdx%tdx%td flags %d: %ld wrong", isa, m, n, k, flags,
                           wrong);

@@ -63,6 +63,17 @@ enum { WINO_FORMS = sizeof wino_forms / sizeof *wino_forms };
 /* Where a test puts the outputs: channels side by side, columns side by side, or neither. */
 enum { WINO_PIXELS, WINO_PLANES, WINO_APART, WINO_LAYOUTS };
 
+/* F(r, m) for the gradient of a kernel of r, whose filters are tiles of m. */
+static const pyconv_wino wino_gradients[] = {
+    {4, 4, 3, 3, 2, 2, 1, 1}, {6, 6, 3, 3, 4, 4, 1, 1}, {6, 6, 5, 5, 2, 2, 1, 1},
+    {1, 6, 1, 3, 1, 4, 1, 1}, {6, 1, 3, 1, 4, 1, 1, 1},
+};
+enum { WINO_GRADIENTS = sizeof wino_gradients / sizeof *wino_gradients };
+
+static const pyconv_wino *wino_form(int form) {
+    return form < WINO_FORMS ? &wino_forms[form] : &wino_gradients[form - WINO_FORMS];
+}
+
 #endif
 
 /* Whether `got` is `want` to a few roundings of numbers of size `scale`. */
@@ -155,11 +166,45 @@ static void CHECK_NAME(wino_input)(const KERNELS *kernels, const char *isa) {
             }
 }
 
+static void CHECK_NAME(wino_taps)(const KERNELS *kernels, const char *isa) {
+    const ptrdiff_t lanes = kernels->lanes, counts[] = {1, lanes - 1, lanes, 2 * lanes + 1};
+    for (int form = 0; form < WINO_GRADIENTS; form++)
+        for (int n = 0; n < 4; n++)
+            for (ptrdiff_t tiles = 1; tiles < 12; tiles += 5) {
+                const pyconv_wino *f = &wino_gradients[form];
+                wino_matrices down = wino_matrices_new(f->mh, f->kh),
+                              across = wino_matrices_new(f->mw, f->kw);
+                const ptrdiff_t channels = counts[n], padded = (channels + lanes - 1) / lanes * lanes;
+                const ptrdiff_t pixel = channels + 1, pitch = tiles * f->kw * pixel, u_p = tiles * padded + 3;
+                const int points = f->h * f->w, taps = f->kh * f->kw;
+                guarded band = CHECK_NAME(numbers)(f->kh * pitch - 1),
+                        u = CHECK_NAME(numbers)(points * u_p - 3);
+                kernels->wino_taps(f, tiles, channels, (real *)band.data, pitch, pixel, (real *)u.data, u_p,
+                                   padded);
+                long wrong = 0;
+                for (ptrdiff_t t = 0; t < tiles; t++)
+                    for (ptrdiff_t c = 0; c < padded; c++) {
+                        double d[64], want[64];
+                        for (int i = 0; i < taps; i++) {
+                            const ptrdiff_t at = i / f->kw * pitch + (t * f->kw + i % f->kw) * pixel + c;
+                            d[i] = c < channels ? (double)((real *)band.data)[at] : 0;
+                        }
+                        wino_sandwich(f->h, f->w, f->kh, f->kw, down.G, across.G, 0, d, want);
+                        for (int p = 0; p < points; p++)
+                            wrong += !CHECK_NAME(near)((double)((real *)u.data)[p * u_p + t * padded + c],
+                                                       want[p], 100);
+                    }
+                wrong += !guarded_free(band) + !guarded_free(u);
+                CHECK(wrong == 0, "%s wino_taps form=%d tiles=%td channels=%td: %ld wrong", isa, form, tiles,
+                      channels, wrong);
+            }
+}
+
 /* One row of tiles, clipped to rows x cols, into each layout: every element of y is checked, gaps included. */
 static void CHECK_NAME(wino_output_case)(const KERNELS *kernels, const char *isa, int form, ptrdiff_t tiles,
                                          ptrdiff_t channels, ptrdiff_t rows, ptrdiff_t cols, int layout,
                                          int tail) {
-    const pyconv_wino *f = &wino_forms[form];
+    const pyconv_wino *f = wino_form(form);
     wino_matrices down = wino_matrices_new(f->mh, f->h - f->mh + 1),
                   across = wino_matrices_new(f->mw, f->w - f->mw + 1);
     const int points = f->h * f->w;
@@ -212,12 +257,12 @@ static void CHECK_NAME(wino_output_case)(const KERNELS *kernels, const char *isa
 static void CHECK_NAME(wino_output)(const KERNELS *kernels, const char *isa) {
     const ptrdiff_t lanes = kernels->lanes, counts[] = {1, lanes, lanes + 1, 2 * lanes};
     int tail = 0;
-    for (int form = 0; form < WINO_FORMS; form++)
+    for (int form = 0; form < WINO_FORMS + WINO_GRADIENTS; form++)
         for (int n = 0; n < 4; n++)
             for (ptrdiff_t tiles = 1; tiles < 54; tiles += 13)
                 for (int layout = 0; layout < WINO_LAYOUTS; layout++, tail = (tail + 3) % 8)
-                    for (int cut = 0; cut < wino_forms[form].mh || cut < wino_forms[form].mw; cut++) {
-                        const int mh = wino_forms[form].mh, mw = wino_forms[form].mw;
+                    for (int cut = 0; cut < wino_form(form)->mh || cut < wino_form(form)->mw; cut++) {
+                        const int mh = wino_form(form)->mh, mw = wino_form(form)->mw;
                         CHECK_NAME(wino_output_case)(kernels, isa, form, tiles, counts[n], mh - cut % mh,
                                                      tiles * mw - cut % mw, layout, tail);
                     }

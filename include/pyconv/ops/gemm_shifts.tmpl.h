@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* C[m][n] = A[m][k] B[k][n], where row l of B begins at b + offsets[l]: channels of the pixel l in a channels-last image,
+/* C[m][n] = Aᵀ[m][k] B[k][n], where row l of B begins at b + offsets[l]: channels of the pixel l in a channels-last image,
  * say, so that a product over pixels needs no copy of them.
  *
- *   a  packed [k][m], m <= MR      b  nothing beyond column n of a row is read      c  [m][ldc]
+ *   a  [k][a_ks], of which m <= MR      b  nothing beyond column n of a row is read      c  [m][ldc]
  *
  * ACCUMULATE is the only flag. */
 INLINE void NAME(shifts_tile)(const int m, const int vecs, ptrdiff_t n, ptrdiff_t k, const real *a,
-                              const real *b, const ptrdiff_t *offsets, real *c, ptrdiff_t ldc,
+                              ptrdiff_t a_ks, const real *b, const ptrdiff_t *offsets, real *c, ptrdiff_t ldc,
                               const EPILOGUE *e) {
     const ptrdiff_t depth = k;
     vec sum[MR][2];
@@ -15,7 +15,7 @@ INLINE void NAME(shifts_tile)(const int m, const int vecs, ptrdiff_t n, ptrdiff_
     while (k > 0) {
         const ptrdiff_t rest = k > PYCONV_CHAIN ? k - PYCONV_CHAIN : 0;
         if (n == vecs * V)
-            for (; k > rest; k--, a += m, offsets++) {
+            for (; k > rest; k--, a += a_ks, offsets++) {
                 vec row[2];
                 PYCONV_UNROLL
                 for (int j = 0; j < vecs; j++)
@@ -23,7 +23,7 @@ INLINE void NAME(shifts_tile)(const int m, const int vecs, ptrdiff_t n, ptrdiff_
                 EACH_SUM(sum[i][j] = v_fma(v_set1(a[i]), row[j], sum[i][j]))
             }
         else
-            for (; k > rest; k--, a += m, offsets++) {
+            for (; k > rest; k--, a += a_ks, offsets++) {
                 vec row[2];
                 row[0] = vecs == 1 ? v_load_n(b + *offsets, n) : v_load(b + *offsets);
                 row[1] = vecs == 1 ? row[0] : v_load_n(b + *offsets + V, n - V);
@@ -37,22 +37,23 @@ INLINE void NAME(shifts_tile)(const int m, const int vecs, ptrdiff_t n, ptrdiff_
 }
 
 #define SHIFTS_INSTANCE(m)                                                                                   \
-    static void NAME(shifts_##m)(ptrdiff_t n, ptrdiff_t k, const real *a, const real *b,                     \
+    static void NAME(shifts_##m)(ptrdiff_t n, ptrdiff_t k, const real *a, ptrdiff_t a_ks, const real *b,     \
                                  const ptrdiff_t *offsets, real *c, ptrdiff_t ldc, const EPILOGUE *e) {      \
         for (; n > V; n -= NR, b += NR, c += NR)                                                             \
-            NAME(shifts_tile)(m, 2, n < NR ? n : NR, k, a, b, offsets, c, ldc, e);                           \
+            NAME(shifts_tile)(m, 2, n < NR ? n : NR, k, a, a_ks, b, offsets, c, ldc, e);                     \
         if (n > 0)                                                                                           \
-            NAME(shifts_tile)(m, 1, n, k, a, b, offsets, c, ldc, e);                                         \
+            NAME(shifts_tile)(m, 1, n, k, a, a_ks, b, offsets, c, ldc, e);                                   \
     }
 EACH_M(SHIFTS_INSTANCE)
 
-static void NAME(gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, const void *b,
-                              const ptrdiff_t *offsets, void *c, ptrdiff_t ldc, int flags) {
+static void NAME(gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, ptrdiff_t a_ks,
+                              const void *b, const ptrdiff_t *offsets, void *c, ptrdiff_t ldc, int flags) {
 #define SHIFTS_ENTRY(m) NAME(shifts_##m),
-    static void (*const instances[MR])(ptrdiff_t, ptrdiff_t, const real *, const real *, const ptrdiff_t *,
-                                       real *, ptrdiff_t, const EPILOGUE *) = {EACH_M(SHIFTS_ENTRY)};
+    static void (*const instances[MR])(ptrdiff_t, ptrdiff_t, const real *, ptrdiff_t, const real *,
+                                       const ptrdiff_t *, real *, ptrdiff_t,
+                                       const EPILOGUE *) = {EACH_M(SHIFTS_ENTRY)};
     const EPILOGUE e = {.flags = flags};
-    instances[m - 1](n, k, a, b, offsets, c, ldc, &e);
+    instances[m - 1](n, k, a, a_ks, b, offsets, c, ldc, &e);
 #undef SHIFTS_ENTRY
 }
 #undef SHIFTS_INSTANCE

@@ -10,6 +10,7 @@ INLINE vec NAME(wino_times)(const double s, vec d) { return s == 1 ? d : v_set1(
 #include "wino_6.h"
 #include "wino_8.h"
 #include "wino_store.tmpl.h"
+#include "wino_taps.tmpl.h"
 #include "wino_weights.tmpl.h"
 
 /* d <- s Bᵀ d; s is 1 for 3 and 4 points */
@@ -140,7 +141,10 @@ INLINE void NAME(wino_output_tiles)(const int h, const int w, const int mh, cons
     X(6, 6, 4, 4)                                                                                            \
     X(6, 6, 3, 3)                                                                                            \
     X(6, 6, 2, 2)                                                                                            \
-    X(8, 8, 6, 6) X(1, 6, 1, 4) X(6, 1, 4, 1) X(1, 6, 1, 2) X(6, 1, 2, 1) X(1, 8, 1, 2) X(8, 1, 2, 1)
+    X(6, 6, 5, 5)                                                                                            \
+    X(8, 8, 6, 6)                                                                                            \
+    X(1, 6, 1, 3)                                                                                            \
+    X(6, 1, 3, 1) X(1, 6, 1, 4) X(6, 1, 4, 1) X(1, 6, 1, 2) X(6, 1, 2, 1) X(1, 8, 1, 2) X(8, 1, 2, 1)
 
 #define WINO_INPUT(h, w) NAME(PYCONV_PASTE4(wino_input_, h, x, w))
 #define INSTANCE(h, w)                                                                                       \

@@ -5,7 +5,7 @@
  *         0  -ab²  -b²    a   1  0    Aᵀ = 0  a -a  b -b  0    the first m rows,
  *   Bᵀ =  0   ab²  -b²   -a   1  0         0  a² a² b² b² 0    the last of them
  *         0  -ba²  -a²    b   1  0         0  a³-a³ b³-b³ 0    with 1 for ∞
- *         0   ba²  -a²   -b   1  0
+ *         0   ba²  -a²   -b   1  0            0  a⁴ a⁴ b⁴ b⁴ 0
  *         0  a²b²   0  -a²-b² 0  1
  *
  * These points give less than half the error of 0, ±1, ±2, ∞, and all constants are exact in float32. */
@@ -28,8 +28,8 @@ INLINE void NAME(wino_input_6)(const double s, vec d[6]) {
     d[5] = v_fma(minus_sum, d3, v_fma(product, d1, d5));
 }
 
-/* y = Aᵀ p, m of 2, 3, 4 */
-INLINE void NAME(wino_output_6)(const int m, const vec p[6], vec y[4]) {
+/* y = Aᵀ p, m of 2, 3, 4, 5 */
+INLINE void NAME(wino_output_6)(const int m, const vec p[6], vec y[5]) {
     const vec sum_a = p[1] + p[2], difference_a = p[1] - p[2];
     const vec sum_b = p[3] + p[4], difference_b = p[3] - p[4];
     double a = WINO_6_A, b = WINO_6_B; /* aⁱ, bⁱ */

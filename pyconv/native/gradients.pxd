@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+The algorithms of a weight's gradient: which may serve, what each takes, and the choice.
+
+They have the names and codes of the convolution's own: "implicit_gemm" sums windows that are nowhere copied, "depthwise" is of
+one channel a filter, and the gradient of F(m, r) is F(r, m), of the same points.
+"""
+
+from libc.math cimport INFINITY
+from libc.stdint cimport int64_t
+
+from pyconv.core.types cimport *
+from pyconv.algorithms.table cimport DEPTHWISE, IMPLICIT_GEMM, WINOGRAD_F2K3, WINOGRAD_F2K5, WINOGRAD_F4K3
+from pyconv.core.half cimport half, narrow, widen
+from pyconv.core.kernels cimport ceil_div
+from pyconv.core.plan cimport nothing, plan_threads
+from pyconv.core.rates cimport stream_seconds
+from pyconv.core.sizes cimport aligned, plus, times
+from pyconv.core.threads cimport run_threads
+from pyconv.engines.winograd.bound cimport growth
+from pyconv.native.depthwise_gradient cimport bundles_serve
+from pyconv.native.weight_gradient cimport gradient_run
+from pyconv.native.weight_gradient_cut cimport gradient_init, gradient_t
+from pyconv.native.winograd_gradient cimport wino_gradient_run
+from pyconv.native.winograd_gradient_cut cimport LONGEST, cut_wino_gradient, wino_gradient_t
+
+cdef enum:
+    GRADIENTS = 5             # rows of gradient_row()
+
+# One of them; of F(m, r) the sizes, else 0.
+ctypedef struct gradient_row_t:
+    int code, accuracy
+    int m, r
+
+# The gradient for one problem by one algorithm.
+ctypedef struct weight_gradient_t:
+    problem_t p               # of the convolution; float32 for float16
+    gradient_row_t row
+    int threads
+    bint follow_openmp
+    bint from_half
+    gradient_t products       # of implicit_gemm and depthwise
+    wino_gradient_t tiles     # of Winograd
+    size_t x_bytes, dy_bytes, dw_bytes        # float32 copies for float16
+    size_t workspace
+    double seconds            # predicted
+
+
+cdef inline gradient_row_t gradient_row(int number) noexcept nogil:
+    """In the order of preference between equals."""
+    if number == 0:
+        return gradient_row_t(IMPLICIT_GEMM, PYCONV_STRICT, 0, 0)
+    if number == 1:
+        return gradient_row_t(DEPTHWISE, PYCONV_STRICT, 0, 0)
+    if number == 2:
+        return gradient_row_t(WINOGRAD_F4K3, PYCONV_STANDARD, 4, 3)
+    if number == 3:
+        return gradient_row_t(WINOGRAD_F2K3, PYCONV_STANDARD, 2, 3)
+    return gradient_row_t(WINOGRAD_F2K5, PYCONV_STANDARD, 2, 5)
+
+
+cdef inline const char *gradient_refuses(const gradient_row_t *row, const problem_t *p) noexcept nogil:
+    """The reason why not, or NULL."""
+    if row.code == DEPTHWISE:
+        if bundles_serve(p):
+            return NULL
+        return b"it sums for one channel and one filter a group, of at most 1024 taps"
+    if row.code == IMPLICIT_GEMM:
+        if not bundles_serve(p):
+            return NULL
+        return b"of one channel and one filter a group depthwise sums several groups at a time"
+    if p.sh != 1 or p.sw != 1:
+        return b"its tiles are those of stride 1"
+    if p.kh == row.r and p.kw == row.r or row.m == 4 and p.kh * p.kw == 3:
+        return NULL
+    if row.m == 4:
+        return b"it is for kernels of 3x3, 1x3 and 3x1"
+    return b"it is for kernels of 3x3" if row.r == 3 else b"it is for kernels of 5x5"
+
+
+cdef inline double gradient_multiplications(const weight_gradient_t *s) noexcept nogil:
+    cdef const problem_t *p = &s.p
+    if s.row.m > 0:
+        return <double>s.tiles.all_images * s.tiles.down * s.tiles.across * s.tiles.points * p.oc * p.icg
+    return <double>p.n * p.yn * p.k
+
+
+cdef inline double gradient_traffic(const weight_gradient_t *s) noexcept nogil:
+    """Bytes of x, dy and dw, each once."""
+    cdef const problem_t *p = &s.p
+    return (<double>p.n * (p.xn + p.yn) + <double>p.oc * p.k) * p.itemsize
+
+
+cdef inline double gradient_bound(const weight_gradient_t *s) noexcept nogil:
+    """Roundings of the sums, see core/accuracy.pxd: over pixels, or over tiles between two transforms."""
+    cdef double chain = 256 + 128 + 2
+    if s.row.m == 0:
+        return chain
+    return growth(s.tiles.taps.h, s.tiles.taps.mh) * growth(s.tiles.taps.w, s.tiles.taps.mw) * (chain + LONGEST + 24)
+
+
+cdef inline double _products_seconds(const weight_gradient_t *s) noexcept nogil:
+    """Vectors of the multiply-adds at 0.8 of their rate, x and dy turned on the way."""
+    cdef const problem_t *p = &s.p
+    cdef const gradient_t *q = &s.products
+    cdef double lanes = q.nr // 2
+    cdef double pixels = <double>p.n * p.oh * p.ow
+    cdef double steps = pixels * p.oc * q.runs * ceil_div(q.run, <int64_t>lanes)
+    cdef double turned = <double>p.n * (p.xn + p.yn) / lanes * 7
+    if q.bundle > 0:
+        steps = 1.5 * pixels * p.kh * p.kw * ceil_div(p.oc, <int64_t>lanes)
+    return ((steps / 0.8 / p.rates.fma + turned) / p.rates.clock / s.threads
+            + stream_seconds(&p.rates, gradient_traffic(s)))
+
+
+cdef inline void gradient_cut(weight_gradient_t *s, const problem_t *problem, const gradient_row_t *row,
+                              int threads) noexcept nogil:
+    """By an algorithm that does not refuse. threads: 0 for as many as OpenMP would use; p.n > 0."""
+    cdef problem_t *p = &s.p
+    p[0] = problem[0]
+    s.row = row[0]
+    s.from_half = p.x_dtype == PYCONV_F16
+    s.x_bytes = s.dy_bytes = s.dw_bytes = 0
+    if s.from_half:
+        p.x_dtype = p.y_dtype = p.w_dtype = PYCONV_F32
+        s.x_bytes = aligned(times(<size_t>(p.n * p.xn), 4))
+        s.dy_bytes = aligned(times(<size_t>(p.n * p.yn), 4))
+        s.dw_bytes = aligned(times(times(<size_t>p.oc, <size_t>p.k), 4))
+    s.threads = plan_threads(p, threads)
+    s.follow_openmp = threads == 0
+    if row.m == 0:
+        gradient_init(&s.products, p, threads)
+        s.workspace = s.products.workspace
+        s.seconds = _products_seconds(s)
+    else:
+        cut_wino_gradient(p, row.m, row.r, s.threads, &s.tiles)
+        s.workspace = plus(plus(plus(s.tiles.u_bytes, s.tiles.v_bytes), s.tiles.d_bytes),
+                           times(s.tiles.buffer, s.threads))
+        s.seconds = (p.g * s.tiles.cycles / p.rates.clock + stream_seconds(&p.rates, gradient_traffic(s)))
+    s.workspace = plus(s.workspace, plus(plus(s.x_bytes, s.dy_bytes), s.dw_bytes))
+
+
+cdef inline bint choose_gradient(weight_gradient_t *best, const problem_t *p, int threads, int accuracy,
+                                 size_t budget) noexcept nogil:
+    """The fastest within class and budget, by the model; if there is none, the one that takes the least memory, and False."""
+    cdef weight_gradient_t trial
+    cdef gradient_row_t row
+    cdef bint found = False
+    cdef int i
+    best.seconds, best.workspace = INFINITY, <size_t>-1
+    for i in range(GRADIENTS):
+        row = gradient_row(i)
+        if row.accuracy > accuracy or gradient_refuses(&row, p) != NULL:
+            continue
+        gradient_cut(&trial, p, &row, threads)
+        if trial.workspace <= budget:
+            if not found or trial.seconds < best.seconds:
+                best[0], found = trial, True
+        elif not found and trial.workspace < best.workspace:
+            best[0] = trial
+    return found
+
+
+cdef inline int _run(const weight_gradient_t *s, task_t *t, const void *x, const void *dy, void *dw) noexcept nogil:
+    if s.row.m == 0:
+        return gradient_run(&s.products, x, dy, dw, t.workspace, t.interrupted)
+    return wino_gradient_run(&s.tiles, t, <const char *>x, <const char *>dy, <char *>dw)
+
+
+cdef inline int weight_gradient_run(const weight_gradient_t *s, const void *x, const void *dy, void *dw, void *workspace,
+                                    bint (*interrupted)() noexcept nogil) noexcept nogil:
+    """x, dy as the problem describes, dw (oc, icg, kh, kw); workspace of s.workspace bytes, aligned to 64. n > 0."""
+    cdef const problem_t *p = &s.p
+    cdef task_t t
+    cdef int status
+    cdef float *images
+    cdef float *outputs
+    cdef float *turned
+    t.p = p
+    t.workspace = <char *>workspace if s.workspace > 0 else nothing
+    t.interrupted = interrupted
+    t.work = 0
+    t.slots = s.threads
+    t.threads = run_threads(s.threads, s.follow_openmp)
+    if not s.from_half:
+        return _run(s, &t, x, dy, dw)
+    images = <float *>t.workspace
+    outputs = <float *>(t.workspace + s.x_bytes)
+    turned = <float *>(t.workspace + s.x_bytes + s.dy_bytes)
+    t.workspace += s.x_bytes + s.dy_bytes + s.dw_bytes
+    widen(<const half *>x, images, p.n * p.xn, t.threads)
+    widen(<const half *>dy, outputs, p.n * p.yn, t.threads)
+    status = _run(s, &t, images, outputs, turned)
+    if status == PYCONV_STATUS_OK:
+        narrow(turned, <half *>dw, p.oc * p.k, t.threads)
+    return status
