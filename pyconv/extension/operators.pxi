@@ -4,8 +4,8 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from pyconv.native.gradients cimport (
-    GRADIENTS, choose_gradient, gradient_bound, gradient_cut, gradient_multiplications, gradient_refuses, gradient_row,
-    gradient_row_t, gradient_traffic, weight_gradient_run, weight_gradient_t,
+    GRADIENTS, choose_gradient, gradient_bound, gradient_cut, gradient_in_class, gradient_multiplications, gradient_refuses,
+    gradient_row, gradient_row_t, gradient_traffic, weight_gradient_run, weight_gradient_t,
 )
 from pyconv.native.separable cimport separable_init, separable_run, separable_t, separable_workspace
 from pyconv.native.border cimport fold_images, pad_images
@@ -146,7 +146,9 @@ cdef int _named_gradient(Problem problem, const problem_t *p, weight_gradient_t 
                       f"{pyconv_accuracy_words[d.accuracy].decode()!r} is asked for")
         else:
             gradient_cut(gradient, p, &row, d.threads)
-            return 0
+            if gradient_in_class(gradient):
+                return 0
+            reason = "the bound of its error is above that of its class"
     raise UnsupportedError(f"algorithm {name!r} can't make the gradient of weight {problem.weight_shape} for x "
                            f"{problem.x_shape}: {reason}")
 
@@ -178,6 +180,8 @@ def weight_gradient_rows(Problem problem not None):
             if kind.accuracy > d.accuracy:
                 reason = (f"its accuracy class is {pyconv_accuracy_words[kind.accuracy].decode()!r}, "
                           f"{pyconv_accuracy_words[d.accuracy].decode()!r} is asked for")
+            elif not gradient_in_class(&s):
+                reason = "the bound of its error is above that of its class"
             elif s.workspace > budget:
                 reason = f"it needs {s.workspace} bytes of workspace, max_workspace allows {d.max_workspace}"
         rows.append({

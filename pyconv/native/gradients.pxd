@@ -11,18 +11,19 @@ from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
 from pyconv.algorithms.table cimport DEPTHWISE, IMPLICIT_GEMM, WINOGRAD_F2K3, WINOGRAD_F2K5, WINOGRAD_F4K3
+from pyconv.core.accuracy cimport CHAIN, class_bound
 from pyconv.core.half cimport half, narrow, widen
 from pyconv.core.kernels cimport ceil_div
 from pyconv.core.plan cimport nothing, plan_threads
 from pyconv.core.rates cimport stream_seconds
 from pyconv.core.sizes cimport aligned, plus, times
 from pyconv.core.threads cimport run_threads
-from pyconv.engines.winograd.bound cimport growth
+from pyconv.engines.winograd.bound cimport growth, passes
 from pyconv.native.depthwise_gradient cimport bundles_serve
 from pyconv.native.weight_gradient cimport gradient_run
 from pyconv.native.weight_gradient_cut cimport gradient_init, gradient_t
 from pyconv.native.winograd_gradient cimport wino_gradient_run
-from pyconv.native.winograd_gradient_cut cimport LONGEST, cut_wino_gradient, wino_gradient_t
+from pyconv.native.winograd_gradient_cut cimport cut_wino_gradient, wino_gradient_t
 
 cdef enum:
     GRADIENTS = 5             # rows of gradient_row()
@@ -92,11 +93,18 @@ cdef inline double gradient_traffic(const weight_gradient_t *s) noexcept nogil:
 
 
 cdef inline double gradient_bound(const weight_gradient_t *s) noexcept nogil:
-    """Roundings of the sums, see core/accuracy.pxd: over pixels, or over tiles between two transforms."""
-    cdef double chain = 256 + 128 + 2
+    """
+    Roundings of A or E, see core/accuracy.pxd and engines/winograd/bound.pxd: of the sums over pixels, or over tiles between
+    the transforms, of which that of dy has one for each number of G, each product and each sum.
+    """
+    cdef const problem_t *p = &s.p
+    cdef const wino_gradient_t *w = &s.tiles
+    cdef int64_t count = p.n * p.oh * p.ow
     if s.row.m == 0:
-        return chain
-    return growth(s.tiles.taps.h, s.tiles.taps.mh) * growth(s.tiles.taps.w, s.tiles.taps.mw) * (chain + LONGEST + 24)
+        return min(count, CHAIN) + 512.0 + count // 192
+    count = w.images * w.rows * w.cols
+    return growth(w.taps.h, w.taps.mh) * growth(w.taps.w, w.taps.mw) * (
+        passes(w.taps.h) + passes(w.taps.w) + w.th + w.tw + 5 + min(count, CHAIN) + ceil_div(count, CHAIN) + w.blocks)
 
 
 cdef inline double _products_seconds(const weight_gradient_t *s) noexcept nogil:
@@ -140,6 +148,13 @@ cdef inline void gradient_cut(weight_gradient_t *s, const problem_t *problem, co
     s.workspace = plus(s.workspace, plus(plus(s.x_bytes, s.dy_bytes), s.dw_bytes))
 
 
+cdef inline bint gradient_in_class(const weight_gradient_t *s) noexcept nogil:
+    """Whether its bound is; a sum is over pixels here."""
+    cdef problem_t p = s.p
+    p.k = p.n * p.oh * p.ow
+    return s.row.m == 0 or gradient_bound(s) <= class_bound(&p, s.row.accuracy)
+
+
 cdef inline bint choose_gradient(weight_gradient_t *best, const problem_t *p, int threads, int accuracy,
                                  size_t budget) noexcept nogil:
     """The fastest within class and budget, by the model; if there is none, the one that takes the least memory, and False."""
@@ -153,6 +168,8 @@ cdef inline bint choose_gradient(weight_gradient_t *best, const problem_t *p, in
         if row.accuracy > accuracy or gradient_refuses(&row, p) != NULL:
             continue
         gradient_cut(&trial, p, &row, threads)
+        if not gradient_in_class(&trial):
+            continue
         if trial.workspace <= budget:
             if not found or trial.seconds < best.seconds:
                 best[0], found = trial, True

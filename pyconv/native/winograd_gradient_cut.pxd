@@ -14,9 +14,7 @@ from pyconv.core.sizes cimport aligned, plus, round_up, times
 cdef enum:
     LINE = 64                 # bytes
     SLAB = 8192               # elements of a slab: L1, with what is made of it
-    FEWEST = 8                # tiles that are summed in a block, if there are as many
     MOST = 1024               # tiles of a block
-    LONGEST = 256             # blocks that are added one after another
     LARGEST = 48 << 20        # bytes of U and V together
 
 ctypedef struct wino_gradient_t:

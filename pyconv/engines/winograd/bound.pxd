@@ -25,13 +25,13 @@ cdef inline double growth(int size, int m) noexcept nogil:
     if size == 4:
         return 3.87 if m == 2 else 3.42
     if size == 6:
-        return 9.35 if m == 4 else 10.17 if m == 3 else 11.33
+        return 9.35 if m == 4 else 10.17 if m == 3 else 8.63 if m == 5 else 11.33
     if size == 8:
         return 24.61 if m == 6 else 32.86
     return 1
 
 
-cdef inline int _passes(int size) noexcept nogil:
+cdef inline int passes(int size) noexcept nogil:
     """Roundings of one transform in and one out, with each multiply-add rounded twice."""
     return 0 if size == 1 else 2 if size == 3 else 3 if size == 4 else 8 if size == 6 else 10
 
@@ -45,6 +45,6 @@ cdef inline double winograd_bound(const problem_t *p, const cut_t *cut) noexcept
     """Transforms, weights, the sums over channels in blocks and, of phases, row by row; bias and residual."""
     cdef const view_t *f = &(<const winograd_t *>cut).view
     cdef int64_t chain = min(f.depth, DEEPEST) + ceil_div(f.depth, DEEPEST) + p.sh
-    cdef int transforms = (_passes(f.tile.h) + _passes(f.tile.w) + 1 + weight_roundings(p, f.tile.h, p.r)
+    cdef int transforms = (passes(f.tile.h) + passes(f.tile.w) + 1 + weight_roundings(p, f.tile.h, p.r)
                            + weight_roundings(p, f.tile.w, p.r))
     return growth(f.tile.h, f.tile.mh) * growth(f.tile.w, f.tile.mw) * (transforms + chain + 2)
