@@ -6,7 +6,6 @@ They have the names and codes of the convolution's own: "implicit_gemm" sums win
 one channel a filter, and the gradient of F(m, r) is F(r, m), of the same points.
 """
 
-from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
@@ -44,6 +43,7 @@ ctypedef struct weight_gradient_t:
     wino_gradient_t tiles     # of Winograd
     size_t x_bytes, dy_bytes, dw_bytes        # float32 copies for float16
     size_t workspace
+    double work               # seconds of one thread, predicted: the choice is the same for every number of threads
     double seconds            # predicted
 
 
@@ -117,8 +117,7 @@ cdef inline double _products_seconds(const weight_gradient_t *s) noexcept nogil:
     cdef double turned = <double>p.n * (p.xn + p.yn) / lanes * 7
     if q.bundle > 0:
         steps = 1.5 * pixels * p.kh * p.kw * ceil_div(p.oc, <int64_t>lanes)
-    return ((steps / 0.8 / p.rates.fma + turned) / p.rates.clock / s.threads
-            + stream_seconds(&p.rates, gradient_traffic(s)))
+    return (steps / 0.8 / p.rates.fma + turned) / p.rates.clock
 
 
 cdef inline void gradient_cut(weight_gradient_t *s, const problem_t *problem, const gradient_row_t *row,
@@ -139,12 +138,13 @@ cdef inline void gradient_cut(weight_gradient_t *s, const problem_t *problem, co
     if row.m == 0:
         gradient_init(&s.products, p, threads)
         s.workspace = s.products.workspace
-        s.seconds = _products_seconds(s)
+        s.work = _products_seconds(s)
     else:
-        cut_wino_gradient(p, row.m, row.r, s.threads, &s.tiles)
+        cut_wino_gradient(p, row.m, &s.tiles)
         s.workspace = plus(plus(plus(s.tiles.u_bytes, s.tiles.v_bytes), s.tiles.d_bytes),
                            times(s.tiles.buffer, s.threads))
-        s.seconds = (p.g * s.tiles.cycles / p.rates.clock + stream_seconds(&p.rates, gradient_traffic(s)))
+        s.work = p.g * s.tiles.cycles / p.rates.clock
+    s.seconds = s.work / s.threads + stream_seconds(&p.rates, gradient_traffic(s))
     s.workspace = plus(s.workspace, plus(plus(s.x_bytes, s.dy_bytes), s.dw_bytes))
 
 
@@ -162,7 +162,7 @@ cdef inline bint choose_gradient(weight_gradient_t *best, const problem_t *p, in
     cdef gradient_row_t row
     cdef bint found = False
     cdef int i
-    best.seconds, best.workspace = INFINITY, <size_t>-1
+    best.workspace = <size_t>-1
     for i in range(GRADIENTS):
         row = gradient_row(i)
         if row.accuracy > accuracy or gradient_refuses(&row, p) != NULL:
@@ -171,7 +171,7 @@ cdef inline bint choose_gradient(weight_gradient_t *best, const problem_t *p, in
         if not gradient_in_class(&trial):
             continue
         if trial.workspace <= budget:
-            if not found or trial.seconds < best.seconds:
+            if not found or trial.work < best.work:
                 best[0], found = trial, True
         elif not found and trial.workspace < best.workspace:
             best[0] = trial

@@ -57,8 +57,11 @@ cdef inline void _size(const problem_t *p, wino_gradient_t *w) noexcept nogil:
     w.buffer = aligned(times(<size_t>max(area * w.wide, p.kh * p.kw * p.icg), p.itemsize))
 
 
-cdef inline double _cycles(const problem_t *p, const wino_gradient_t *w, int threads) noexcept nogil:
-    """Of all blocks and one group: the product, D fetched and stored once a block and chunk, U and V made and read, the end."""
+cdef inline double _cycles(const problem_t *p, const wino_gradient_t *w) noexcept nogil:
+    """
+    Of all blocks and one group by one thread: the product, D fetched and stored once a block and chunk, U and V made and read,
+    the end. The cut, and with it the sums, is the same for every number of threads.
+    """
     cdef double vector = tile_columns(p) // 2
     cdef double tiles = <double>w.images * w.rows * w.cols
     cdef double chunks = ceil_div(p.ocg, w.chunk)
@@ -75,11 +78,10 @@ cdef inline double _cycles(const problem_t *p, const wino_gradient_t *w, int thr
     cdef double transform = tiles * w.points * 4.5 * (ceil_div(p.ocg, <int64_t>vector) + columns * repeats)
     cdef double moved = sums * level * 0.7 + (operands + reads * 0.6) * behind * 0.5
     cdef double last = p.ocg * columns * (w.points * 3.0 + 9 * p.kh * p.kw)
-    return (w.blocks * (product + calls + transform + moved) + last) / threads + w.blocks * (2 * repeats) * p.rates.clock * (
-        0 if threads == 1 else p.rates.fork)
+    return w.blocks * (product + calls + transform + moved) + last
 
 
-cdef inline void _consider(const problem_t *p, wino_gradient_t *trial, wino_gradient_t *best, int threads) noexcept nogil:
+cdef inline void _consider(const problem_t *p, wino_gradient_t *trial, wino_gradient_t *best) noexcept nogil:
     trial.images = ceil_div(trial.all_images, trial.image_parts)
     trial.rows = ceil_div(trial.down, trial.row_parts)
     trial.cols = ceil_div(trial.across, trial.col_parts)
@@ -87,7 +89,7 @@ cdef inline void _consider(const problem_t *p, wino_gradient_t *trial, wino_grad
     trial.chunk = p.ocg
     while True:
         _size(p, trial)
-        trial.cycles = _cycles(p, trial, threads)
+        trial.cycles = _cycles(p, trial)
         if trial.cycles < best.cycles and (trial.u_bytes + trial.v_bytes <= LARGEST or best.cycles == INFINITY):
             best[0] = trial[0]
         if trial.chunk <= 4 * tile_rows(p):
@@ -95,8 +97,8 @@ cdef inline void _consider(const problem_t *p, wino_gradient_t *trial, wino_grad
         trial.chunk = ceil_div(trial.chunk, 2)
 
 
-cdef inline bint cut_wino_gradient(const problem_t *p, int m, int r, int threads, wino_gradient_t *w) noexcept nogil:
-    """The cheapest cut of the gradient of a kernel of r by tiles of m outputs along each axis that is more than one tap long."""
+cdef inline void cut_wino_gradient(const problem_t *p, int m, wino_gradient_t *w) noexcept nogil:
+    """The cheapest cut of the gradient by tiles of m outputs along each axis on which the kernel is more than one tap long."""
     cdef wino_gradient_t trial
     cdef int64_t image, size
     w.th, w.tw = m if p.kh > 1 else 1, m if p.kw > 1 else 1
@@ -118,13 +120,12 @@ cdef inline bint cut_wino_gradient(const problem_t *p, int m, int r, int threads
     size = max(1, min(w.all_images, MOST // image))
     while size > 0 and image <= MOST:
         trial.image_parts = ceil_div(w.all_images, size)
-        _consider(p, &trial, w, threads)
+        _consider(p, &trial, w)
         size = size * 2 // 3
     trial.image_parts = w.all_images
     trial.col_parts = ceil_div(w.across, MOST)
     size = max(1, min(w.down, MOST // ceil_div(w.across, trial.col_parts)))
     while size > 0:
         trial.row_parts = ceil_div(w.down, size)
-        _consider(p, &trial, w, threads)
+        _consider(p, &trial, w)
         size = size * 2 // 3
-    return True
