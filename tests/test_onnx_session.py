@@ -409,6 +409,23 @@ def test_broadcast_sum():
     assert kinds(session) == [["conv"]]
 
 
+@pytest.mark.parametrize("worth", [0, 1 << 40])
+def test_seams(monkeypatch, worth):
+    """Results of onnxruntime in arrays made beforehand or its own; some of shapes that depend on values."""
+    monkeypatch.setattr(pyconv.onnx.region, "WORTH_BINDING", worth)
+    n = Network(23)
+    x = n.feed("x", ["n", 3, 6, 6])
+    y = n.conv(x, 3, 4)
+    pooled, places = n.add("MaxPool", y, outputs=2, kernel_shape=[2, 2])
+    some = n.add("NonZero", n.add("Relu", n.add("Round", y)))
+    model = n.model(
+        n.conv(pooled, 4, 2), places, some, types=dict.fromkeys((places, some), TensorProto.INT64)
+    )
+    feeds = [{"x": image(n.rng, batch, 3, 6, 6)} for batch in (1, 2, 1, 1, 2)]
+    session = check(model, *feeds)
+    assert kinds(session) == [["conv"], "onnxruntime", ["conv"]]
+
+
 def test_empty_batch():
     n = Network(15)
     session = check(

@@ -3,11 +3,16 @@
 
 import re
 
+import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto
 
+from .._kernels import new_output
 from .graph import title
+
+MOST_SHAPES = 64  # of inputs, for which those of the outputs are kept
+WORTH_BINDING = 1 << 18  # bytes: binding takes some 15 us
 
 # onnxruntime's words for element types, as in "tensor(float)".
 ELEMENTS = {
@@ -78,16 +83,55 @@ class Region:
             raise ValueError(
                 f"{_guilty(nodes, error)}: onnxruntime can't serve it: {first_line(error)}"
             ) from None
+        self._shapes = {}
         self.types = {value.name: type_of(value.type) for value in self.session.get_outputs()}
 
     def run(self, values):
-        """Reads its inputs from `values`, a dict of arrays, and writes its outputs there."""
-        feeds = {name: values[name] for name in self.inputs}
+        """
+        Reads its inputs from `values`, a dict of arrays, and writes its outputs there.
+
+        Where the shapes of the outputs are known from such inputs, onnxruntime writes them into new arrays;
+        else it makes them itself, and they are copied once.
+        """
+        arrays = [values[name] for name in self.inputs]
         try:
-            results = self.session.run(self.outputs, feeds)
+            key = tuple([array.shape for array in arrays])
+            known = self._shapes.get(key)
+            results = known and self._run_bound(arrays, key, known)
+            if not results:
+                results = self.session.run(self.outputs, dict(zip(self.inputs, arrays, strict=True)))
+                if known is None:
+                    self._learn(key, results)
         except Exception as error:
             raise ValueError(f"{_guilty(self.nodes, error)}: {first_line(error)}") from None
         values.update(zip(self.outputs, results, strict=True))
+
+    def _learn(self, key, results):
+        """Shapes of results, or () where they can't be made beforehand, or are copied sooner than bound."""
+        plain = all(isinstance(array, np.ndarray) and array.dtype.kind in "fiub" for array in results)
+        plain = plain and sum(array.nbytes for array in results) >= WORTH_BINDING
+        if len(self._shapes) >= MOST_SHAPES:
+            self._shapes.clear()
+        self._shapes[key] = [(array.shape, array.dtype) for array in results] if plain else ()
+
+    def _run_bound(self, arrays, key, known):
+        """The results in arrays of the shapes known; None if onnxruntime finds others."""
+        binding = self.session.io_binding()
+        results = [new_output(shape, dtype) for shape, dtype in known]
+        try:
+            for name, array in zip(self.inputs, arrays, strict=True):
+                _bind(binding.bind_input, name, array)
+            for name, array in zip(self.outputs, results, strict=True):
+                _bind(binding.bind_output, name, array)
+            self.session.run_with_iobinding(binding)
+        except Exception:  # shapes that depend on values; or an error, which the other way will raise again
+            self._shapes[key] = ()
+            return None
+        return results
+
+
+def _bind(bind, name, array):
+    bind(name, "cpu", 0, array.dtype, array.shape, array.__array_interface__["data"][0])
 
 
 def _guilty(nodes, error):

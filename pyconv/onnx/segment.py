@@ -13,6 +13,7 @@ from .nodes import of_images
 from .window import conv_window, transposed_window
 
 ITEM = 4  # bytes of float32
+LAYOUTS = "NCHW", "NHWC"
 
 
 class Unfit(ValueError):
@@ -33,11 +34,14 @@ class Compiler:
         self.arrays = []  # names of what a run is given
         for name in stage.inputs:
             self._input(name, shapes[name])
-        uses = {}
+        self.pairs, self.waiting = pairs(stage) if self.last else {}, {}
+        self.last_use = {}
         for item in stage.items:
-            for name in item.inputs:
-                uses[name] = uses.get(name, 0) + 1
-        self.uses = uses
+            if item.output in self.pairs:  # read when its reader is reached
+                continue
+            waited = [name for name, reader in self.pairs.items() if reader is item]
+            early = [name for other in stage.items if other.output in waited for name in other.inputs]
+            self.last_use |= dict.fromkeys([*item.inputs, *early], item)
         for item in stage.items:
             getattr(self, f"_{item.kind}")(item)
         for name in stage.outputs:
@@ -128,7 +132,8 @@ class Compiler:
         lo, hi = item.data["lo"], item.data["hi"]
         return None if (lo, hi) == (-math.inf, math.inf) else ("clip", lo, hi)
 
-    def _conv(self, item):
+    def _plan(self, item):
+        """The plan of a convolution, and the shape (n, c, h, w) of its result."""
         image = self.shape[item.inputs[0]]
         w, keywords, _ = self._window(item, conv_window)
         try:
@@ -146,7 +151,30 @@ class Compiler:
         except ValueError as error:
             raise ValueError(f"{item.title}: {error}") from None
         shape = made.output_shape
-        shape = (shape[0], shape[3], *shape[1:3]) if self.last else shape
+        return made, (shape[0], shape[3], *shape[1:3]) if self.last else shape
+
+    def _conv(self, item):
+        made, shape = self._plan(item)
+        if item.output in self.pairs:  # run by its reader, or just before it
+            self.waiting[item.output] = item, made, shape
+            self.shape[item.output], self.rank[item.output] = shape, self.rank[item.inputs[0]]
+            return
+        before = self.waiting.pop(item.inputs[0], None)
+        if before is not None:
+            pair = FusedPair(before[1], made)
+            if pair.serves:
+                source = before[0].inputs[0]
+                self.packed += before[1].packed_bytes
+                title = f"{before[0].title}, {item.title}"
+                self._emit(title, "pair", item, self.number[source], pair, shape, made.packed_bytes)
+                return
+            self._emit_conv(*before)
+        self._emit_conv(item, made, shape)
+
+    def _emit_conv(self, item, made, shape):
+        self._emit(item.title, "conv", item, self.number[item.inputs[0]], made, shape, made.packed_bytes)
+
+    def _emit(self, title, kind, item, x, made, shape, packed):
         other = -1
         if len(item.inputs) > 1:
             if self.shape[item.inputs[1]] != shape:
@@ -154,8 +182,8 @@ class Compiler:
             other = self.number[item.inputs[1]]
         y = self._made(item, shape)
         self.workspace = max(self.workspace, made.workspace_bytes)
-        self.packed += made.packed_bytes
-        self._step(item.title, "conv", self.number[item.inputs[0]], y, plan=made, other=other)
+        self.packed += packed
+        self._step(title, kind, x, y, plan=made, other=other)
 
     def _transposed(self, item):
         image = self.shape[item.inputs[0]]
@@ -203,9 +231,19 @@ class Compiler:
                 raise Unfit(f"{item.title} multiplies {image} by {scale}")
             numbers |= {"scale": self.number[name], "scale_images": scale[0], "by_column": self.last}
         words = {word: getattr(curve, word) for word in ("p", "q", "lo", "hi", "r", "s")}
-        x = self.number[item.inputs[0]]
-        y = self._made(item, image)
+        x, y = self.number[item.inputs[0]], None
+        if self._dies(item.inputs[0], item) and x not in (numbers.get("other"), numbers.get("scale")):
+            y = x  # in its place
+            self.shape[item.output], self.rank[item.output] = image, self.rank[item.inputs[0]]
+            self.number[item.output] = y
+        else:
+            y = self._made(item, image)
         self._step(item.title, "point", x, y, curve=curve.kind, **words, **numbers)
+
+    def _dies(self, name, item):
+        """Whether nobody reads a value of the block after this step."""
+        mine = self.array[self.number[name]] < 0 and name not in self.stage.outputs
+        return mine and self.last_use[name] is item
 
     def _mean(self, item):
         n, c, h, w = self.shape[item.inputs[0]]
@@ -238,6 +276,42 @@ class Compiler:
             numbers = {"images": images, "rows": 1, "cols": cols, "at": at, "pitch": total * each}
             self._step(item.title, "copy", self.number[name], y, **numbers)
             at += cols
+
+
+def pairs(stage):
+    """{result of a depthwise convolution: the pointwise one that alone reads it}"""
+    readers, found = {}, {}
+    for item in stage.items:
+        for name in item.inputs:
+            readers.setdefault(name, []).append(item)
+    for item in stage.items:
+        if item.kind != "conv" or len(item.inputs) > 1 or item.output in stage.outputs:
+            continue
+        w, given = item.data["w"], item.data["given"]
+        depthwise = w.ndim == 4 and w.shape[1] == 1 and w.shape[0] == given.get("group", 1) > 1
+        behind = readers.get(item.output, [])
+        if (
+            not depthwise
+            or len(behind) != 1
+            or behind[0].kind != "conv"
+            or behind[0].inputs[0] != item.output
+        ):
+            continue
+        w, given = behind[0].data["w"], behind[0].data["given"]
+        plain = (
+            given.get("group", 1) == 1
+            and not any(given.get("pads", ()))
+            and set(given.get("strides", (1,))) == {1}
+        )
+        if w.ndim == 4 and w.shape[2:] == (1, 1) and plain and behind[0].output not in found:
+            found[item.output] = behind[0]
+    return found
+
+
+def prefers_last(stage):
+    """Whether channels last, where depthwise and pointwise convolutions run as one, should be faster."""
+    convolutions = [item for item in stage.items if item.kind in ("conv", "transposed")]
+    return 4 * len(pairs(stage)) >= len(convolutions)
 
 
 class Segment:
@@ -303,6 +377,3 @@ def _view(arrays, block, array, offset, nbytes, shape):
     if array >= 0:
         return arrays[array].reshape(shape)
     return block[offset : offset + nbytes].view(np.float32).reshape(shape)
-
-
-__all__ = ["FusedPair", "Segment", "Unfit"]

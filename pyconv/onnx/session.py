@@ -2,6 +2,7 @@
 """InferenceSession: a network whose convolutions are pyconv's plans, the rest onnxruntime's."""
 
 import threading
+import time
 from collections import ChainMap, OrderedDict
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from .load import load
 from .operators import FUNCTIONS
 from .partition import partition
 from .region import Region, open_session, tensor_type
-from .segment import Segment, Unfit
+from .segment import LAYOUTS, Segment, Unfit, prefers_last
 
 MOST_SHAPES = 8  # of each segment, kept
 FLOAT = np.dtype(np.float32)
@@ -284,13 +285,24 @@ class Own:
             if found is None:
                 named = dict(zip(self.stage.inputs, shapes, strict=True))
                 try:
-                    found = Runner(Segment(self.stage, named, self._session._options))
+                    found = self._compile(named)
                 except Unfit as reason:
                     found = self._as_it_was(reason)
                 while len(self._found) >= MOST_SHAPES:
                     self._found.popitem(last=False)
                 self._found[shapes] = found
         return found
+
+    def _compile(self, shapes):
+        """In the layout that serves better."""
+        options, layouts = self._session._options, LAYOUTS
+        if options.tuning != "measure":
+            layouts = ("NHWC",) if prefers_last(self.stage) else ("NCHW",)
+        runners = [Runner(Segment(self.stage, shapes, options, layout)) for layout in layouts]
+        if len(runners) == 1:
+            return runners[0]
+        values = {name: np.zeros(shape, FLOAT) for name, shape in shapes.items()}
+        return min(runners, key=lambda runner: min(_seconds(runner, values) for _ in range(4)))
 
     def _as_it_was(self, reason):
         """For shapes that joined steps don't fit, the nodes themselves, in onnxruntime."""
@@ -303,6 +315,12 @@ class Own:
             types = {name: session._types.get(name, plain) for name in stage.inputs}
             self._region = Region(session._graph, nodes, types, stage.outputs, session._options.threads)
         return self._region
+
+
+def _seconds(runner, values):
+    start = time.perf_counter()
+    runner.run(dict(values))
+    return time.perf_counter() - start
 
 
 class Runner:
