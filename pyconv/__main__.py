@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""``python -m pyconv``: what is built, what a convolution costs, what this machine can do."""
+"""``python -m pyconv``: what is built, what a convolution or network costs, what this machine can do."""
 
 import argparse
 import json
@@ -53,6 +53,39 @@ def show_explanation(options):
     print(json.dumps(report.rows, indent=2) if options.json else report)
 
 
+def feed(text):
+    """``1,3,224,224`` or ``image=1,3,224,224`` as (name or None, shape)."""
+    name, equals, shape = text.rpartition("=")
+    sizes = tuple(int(word) for word in shape.split(","))
+    return (name if equals else None), sizes
+
+
+def run_network(options):
+    try:
+        from .onnx import show
+
+        rows, whole, other = show.measure(
+            options.model,
+            options.input,
+            options.threads,
+            options.runs,
+            accuracy=options.accuracy,
+            max_workspace=options.max_workspace,
+            tuning=options.tuning,
+        )
+    except (ImportError, OSError, TypeError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from None
+    if options.json:
+        words = "step", "seconds", "by", "onnxruntime_nodes_seconds"
+        steps = [dict(zip(words, row[:4], strict=True)) for row in rows]
+        print(json.dumps({"pyconv_seconds": whole, "onnxruntime_seconds": other, "steps": steps}, indent=2))
+    else:
+        print(*show.table(rows, whole, other), sep="\n")
+    if options.picture:
+        drawn = show.draw(rows, whole, other, options.picture)
+        print(f"wrote {options.picture}" if drawn else "no picture: matplotlib is not installed")
+
+
 def parser():
     top = argparse.ArgumentParser(prog="python -m pyconv", description="Convolutions for NumPy arrays.")
     commands = top.add_subparsers(required=True, metavar="command")
@@ -89,6 +122,29 @@ def parser():
     add("--measure", action="store_true", help="time the eligible ones, too")
     add("--json", action="store_true", help="rows instead of a table")
     costs.set_defaults(run=show_explanation)
+    network = commands.add_parser(
+        "run",
+        help="time an ONNX network step by step, beside onnxruntime (needs pyconv[onnx])",
+        epilog="Example: python -m pyconv run network.onnx --input 1,3,224,224 --picture network.png",
+    )
+    add = network.add_argument
+    add("model", help="an ONNX file")
+    add(
+        "--input",
+        type=feed,
+        action="append",
+        default=[],
+        metavar="[NAME=]SHAPE",
+        help="shape of an input that the file leaves open, e.g. 1,3,224,224; once for each",
+    )
+    add("--threads", type=int)
+    add("--runs", type=int, default=20, help="of which the fastest counts")
+    add("--accuracy", choices=ACCURACIES)
+    add("--max-workspace", metavar="BYTES", help="of each convolution, e.g. 64MB")
+    add("--tuning", choices=("model", "measure"), help="how layouts are chosen")
+    add("--picture", metavar="FILE", help="of the slowest steps, by matplotlib")
+    add("--json", action="store_true", help="steps instead of a table")
+    network.set_defaults(run=run_network)
     rates = commands.add_parser(
         "calibrate",
         help="measure what this machine does in a second, for the choice of the algorithm",

@@ -2,6 +2,7 @@
 """Networks in pyconv.onnx.InferenceSession: equal to onnxruntime's, folded, or refused by the node's name."""
 
 import gc
+import json
 import threading
 
 import numpy as np
@@ -15,6 +16,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not inst
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
 import pyconv.onnx  # noqa: E402
+from pyconv.__main__ import main  # noqa: E402
 
 FLOAT = TensorProto.FLOAT
 
@@ -242,13 +244,46 @@ BLOCKS = {
 
 @pytest.mark.parametrize("name", BLOCKS)
 @pytest.mark.parametrize("batch", [1, 3])
-def test_blocks(name, batch):
+@pytest.mark.parametrize("last", [False, True], ids=["NCHW", "NHWC"])
+def test_blocks(monkeypatch, name, batch, last):
+    monkeypatch.setattr(pyconv.onnx.session, "prefers_last", lambda stage: last)
     block, steps = BLOCKS[name]
     n = Network(1)
     end = block(n, n.feed("x", [batch, 6, "h", "w"]))
     session = check(n.model(end), {"x": image(n.rng, batch, 6, 8, 10)}, {"x": image(n.rng, batch, 6, 12, 6)})
     [found] = kinds(session)
     assert sorted(found) == sorted(steps)
+
+
+def separable(n, x, channels, filters, stride=1):
+    y = n.add("Relu", n.norm(n.conv(x, channels, channels, group=channels, strides=[stride] * 2), channels))
+    return n.add("Clip", n.norm(n.conv(y, channels, filters, 1), filters), n.const(0.0), n.const(6.0))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_separable(threads):
+    """Depthwise and pointwise convolutions are one step, channels last, unless others read between."""
+    n = Network(22)
+    y = separable(n, separable(n, n.conv(n.feed("x", ["n", 3, "h", "w"]), 3, 16), 16, 32, 2), 32, 24)
+    depthwise = n.conv(y, 24, 24, group=24)
+    # What reads y last of all comes before the depthwise convolution's reader.
+    hard = n.add("HardSwish", y)
+    end = n.add("Add", n.conv(depthwise, 24, 8, 1), n.conv(hard, 24, 8, 1))
+    twice = n.conv(end, 8, 8, group=8)
+    model = n.model(n.add("Add", n.conv(twice, 8, 8, 1), n.add("Sigmoid", twice)))
+    feeds = [{"x": image(n.rng, batch, 3, size, 29)} for batch, size in ((1, 32), (2, 17))]
+    session = pyconv.onnx.InferenceSession(model, threads=threads)
+    for feed in feeds:
+        close(session.run(None, feed)[0], reference(model, feed)[0])
+    [stage] = session._stages
+    steps = [[name.split("_")[0] for name in names] for names in stage.runner(feeds[0]).segment.names]
+    assert [names.count("Conv") for names in steps].count(2) >= 2
+
+
+def test_tuning_by_measurement():
+    n = Network(24)
+    y = separable(n, n.conv(n.feed("x", ["n", 3, "h", "w"]), 3, 16), 16, 8)
+    check(n.model(n.add("GlobalAveragePool", y), y), {"x": image(n.rng, 1, 3, 14, 15)}, tuning="measure")
 
 
 @pytest.mark.parametrize("opset", [7, 9, 10, 11, 12, 13, 14, 15, 17, 19, 21])
@@ -482,6 +517,15 @@ def test_shapes_kept_are_bounded():
     assert len(stage._found) <= 8
 
 
+def test_weights_are_not_kept_twice():
+    """Of open shapes once, to be packed for others; else not at all."""
+    for rows, kept in (("h", [True, True]), (8, [False, False])):
+        n = Network(27)
+        end = n.norm(n.conv(n.norm(n.conv(n.feed("x", [1, 3, rows, 8]), 3, 4), 4), 4, 4), 4)
+        session = check(n.model(end), *[{"x": image(n.rng, 1, 3, 8, 8)}] * 2)
+        assert [item.data.get("w") is not None for item in session._stages[0].stage.items] == kept
+
+
 def test_accuracy_and_memory():
     n = Network(20)
     model = n.model(n.conv(n.feed("x", [1, 16, 30, 30]), 16, 16))
@@ -691,16 +735,61 @@ def networks(draw):
     return n.model(*dict.fromkeys([values[-1][0], *(name for name, _ in more)])), draw(st.integers(1, 2))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-@given(networks())
-def test_random_networks(drawn):
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(networks(), st.booleans())
+def test_random_networks(drawn, last):
     model, batch = drawn
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pyconv.onnx.session, "prefers_last", lambda stage: last)
+        _compare(model, batch)
+
+
+def _compare(model, batch):
     x = np.random.default_rng(0).standard_normal((batch, 4, 6, 7)).astype(np.float32)
     wanted = reference(model, {"x": x})
     found = pyconv.onnx.InferenceSession(model, threads=1).run(None, {"x": x})
     for y, want in zip(found, wanted, strict=True):
         # Products of values may grow; what a difference in one cancels is of the size of the largest.
         np.testing.assert_allclose(y, want, rtol=1e-3, atol=1e-4 * max(1.0, float(np.abs(want).max())))
+
+
+# python -m pyconv run
+
+
+def test_run_in_a_shell(tmp_path, capsys):
+    n = Network(25)
+    y = n.conv(separable(n, n.feed("x", ["n", 3, "h", 12]), 3, 8), 8, 4, transposed=True)
+    path = tmp_path / "network.onnx"
+    path.write_bytes(n.model(n.add("Softplus", y)).SerializeToString())
+    main(["run", str(path), "--input", "x=2,3,10,12", "--runs", "2", "--threads", "1", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert [step["by"] for step in found["steps"]][-1] == "onnxruntime"
+    assert all(step["seconds"] > 0 for step in found["steps"]) and found["pyconv_seconds"] > 0
+    assert any("Conv_0" in step["step"] and step["onnxruntime_nodes_seconds"] > 0 for step in found["steps"])
+    picture = tmp_path / "network.png"
+    main(["run", str(path), "--input", "2,3,10,12", "--runs", "2", "--picture", str(picture)])
+    text = capsys.readouterr().out
+    assert "Conv 'Conv_0'" in text and "ratio" in text
+    assert picture.exists() or "matplotlib" in text
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        ([], r"'x' is \(n,3,h,8\): give its shape"),
+        (["--input", "z=1,2"], "give its shape"),
+        (["--input", "x=1,3,8,8", "--input", "z=1,2"], "no input 'z'"),
+        (["--input", "1,3,8,9"], "wanted"),
+    ],
+)
+def test_bad_words_in_a_shell(tmp_path, given, message):
+    n = Network(26)
+    path = tmp_path / "network.onnx"
+    path.write_bytes(n.model(n.conv(n.feed("x", ["n", 3, "h", 8]), 3, 4)).SerializeToString())
+    with pytest.raises(SystemExit, match=message):
+        main(["run", str(path), *given])
+    with pytest.raises(SystemExit, match="No such file"):
+        main(["run", str(tmp_path / "none.onnx")])
 
 
 def test_sessions_are_freed():

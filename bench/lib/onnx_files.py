@@ -103,5 +103,5 @@ def feeds(path, size):
         dims = value.type.tensor_type.shape.dim
         open_sizes = iter(size)
         shape = [d.dim_value if d.dim_value > 0 else next(open_sizes) for d in dims]
-        found[value.name] = rng.standard_normal(shape, np.float32)
+        found[value.name] = rng.random(shape, np.float32)
     return found

@@ -22,6 +22,13 @@ def title(proto):
     return f"{proto.op_type} {proto.name or next(iter(proto.output), '')!r}"
 
 
+def copied(proto):
+    """In memory of its own, not in that of the model that it is part of."""
+    fresh = type(proto)()
+    fresh.CopyFrom(proto)
+    return fresh
+
+
 def subgraphs(proto):
     for attribute in proto.attribute:
         if attribute.HasField("g"):

@@ -5,7 +5,8 @@ import numpy as np
 
 from .._api import conv2d
 from ..operators.transpose import conv_transpose2d
-from .volumes import conv3d, conv_transpose3d
+from ..volumes.convolve import conv3d
+from ..volumes.transpose import conv_transpose3d
 from .window import conv_window, transposed_window
 
 # Products that float32 adds up exactly: integers below 2**24.
@@ -18,7 +19,7 @@ def as_images(array):
 
 
 def of_images(window, axes):
-    """Stride, padding, dilation of images: those of signals, behind those of one row."""
+    """Stride, padding, dilation of images or volumes; those of signals behind those of one row."""
     row = axes == 1
     return {
         "stride": (1,) * row + window.stride,
@@ -41,7 +42,7 @@ def convolve(x, w, b, window, **keywords):
     """`window` on arrays of one to three spatial axes; keywords are those of `pyconv.conv2d`."""
     axes = spatial(x, w)
     if axes == 3:
-        return conv3d(x, w, b, window, **keywords)
+        return conv3d(x, w, b, **of_images(window, axes), **keywords)
     y = conv2d(as_images(x), as_images(w), b, **of_images(window, axes), **keywords)
     return y[:, :, 0] if axes == 1 else y
 
@@ -59,11 +60,11 @@ def conv_transpose(x, w, b=None, **attributes):
     legal = tuple(
         min(e, max(s, d) - 1) for e, s, d in zip(window.extra, window.stride, window.dilation, strict=True)
     )
+    row = axes == 1
+    keywords = of_images(window, axes) | {"output_padding": (0,) * row + legal}
     if axes == 3:
-        y = conv_transpose3d(x, w, b, window, legal)
+        y = conv_transpose3d(x, w, b, **keywords)
     else:
-        row = axes == 1
-        keywords = of_images(window, axes) | {"output_padding": (0,) * row + legal}
         y = conv_transpose2d(as_images(x), as_images(w), b, **keywords)
         y = y[:, :, 0] if row else y
     more = tuple((0, e - least) for e, least in zip(window.extra, legal, strict=True))

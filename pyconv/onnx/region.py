@@ -9,7 +9,7 @@ import onnxruntime
 from onnx import TensorProto
 
 from .._kernels import new_output
-from .graph import title
+from .graph import copied, title
 
 MOST_SHAPES = 64  # of inputs, for which those of the outputs are kept
 WORTH_BINDING = 1 << 18  # bytes: binding takes some 15 us
@@ -85,6 +85,11 @@ class Region:
             ) from None
         self._shapes = {}
         self.types = {value.name: type_of(value.type) for value in self.session.get_outputs()}
+
+    def detach(self, feeds):
+        """Lets go of the model."""
+        self.nodes = [copied(node) for node in self.nodes]
+        self.types = {}
 
     def run(self, values):
         """

@@ -2,6 +2,7 @@
 """Steps between two seams, compiled for the shapes of their inputs: plans, and a program in one block."""
 
 import math
+import time
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class Compiler:
     def __init__(self, stage, shapes, options, layout="NCHW"):
         self.stage, self.options, self.layout = stage, options, layout
         self.last = layout == "NHWC"
-        self.steps, self.titles = [], []
+        self.steps, self.titles, self.names = [], [], []
         self.sizes, self.born, self.died, self.array = [], [], [], []  # of values
         self.number, self.shape, self.rank = {}, {}, {}
         self.workspace = 0
@@ -83,7 +84,7 @@ class Compiler:
     def _copy_whole(self, number, image, index):
         y = self._value(image, index)
         size = math.prod(image)
-        self._step("copy", "copy", number, y, images=1, rows=1, cols=size, at=0, pitch=size)
+        self._step([], "copy", number, y, images=1, rows=1, cols=size, at=0, pitch=size)
 
     def _turn(self, number, image, inwards, index=-1):
         n, c, h, w = image
@@ -91,16 +92,17 @@ class Compiler:
             return number
         y = self._value(image, index)
         rows, cols = (c, h * w) if inwards else (h * w, c)
-        self._step("turn", "turn", number, y, images=n, rows=rows, cols=cols)
+        self._step([], "turn", number, y, images=n, rows=rows, cols=cols)
         return y
 
-    def _step(self, title, kind, x, y, **numbers):
+    def _step(self, items, kind, x, y, **numbers):
         at = len(self.steps)
         for value in (x, y, numbers.get("other", -1), numbers.get("scale", -1)):
             if value >= 0:
                 self.died[value] = at
         self.steps.append({"kind": kind, "x": x, "y": y, **numbers})
-        self.titles.append(title)
+        self.titles.append(", ".join(item.title for item in items) or f"({kind})")
+        self.names.append([proto.name for item in items for proto in item.protos])
 
     def _made(self, item, shape, like=None):
         """The value that an item makes."""
@@ -165,16 +167,17 @@ class Compiler:
             if pair.serves:
                 source = before[0].inputs[0]
                 self.packed += before[1].packed_bytes
-                title = f"{before[0].title}, {item.title}"
-                self._emit(title, "pair", item, self.number[source], pair, shape, made.packed_bytes)
+                self._emit(
+                    [before[0], item], "pair", item, self.number[source], pair, shape, made.packed_bytes
+                )
                 return
             self._emit_conv(*before)
         self._emit_conv(item, made, shape)
 
     def _emit_conv(self, item, made, shape):
-        self._emit(item.title, "conv", item, self.number[item.inputs[0]], made, shape, made.packed_bytes)
+        self._emit([item], "conv", item, self.number[item.inputs[0]], made, shape, made.packed_bytes)
 
-    def _emit(self, title, kind, item, x, made, shape, packed):
+    def _emit(self, items, kind, item, x, made, shape, packed):
         other = -1
         if len(item.inputs) > 1:
             if self.shape[item.inputs[1]] != shape:
@@ -183,7 +186,7 @@ class Compiler:
         y = self._made(item, shape)
         self.workspace = max(self.workspace, made.workspace_bytes)
         self.packed += packed
-        self._step(title, kind, x, y, plan=made, other=other)
+        self._step(items, kind, x, y, plan=made, other=other)
 
     def _transposed(self, item):
         image = self.shape[item.inputs[0]]
@@ -211,7 +214,7 @@ class Compiler:
         self.workspace = max(self.workspace, made.workspace_bytes)
         x = self.number[item.inputs[0]]
         # In a step of its own, so that no value is born and dies around it unseen.
-        self._step(item.title, "call", x, y, plan=made)
+        self._step([item], "call", x, y, plan=made)
 
     def _point(self, item):
         n, c, h, w = image = self.shape[item.inputs[0]]
@@ -238,7 +241,7 @@ class Compiler:
             self.number[item.output] = y
         else:
             y = self._made(item, image)
-        self._step(item.title, "point", x, y, curve=curve.kind, **words, **numbers)
+        self._step([item], "point", x, y, curve=curve.kind, **words, **numbers)
 
     def _dies(self, name, item):
         """Whether nobody reads a value of the block after this step."""
@@ -250,7 +253,7 @@ class Compiler:
         x = self.number[item.inputs[0]]
         y = self._made(item, (n, c, 1, 1))
         rows, cols = (h * w, c) if self.last else (c, h * w)
-        self._step(item.title, "mean", x, y, images=n, rows=rows, cols=cols, by_column=self.last)
+        self._step([item], "mean", x, y, images=n, rows=rows, cols=cols, by_column=self.last)
 
     def _repeat(self, item):
         n, c, h, w = self.shape[item.inputs[0]]
@@ -258,9 +261,7 @@ class Compiler:
         x = self.number[item.inputs[0]]
         y = self._made(item, (n, c, h * tall, w * wide))
         images, inner = (n, c) if self.last else (n * c, 1)
-        self._step(
-            item.title, "repeat", x, y, images=images, rows=h, cols=w, inner=inner, tall=tall, wide=wide
-        )
+        self._step([item], "repeat", x, y, images=images, rows=h, cols=w, inner=inner, tall=tall, wide=wide)
 
     def _concat(self, item):
         shapes = [self.shape[name] for name in item.inputs]
@@ -274,7 +275,7 @@ class Compiler:
         for name, shape in zip(item.inputs, shapes, strict=True):
             cols = shape[1] * each
             numbers = {"images": images, "rows": 1, "cols": cols, "at": at, "pitch": total * each}
-            self._step(item.title, "copy", self.number[name], y, **numbers)
+            self._step([item], "copy", self.number[name], y, **numbers)
             at += cols
 
 
@@ -327,7 +328,9 @@ class Segment:
     nbytes : int
         Of packed weights and of a block.
     titles : list of str
-        Of the steps.
+        Of the steps: of the program's, then of those that Python calls.
+    names : list of list of str
+        Of the nodes that each stands for.
     """
 
     def __init__(self, stage, shapes, options, layout="NCHW"):
@@ -343,13 +346,15 @@ class Segment:
         offsets, total = arena.place(spans)
         places = dict(zip(inside, offsets, strict=True))
         values = [(made.array[i], places.get(i, 0), size) for i, size in enumerate(made.sizes)]
-        self._calls, steps = [], []
-        for step in made.steps:
-            if step["kind"] == "call":
-                self._calls.append((len(steps), step["plan"], *(values[step[word]] for word in "xy")))
-            else:
-                steps.append(step)
-        self.titles = [t for t, step in zip(made.titles, made.steps, strict=True) if step["kind"] != "call"]
+        called = [i for i, step in enumerate(made.steps) if step["kind"] == "call"]
+        stepped = [i for i, step in enumerate(made.steps) if step["kind"] != "call"]
+        self.titles = [made.titles[i] for i in (*stepped, *called)]
+        self.names = [made.names[i] for i in (*stepped, *called)]
+        steps = [made.steps[i] for i in stepped]
+        self._calls = []
+        for number, i in enumerate(called):
+            step = made.steps[i]
+            self._calls.append((i - number, step["plan"], values[step["x"]], values[step["y"]]))
         self._workspace = total, made.workspace
         self.program = Program(values, steps, len(made.arrays), (total, made.workspace), options.threads)
         self.block_bytes = max(self.program.block_bytes, total + made.workspace)
@@ -362,14 +367,16 @@ class Segment:
             return
         done, (start, size) = 0, self._workspace
         workspace = block[start : start + size]
-        for before, called, x, y in self._calls:
+        for number, (before, called, x, y) in enumerate(self._calls, len(self.program)):
             self.program.run(arrays, block, done, before, times)
-            done = before
+            done, began = before, time.perf_counter()
             views = (
                 _view(arrays, block, *place, shape)
                 for place, shape in ((x, called.input_shape), (y, called.output_shape))
             )
             called(*views, workspace)
+            if times is not None:
+                times[number] += time.perf_counter() - began
         self.program.run(arrays, block, done, len(self.program), times)
 
 

@@ -13,7 +13,7 @@ from .._arguments import parse_threads
 from .._config import accuracy_code, workspace_bound
 from .._kernels import fresh_workspace, new_output
 from .fold import GROWN, Steps
-from .graph import Graph, attributes, fold_constants
+from .graph import Graph, attributes, copied, fold_constants
 from .lift import Lifter, Step
 from .load import load
 from .operators import FUNCTIONS
@@ -93,33 +93,44 @@ class InferenceSession:
         workspace_bound(max_workspace)
         threads = None if threads is None else parse_threads(threads)
         self._options = Options(threads, max_workspace, accuracy, tuning)
-        model = load(path_or_bytes)
-        graph = Graph(model)
+        is_model = isinstance(path_or_bytes, onnx.ModelProto)
+        self._source = path_or_bytes.SerializeToString() if is_model else path_or_bytes
+        self._whole, self._lock = None, threading.Lock()
+        graph = Graph(load(self._source))
         self._inputs = [_node_arg(value) for value in graph.inputs]
         self._outputs = [_node_arg(value) for value in graph.outputs]
         self._types = {value.name: value.type for value in graph.inputs}
         self._defaults = graph.overridable
-        self._whole, self._lock = None, threading.Lock()
-        self._graph = graph
         fold_constants(graph, _evaluate)
         items = Steps(Lifter(graph).items(), graph.held).fold()
         items = [_by_hand(item, graph) or item for item in items]
         results = [value.name for value in self._outputs]
         self._constants = {name: graph.constant(name) for name in results if name in graph.tensors}
-        self._stages = [self._open(stage) for stage in partition(items, set(self._types), results)]
+        feeds = {value.name: value.shape for value in self._inputs}
+        self._stages = [self._open(stage, graph) for stage in partition(items, set(feeds), results)]
+        # Protos of the model would keep all of it in memory.
+        self._types = {name: copied(kind) for name, kind in self._types.items()}
+        for stage in self._stages:
+            stage.detach(feeds)
 
-    def _open(self, stage):
+    def graph(self):
+        """The graph anew, of which a session keeps no weights but those that it may have to pack again."""
+        graph = Graph(load(self._source))
+        fold_constants(graph, _evaluate)
+        return graph
+
+    def _open(self, stage, graph):
         if stage.kind == "own":
             for name in stage.outputs:
                 self._types[name] = tensor_type(onnx.TensorProto.FLOAT)
             return Own(stage, self)
         if stage.kind == "hand":
-            return Hand(stage, self._graph)
-        types = {name: self._types.get(name) or self._graph.value_type(name) for name in stage.inputs}
+            return Hand(stage, graph)
+        types = {name: self._types.get(name) or graph.value_type(name) for name in stage.inputs}
         for name, kind in types.items():
             if kind is None:
                 raise ValueError(f"the type of {name!r} is not known")
-        region = Region(self._graph, stage.items, types, stage.outputs, self._options.threads)
+        region = Region(graph, stage.items, types, stage.outputs, self._options.threads)
         self._types |= {name: kind for name, kind in region.types.items() if kind is not None}
         return region
 
@@ -168,7 +179,8 @@ class InferenceSession:
     def _run_whole(self, names, feeds):
         with self._lock:
             if self._whole is None:
-                self._whole = open_session(self._graph.model.SerializeToString(), self._options.threads)
+                model = load(self._source).SerializeToString()
+                self._whole = open_session(model, self._options.threads)
         return self._whole.run(names, feeds)
 
     def _checked(self, feeds):
@@ -187,7 +199,7 @@ class InferenceSession:
         return values
 
 
-_DTYPES = {
+DTYPES = {
     "float": np.float32,
     "double": np.float64,
     "float16": np.float16,
@@ -197,7 +209,7 @@ _DTYPES = {
 
 def _checked_array(array, value):
     word = value.type.removeprefix("tensor(").removesuffix(")")
-    wanted = _DTYPES.get(word)
+    wanted = DTYPES.get(word)
     if wanted is None:  # strings and sequences: onnxruntime's business
         return array
     if not isinstance(array, np.ndarray):
@@ -236,6 +248,9 @@ class Hand:
         read = {name for item in stage.items for name in item.inputs if name in graph.tensors}
         self._constants = {name: graph.constant(name) for name in read}
 
+    def detach(self, feeds):
+        """It has arrays alone."""
+
     def run(self, values):
         values = ChainMap(values, self._constants)
         for what, function, given, inputs, outputs in self._calls:
@@ -270,14 +285,25 @@ class Own:
     def __init__(self, stage, session):
         self.stage, self._session = stage, session
         self._found, self._lock = OrderedDict(), threading.Lock()
-        self._region = None
+        self._region, self._once = None, False
+
+    def detach(self, feeds):
+        """Lets go of the model; and of weights when packed, where the shapes of feeds leave nothing open."""
+        for item in self.stage.items:
+            item.protos = [copied(proto) for proto in item.protos]
+        self._once = all(
+            name in feeds and feeds[name] and all(isinstance(size, int) for size in feeds[name])
+            for name in self.stage.inputs
+        )
 
     def run(self, values):
+        self.runner(values).run(values)
+
+    def runner(self, values):
+        """What runs inputs of these shapes."""
         shapes = tuple([values[name].shape for name in self.stage.inputs])
         found = self._found.get(shapes)
-        if found is None:
-            found = self._prepare(shapes)
-        found.run(values)
+        return self._prepare(shapes) if found is None else found
 
     def _prepare(self, shapes):
         with self._lock:
@@ -291,6 +317,10 @@ class Own:
                 while len(self._found) >= MOST_SHAPES:
                     self._found.popitem(last=False)
                 self._found[shapes] = found
+                if self._once and isinstance(found, Runner):
+                    for item in self.stage.items:
+                        item.data.pop("w", None)
+                        item.data.pop("b", None)
         return found
 
     def _compile(self, shapes):
@@ -313,7 +343,7 @@ class Own:
             nodes = [proto for item in stage.items for proto in item.protos]
             plain = tensor_type(onnx.TensorProto.FLOAT)
             types = {name: session._types.get(name, plain) for name in stage.inputs}
-            self._region = Region(session._graph, nodes, types, stage.outputs, session._options.threads)
+            self._region = Region(session.graph(), nodes, types, stage.outputs, session._options.threads)
         return self._region
 
 
