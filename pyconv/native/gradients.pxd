@@ -18,7 +18,7 @@ from pyconv.core.rates cimport stream_seconds
 from pyconv.core.sizes cimport aligned, plus, times
 from pyconv.core.threads cimport run_threads
 from pyconv.engines.winograd.bound cimport growth, passes
-from pyconv.native.depthwise_gradient cimport bundles_serve
+from pyconv.native.depthwise_gradient cimport one_filter_each
 from pyconv.native.weight_gradient cimport gradient_run
 from pyconv.native.weight_gradient_cut cimport gradient_init, gradient_t
 from pyconv.native.winograd_gradient cimport wino_gradient_run
@@ -63,11 +63,11 @@ cdef inline gradient_row_t gradient_row(int number) noexcept nogil:
 cdef inline const char *gradient_refuses(const gradient_row_t *row, const problem_t *p) noexcept nogil:
     """The reason why not, or NULL."""
     if row.code == DEPTHWISE:
-        if bundles_serve(p):
+        if one_filter_each(p):
             return NULL
-        return b"it sums for one channel and one filter a group, of at most 1024 taps"
+        return b"it sums for one channel and one filter a group"
     if row.code == IMPLICIT_GEMM:
-        if not bundles_serve(p):
+        if not one_filter_each(p):
             return NULL
         return b"of one channel and one filter a group depthwise sums several groups at a time"
     if p.sh != 1 or p.sw != 1:
@@ -115,7 +115,7 @@ cdef inline double _products_seconds(const weight_gradient_t *s) noexcept nogil:
     cdef double pixels = <double>p.n * p.oh * p.ow
     cdef double steps = pixels * p.oc * q.runs * ceil_div(q.run, <int64_t>lanes)
     cdef double turned = <double>p.n * (p.xn + p.yn) / lanes * 7
-    if q.bundle > 0:
+    if q.depthwise:
         steps = 1.5 * pixels * p.kh * p.kw * ceil_div(p.oc, <int64_t>lanes)
     return (steps / 0.8 / p.rates.fma + turned) / p.rates.clock
 

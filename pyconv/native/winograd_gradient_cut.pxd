@@ -70,7 +70,7 @@ cdef inline double _cycles(const problem_t *p, const wino_gradient_t *w) noexcep
     cdef double columns = ceil_div(p.icg, <int64_t>vector)
     cdef double product = w.points * tiles * p.ocg * columns / p.rates.fma * (1 + 3 / panel)
     cdef double calls = w.points * ceil_div(p.ocg, <int64_t>panel) * ceil_div(<int64_t>columns, 2) * 60.0
-    cdef double sums = <double>w.d_bytes * chunks * (2 if w.blocks > 1 else 1)
+    cdef double sums = <double>w.d_bytes * chunks * (2 + 2.0 / w.blocks)       # and once more at the end
     cdef double operands = w.u_bytes * repeats + w.v_bytes * repeats
     cdef double reads = w.u_bytes * repeats + w.v_bytes * chunks
     cdef double level = p.rates.clock / arrival_rate(&p.rates, w.d_bytes)
