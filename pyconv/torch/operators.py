@@ -31,7 +31,7 @@ from .tensors import PLAIN, array, channels_last, empty, tensor, weights
 Ints = Sequence[int]
 
 
-def _eager(tensors: tuple[Tensor | None, ...]) -> bool:
+def eager(tensors: tuple[Tensor | None, ...]) -> bool:
     """Whether these are plain tensors, and nobody watches."""
     if (
         torch.compiler.is_compiling()
@@ -84,7 +84,7 @@ class Operator:
 
     def __call__(self, *arguments: Any, once: bool = False) -> Tensor:
         tensors = arguments[: self.tensors]
-        if not _eager(tensors):
+        if not eager(tensors):
             return self.library(*arguments)
         _refuse_tangents(tensors)
         if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
@@ -106,7 +106,8 @@ def lifted(stride: Ints, padding: Ints, dilation: Ints, groups: int) -> dict[str
     }
 
 
-def _images(t: Tensor) -> Tensor:
+def images(t: Tensor) -> Tensor:
+    """Signals as images of one row."""
     return t.unsqueeze(-2) if t.dim() == 3 else t
 
 
@@ -127,10 +128,10 @@ def convolution(
 ) -> Tensor:
     _two_axes(weight)
     last = channels_last(x)
-    a = array(_images(x), last)
+    a = array(images(x), last)
 
     def prepared(*single: bool) -> Plan:
-        w = weights(_images(weight))
+        w = weights(images(weight))
         described = problem(
             a.shape,
             a.dtype,
@@ -191,10 +192,10 @@ def transposed(
 ) -> Tensor:
     _two_axes(weight)
     last = channels_last(y)
-    a = array(_images(y), last)
+    a = array(images(y), last)
     window = lifted(stride, padding, dilation, groups) | {"layout": "NHWC" if last else "NCHW"}
     rows, columns = (1, *size)[-2:]
-    w = weights(_images(weight))
+    w = weights(images(weight))
     channels = w.shape[1] * groups
     dtype = a.dtype
 
@@ -273,7 +274,7 @@ def weight_gradient(
     given = x.dtype
     if given == torch.bfloat16:
         x, y = x.float(), y.float()
-    a, b = array(_images(x), last), array(_images(y), last)
+    a, b = array(images(x), last), array(images(y), last)
     channels, filters = x.shape[1] // groups, y.shape[1]
     window = lifted(stride, padding, dilation, groups) | {"layout": "NHWC" if last else "NCHW"}
     w = conv2d_backward_weight(a, (filters, channels, *(1, *size)[-2:]), b, **window)

@@ -29,11 +29,15 @@ def mark(*tensors: Tensor | None) -> tuple[Any, ...]:
     return tuple([_mark(t) for t in tensors if t is not None])
 
 
+def version(t: Tensor) -> tuple[int, int]:
+    """What PyTorch knows of changes."""
+    return t.data_ptr(), -1 if t.is_inference() else t._version
+
+
 def _mark(t: Tensor) -> tuple[Any, ...]:
-    t = t.detach()
-    version = -1 if t.is_inference() else t._version
+    known, t = version(t), t.detach()
     elements = (t.view(torch.int16) if t.dtype == torch.bfloat16 else t).numpy().ravel(order="K")
-    return t.data_ptr(), version, t.shape, t.dtype, elements[:: elements.size // SAMPLED + 1].tobytes()
+    return known, t.shape, t.dtype, elements[:: elements.size // SAMPLED + 1].tobytes()
 
 
 def threads() -> int:
