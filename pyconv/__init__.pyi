@@ -693,7 +693,8 @@ class Report:
     def __init__(self, title: str, rows: list[dict[str, Any]]) -> None: ...
 
 def explain(
-    x_shape: Sequence[int], weight_shape: Sequence[int], *, dtype: DTypeLike = "float32",
+    x_shape: Sequence[int], weight_shape: Sequence[int], *,
+    of: Literal["forward", "input_gradient", "weight_gradient"] = "forward", dtype: DTypeLike = "float32",
     weight_dtype: DTypeLike | None = None, out_dtype: DTypeLike | None = None, stride: _Pair = 1,
     padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
     padding_mode: _PaddingMode = "zeros", max_workspace: int | str | None = None,

@@ -5,6 +5,7 @@ import argparse
 import json
 
 from . import _calibrate, explain, show_config
+from ._explain import OF
 from ._kernels import ACCURACIES, DTYPES, ELEMENTS, LAYOUTS, PADDING_MODES
 
 
@@ -101,6 +102,7 @@ def parser():
         "--input", type=numbers, required=True, metavar="N,C,H,W", help="shape, or N,H,W,C with --layout NHWC"
     )
     add("--weight", type=numbers, required=True, metavar="K,C,R,S", help="shape; C is channels / groups")
+    add("--of", choices=OF, default="forward", help="the convolution or one of its gradients")
     add("--stride", type=numbers, default=1, metavar="INT[,INT]")
     add(
         "--padding",

@@ -7,9 +7,11 @@ import time
 
 import numpy as np
 
-from ._arguments import checked_shape
-from ._kernels import DTYPES, Plan, border_words, explain_rows, type_words
+from ._arguments import checked_shape, parse_word
+from ._kernels import DTYPES, Plan, WeightGradientPlan, border_words, explain_rows, type_words
 from ._problem import ALGORITHM_CODES, problem
+from .operators.explained import input_gradient_rows, weight_gradient_rows
+from .operators.folded import input_gradient_once
 
 COLUMNS = (
     "algorithm",
@@ -42,6 +44,18 @@ def in_bytes(value):
         if value < 999.5 * scale:
             return f"{value / scale:.3g} {unit}"
     return f"{value / 1e9:.4g} GB"
+
+
+def _forward_rows(described):
+    rows, chosen, threads = explain_rows(described)
+    return rows, {chosen}, threads
+
+
+OF = {
+    "forward": _forward_rows,
+    "input_gradient": input_gradient_rows,
+    "weight_gradient": weight_gradient_rows,
+}
 
 
 class Report:
@@ -137,6 +151,7 @@ def explain(
     x_shape,
     weight_shape,
     *,
+    of="forward",
     dtype="float32",
     weight_dtype=None,
     out_dtype=None,
@@ -158,6 +173,10 @@ def explain(
     ----------
     x_shape, weight_shape : tuple of int
         Shapes of `x` and `weight` as `pyconv.conv2d` takes them.
+    of : {"forward", "input_gradient", "weight_gradient"}
+        Of `pyconv.conv2d`, `pyconv.conv2d_backward_input` or `pyconv.conv2d_backward_weight`. The gradient
+        of the input is one convolution, or one for each phase of the stride: a row counts all of them, and
+        ``auto`` may take another algorithm for each.
     dtype : dtype
         Of `x`.
     weight_dtype : dtype, optional
@@ -216,17 +235,21 @@ def explain(
         weight_dtype=np.dtype(weight_dtype),
         out_dtype=out_dtype,
     )
-    rows, chosen, threads = explain_rows(described)
+    rows_of = parse_word(of, OF, "of")
+    if of != "forward":
+        _check_types(described)
+    rows, chosen, threads = rows_of(described)
     for row in rows:
-        row["chosen"] = row["algorithm"] == chosen
+        row["chosen"] = row["algorithm"] in chosen
         row["measured_seconds"] = None
     if measure:
-        _measure(rows, described)
+        _measure(rows, described, of)
     rows.sort(key=lambda row: row["predicted_seconds"] if row["eligible"] else math.inf)
     top, bottom, left, right = described.padding
+    x, weight, y = (f"{name} {shape}".strip() for name, shape in _shapes(described, of))
+    types = type_words(described.dtype, described.weight_dtype, described.out_dtype)
     title = (
-        f"x {described.x_shape}, weight {described.weight_shape} -> {described.y_shape}, "
-        f"{type_words(described.dtype, described.weight_dtype, described.out_dtype)}, {layout}\n"
+        f"{x}, {weight} -> {y}, {types}, {layout}\n"
         f"stride {described.stride}, padding (({top}, {bottom}), ({left}, {right})) "
         f"{border_words(described.padding_mode, described.border)}, "
         f"dilation {described.dilation}, groups {groups}, threads {threads}"
@@ -234,15 +257,40 @@ def explain(
     return Report(title, rows)
 
 
-def _measure(rows, described):
+def _shapes(described, of):
+    """(name, shape) of two operands and of the result."""
+    x, weight, y = described.x_shape, described.weight_shape, described.y_shape
+    if of == "input_gradient":
+        return ("dy", y), ("weight", weight), ("dx", x)
+    if of == "weight_gradient":
+        return ("x", x), ("dy", y), ("dweight", weight)
+    return ("x", x), ("weight", weight), ("", y)
+
+
+def _check_types(described):
+    """Raises unless a gradient is of the type of what it is computed from."""
+    if not described.dtype == described.weight_dtype == described.out_dtype:
+        types = type_words(described.dtype, described.weight_dtype, described.out_dtype)
+        raise TypeError(f"x, weight and result must be of one dtype for a gradient, are {types}")
+
+
+def _measure(rows, described, of):
     rng = np.random.default_rng(0)
-    x = _random(rng, described.x_shape, described.dtype)
-    weight = _random(rng, described.weight_shape, described.weight_dtype)
+    (_, first), (_, second), _ = _shapes(described, of)
+    first, second = _random(rng, first, described.dtype), _random(rng, second, described.weight_dtype)
     for row in rows:
         if row["eligible"]:
-            ready = Plan(described.derive(algorithm=ALGORITHM_CODES[row["algorithm"]]), weight)
-            out, workspace = np.empty(ready.output_shape, ready.out_dtype), ready.new_workspace()
-            row["measured_seconds"] = _fastest(lambda run=ready, y=out, w=workspace: run(x, y, w), 0.1)
+            named = described.derive(algorithm=ALGORITHM_CODES[row["algorithm"]])
+            operands = (first,)
+            if of == "forward":
+                ready = Plan(named, second)
+            elif of == "input_gradient":
+                ready = input_gradient_once(named, second)
+            else:
+                ready, operands = WeightGradientPlan(named), (first, second)
+            out, workspace = np.empty(ready.output_shape, described.out_dtype), ready.new_workspace()
+            call = lambda run=ready, given=operands, y=out, w=workspace: run(*given, y, w)  # noqa: E731
+            row["measured_seconds"] = _fastest(call, 0.1)
 
 
 def _random(rng, shape, dtype):

@@ -7,7 +7,7 @@ import shlex
 
 import numpy as np
 import pytest
-from helpers import CLASSES
+from helpers import CLASSES, normal
 
 import pyconv
 from pyconv.__main__ import main
@@ -70,6 +70,91 @@ def test_the_chosen_row_is_what_auto_takes(x_shape, w_shape, keywords):
     times = [row["predicted_seconds"] for row in rows if row["eligible"]]
     assert times == sorted(times) and times[0] > 0
     assert [row["eligible"] for row in rows] == sorted((row["eligible"] for row in rows), reverse=True)
+
+
+GRADIENTS = [
+    ((1, 64, 28, 28), (64, 64, 3, 3), {"padding": 1}),
+    ((2, 17, 19, 32), (32, 1, 3, 3), {"groups": 32, "stride": 2, "padding": "same", "layout": "NHWC"}),
+    (
+        (1, 3, 40, 40),
+        (16, 3, 7, 7),
+        {"stride": (2, 1), "padding": ((1, 2), (3, 0)), "padding_mode": "reflect"},
+    ),
+    ((3, 8, 20, 20), (8, 4, 3, 3), {"groups": 2, "dilation": 2, "max_workspace": 200_000}),
+    ((3, 8, 20, 20), (8, 4, 3, 3), {"groups": 2, "dilation": 2, "max_workspace": 100}),
+    (
+        (4, 12, 12),
+        (8, 4, 5, 5),
+        {"accuracy": "strict", "threads": 1, "padding_mode": "circular", "padding": 2},
+    ),
+    ((1, 8, 24, 24), (48, 8, 4, 4), {"accuracy": "fast", "dtype": "float64", "stride": 2, "padding": 1}),
+    ((1, 8, 24, 24), (8, 8, 3, 3), {"dtype": "float16", "padding": 1, "padding_mode": "symmetric"}),
+    ((1, 8, 24, 24), (8, 8, 1, 3), {"padding": (0, 1), "padding_mode": ("constant", 2)}),
+    ((0, 8, 24, 24), (8, 8, 1, 3), {}),
+    ((1, 8, 24, 24), (0, 8, 1, 3), {}),
+]
+
+
+@pytest.mark.parametrize("of", ["input_gradient", "weight_gradient"])
+@pytest.mark.parametrize(("x_shape", "w_shape", "keywords"), GRADIENTS)
+def test_rows_of_gradients_agree_with_plans(x_shape, w_shape, keywords, of):
+    report = pyconv.explain(x_shape, w_shape, of=of, **keywords)
+    assert str(report) and report._repr_html_()
+
+    def planned(**more):
+        if of == "weight_gradient":
+            return pyconv.plan_conv2d_backward_weight(x_shape, w_shape, **keywords, **more)
+        weight = normal(w_shape, keywords.get("dtype", "float32"))  # kernels of rank one make other plans
+        return pyconv.plan_conv2d_backward_input(x_shape, weight, **keywords, **more)
+
+    for name, row in by_name(report).items():
+        try:
+            plan = planned(algorithm=name)
+        except pyconv.UnsupportedError:
+            assert not row["eligible"] and not row["chosen"] and row["reason"], name
+            continue
+        assert row["eligible"] and row["reason"] is None, name
+        for key in ("workspace_bytes", "packed_bytes", "multiplications"):
+            assert row[key] == getattr(plan, key, 0), (name, key)
+        assert row["predicted_seconds"] >= 0
+    chosen = [row for row in report.rows if row["chosen"]]
+    try:
+        auto = planned()
+    except pyconv.UnsupportedError:
+        assert not chosen
+        return
+    assert chosen and all(row["eligible"] for row in chosen)
+    if len(chosen) == 1:
+        (row,) = chosen
+        for key in ("workspace_bytes", "packed_bytes", "multiplications"):
+            assert row[key] == getattr(auto, key, 0), key
+    if of == "weight_gradient" and 0 not in (*x_shape, *w_shape):
+        assert row["algorithm"] == auto.algorithm
+        named = set(by_name(report))
+        for name in set(pyconv.algorithms()) - named:
+            with pytest.raises(pyconv.UnsupportedError, match="gradients of weights are made by"):
+                planned(algorithm=name)
+
+
+def test_explain_measures_gradients():
+    for of in ("input_gradient", "weight_gradient"):
+        report = pyconv.explain((1, 4, 6, 6), (4, 4, 3, 3), of=of, padding=1, accuracy="strict", measure=True)
+        assert all((row["measured_seconds"] or 0) > 0 for row in report.rows if row["eligible"])
+
+
+def test_explain_says_of_what(capsys):
+    with pytest.raises(
+        ValueError, match="of must be one of 'forward', 'input_gradient', 'weight_gradient', is 'x'"
+    ):
+        pyconv.explain((1, 4, 6, 6), (4, 4, 3, 3), of="x")
+    with pytest.raises(TypeError, match="one dtype for a gradient, are uint8 by float32 to float32"):
+        pyconv.explain((1, 4, 6, 6), (4, 4, 3, 3), of="input_gradient", dtype="uint8")
+    title = str(pyconv.explain((1, 4, 6, 6), (5, 4, 3, 3), of="input_gradient")).splitlines()[0]
+    assert title == "dy (1, 5, 4, 4), weight (5, 4, 3, 3) -> dx (1, 4, 6, 6), float32, NCHW"
+    title = str(pyconv.explain((1, 4, 6, 6), (5, 4, 3, 3), of="weight_gradient")).splitlines()[0]
+    assert title == "x (1, 4, 6, 6), dy (1, 5, 4, 4) -> dweight (5, 4, 3, 3), float32, NCHW"
+    main(["explain", "--input", "1,4,6,6", "--weight", "5,4,3,3", "--of", "weight_gradient"])
+    assert title in capsys.readouterr().out
 
 
 def test_bounds_decide_who_is_eligible():

@@ -212,4 +212,36 @@ def _explain(p, outcome):
                     "explain",
                     f"{row['algorithm']}: {key} {row[key]}, the plan's is {getattr(plan, key)}",
                 )
+    if x_dtype(p) == out_dtype(p) == np.dtype(p["dtype"]):
+        for of in ("input_gradient", "weight_gradient"):
+            if text := _explain_gradient(of, shape, w_shape, keywords, outcome):
+                return ("explain", f"{of}: {text}")
     return None if images(p) >= 0 else ("explain", "no images")
+
+
+def _explain_gradient(of, shape, w_shape, keywords, outcome):
+    """None, or what the rows of a gradient say that its plans don't do."""
+    keywords = {key: value for key, value in keywords.items() if key != "out_dtype"}
+    report = pyconv.explain(shape, w_shape, of=of, **keywords)
+    str(report)
+    weight = np.random.default_rng(0).standard_normal(w_shape).astype(keywords["dtype"])  # not of rank one
+
+    def planned(**more):
+        try:
+            if of == "weight_gradient":
+                return pyconv.plan_conv2d_backward_weight(shape, w_shape, **keywords, **more)
+            return pyconv.plan_conv2d_backward_input(shape, weight, **keywords, **more)
+        except pyconv.UnsupportedError:
+            return None
+
+    if (planned() is None) != (not any(row["chosen"] for row in report.rows)):
+        return "it is chosen, and refused, or the other way round"
+    for row in report.rows:
+        outcome.calls += 1
+        plan = planned(algorithm=row["algorithm"])
+        if row["eligible"] != (plan is not None):
+            return f"{row['algorithm']} is eligible, and refused, or the other way round"
+        for key in ("workspace_bytes", "packed_bytes", "multiplications"):
+            if plan and row[key] != getattr(plan, key, 0):
+                return f"{row['algorithm']}: {key} {row[key]}, the plan's is {getattr(plan, key, 0)}"
+    return None

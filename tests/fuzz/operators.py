@@ -502,7 +502,8 @@ def backward_weight(p):
         positive = replace(g, mode=(g.mode[0], abs(g.mode[1]))) if isinstance(g.mode, tuple) else g
         magnitude = exact.weight_gradient(np.abs(x), np.abs(dy), shape, positive)
         terms = max(1, images(p)) * g.size[0] * g.size[1]
-        return Truth(value.reshape(result), magnitude.reshape(result), terms)
+        most = np.abs(x).max(initial=0) * np.abs(dy).sum()  # of pixels that no tap meets, too
+        return Truth(value.reshape(result), magnitude.reshape(result), terms, cap=np.array([most]))
 
     case = Case(p, result, data.operands, None, truth)
     x_shape = arranged(x, p).shape
