@@ -130,6 +130,6 @@ def test_readme_filters_a_photograph():
 
 
 def test_readme_code_runs():
-    blocks = BLOCKS[1:]
+    blocks = [block for block in BLOCKS[1:] if "pyconv.onnx" not in block]  # which test_onnx_session.py runs
     assert blocks
     exec(compile("\n".join(blocks), "README.md", "exec"), {})

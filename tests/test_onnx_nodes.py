@@ -163,6 +163,15 @@ def test_larger_output_shape_holds_the_bias():
     assert y[0, 0].tolist() == [6, 6, 6, 6, 5, 5, 5]
 
 
+def test_sums_of_integers_are_exact():
+    """Beyond 2**24, where float32 has even numbers alone."""
+    x, w = np.full((1, 300, 3, 3), 255, np.uint8), np.full((1, 300, 3, 3), 255, np.uint8)
+    w[0, 0, 0, 0] = 254
+    node = onnx.helper.make_node("ConvInteger", ["x", "w"], ["y"])
+    [y] = pyconv.onnx.run_node(node, [x, w])
+    assert y.tolist() == [[[[2700 * 255 * 255 - 255]]]] and y.dtype == np.int32
+
+
 def test_qlinear_rounds_half_to_even_and_saturates():
     x = np.uint8([[[1, 3, 5, 200]]])
     one, zero = np.float32(1), np.uint8(0)

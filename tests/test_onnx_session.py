@@ -3,7 +3,9 @@
 
 import gc
 import json
+import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -356,6 +358,15 @@ def test_nothing_to_convolve():
     assert kinds(session) == ["onnxruntime"]
 
 
+def test_functions_alone():
+    """Without a convolution beside them they gain nothing: onnxruntime runs all in one session."""
+    n = Network(30)
+    y = n.add("Softplus", n.add("Sigmoid", n.feed("x", [1, 3, 8, 8])))
+    check(n.model(y), {"x": image(n.rng, 1, 3, 8, 8)})
+    session = pyconv.onnx.InferenceSession(n.model(n.add("GlobalAveragePool", y), y))
+    assert kinds(session) == ["onnxruntime"]
+
+
 def test_computed_weights():
     """A weight that is fed is onnxruntime's; what nodes make from constants is a constant."""
     n = Network(8)
@@ -459,6 +470,18 @@ def test_seams(monkeypatch, worth):
     feeds = [{"x": image(n.rng, batch, 3, 6, 6)} for batch in (1, 2, 1, 1, 2)]
     session = check(model, *feeds)
     assert kinds(session) == [["conv"], "onnxruntime", ["conv"]]
+
+
+def test_sequences():
+    """Between two convolutions, which onnxruntime then runs, too."""
+    n = Network(29)
+    parts = n.add("SplitToSequence", n.conv(n.feed("x", [1, 4, 6, 6]), 4, 4), axis=1)
+    first = n.add("SequenceAt", parts, n.const(1, np.int64))
+    end = n.add("SequenceAt", parts, n.add("Cast", n.add("ReduceMax", n.conv(first, 1, 1), keepdims=0), to=7))
+    model = n.model(end)
+    model.graph.node[-2].input[0] = n.const(0)
+    model.graph.initializer.append(n.constants[-1])
+    check(model, {"x": image(n.rng, 1, 4, 6, 6)})
 
 
 def test_empty_batch():
@@ -790,6 +813,18 @@ def test_bad_words_in_a_shell(tmp_path, given, message):
         main(["run", str(path), *given])
     with pytest.raises(SystemExit, match="No such file"):
         main(["run", str(tmp_path / "none.onnx")])
+
+
+def test_readme_runs_a_network(tmp_path, monkeypatch):
+    text = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"^```python\n([^`]*pyconv\.onnx[^`]*)^```", text, re.MULTILINE)
+    n = Network(28)
+    model = n.model(shortcut(n, n.feed("x", [1, 6, 9, 10])))
+    (tmp_path / "network.onnx").write_bytes(model.SerializeToString())
+    monkeypatch.chdir(tmp_path)
+    names = {"image": image(n.rng)}
+    exec(compile(code, "README.md", "exec"), names)
+    close(names["y"], reference(model, {"x": names["image"]})[0])
 
 
 def test_sessions_are_freed():

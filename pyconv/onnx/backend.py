@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""ONNX's backend interface: convolutions by pyconv, all other operators by ONNX's reference evaluator."""
+"""ONNX's backend interface: convolutions by pyconv, the rest by onnxruntime, or ONNX's own evaluator."""
 
 import numpy as np
 from onnx.backend.base import Backend as _Backend
@@ -7,25 +7,35 @@ from onnx.backend.base import BackendRep, Device, DeviceType
 from onnx.reference import ReferenceEvaluator
 
 from .operators import ops
+from .session import InferenceSession
+
+
+class Session(InferenceSession):
+    """Whose convolutions are all pyconv's, those of integers and of weights that are fed among them."""
+
+    _by_hand = True
 
 
 class Prepared(BackendRep):
     """A model made ready: ``run(inputs)`` takes arrays in the order of the graph's inputs, or by name."""
 
     def __init__(self, model):
-        self._evaluator = ReferenceEvaluator(model, new_ops=ops)
+        try:
+            self._session = Session(model)
+            self._names = [value.name for value in self._session.get_inputs()]
+        except ValueError:  # onnxruntime has not all of ONNX's operators
+            self._session = ReferenceEvaluator(model, new_ops=ops)
+            self._names = self._session.input_names
 
     def run(self, inputs, **keywords):
-        names = self._evaluator.input_names
         if isinstance(inputs, np.ndarray):
             inputs = (inputs,)
         if not isinstance(inputs, dict):
-            if len(inputs) > len(names):
-                raise ValueError(
-                    f"the model has {len(names)} inputs, {', '.join(names)}: {len(inputs)} were given"
-                )
-            inputs = dict(zip(names, inputs, strict=False))
-        return tuple(self._evaluator.run(None, inputs))
+            if len(inputs) > len(self._names):
+                known = ", ".join(self._names)
+                raise ValueError(f"there are {len(inputs)} arrays for the inputs {known}")
+            inputs = dict(zip(self._names, inputs, strict=False))
+        return tuple(self._session.run(None, inputs))
 
 
 class Backend(_Backend):

@@ -66,9 +66,8 @@ def reads(item):
 
 
 def makes(item):
-    if isinstance(item, Step):
-        return item.data.get("outputs", [item.output])
-    return [name for name in item.output if name]
+    names = item.data.get("outputs", [item.output]) if isinstance(item, Step) else item.output
+    return [name for name in names if name]
 
 
 def _join(first, second, kind, inputs, data):

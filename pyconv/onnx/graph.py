@@ -44,7 +44,6 @@ def captured(proto):
         for node in graph.node:
             names |= ({name for name in node.input if name} | captured(node)) - known
             known |= set(node.output)
-        names |= {value.name for value in graph.output} - known
     return names
 
 

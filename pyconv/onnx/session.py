@@ -86,6 +86,8 @@ class InferenceSession:
     >>> [y] = session.run(None, {session.get_inputs()[0].name: x})  # doctest: +SKIP
     """
 
+    _by_hand = False  # whether pyconv's functions are called for convolutions that it has no steps for
+
     def __init__(self, path_or_bytes, *, threads=None, max_workspace=None, accuracy=None, tuning=None):
         if tuning not in (None, "model", "measure"):
             raise ValueError(f"tuning must be 'model', 'measure' or None, is {tuning!r}")
@@ -103,15 +105,27 @@ class InferenceSession:
         self._defaults = graph.overridable
         fold_constants(graph, _evaluate)
         items = Steps(Lifter(graph).items(), graph.held).fold()
-        items = [_by_hand(item, graph) or item for item in items]
+        items = [_by_hand(item, graph, self._by_hand) or item for item in items]
         results = [value.name for value in self._outputs]
         self._constants = {name: graph.constant(name) for name in results if name in graph.tensors}
         feeds = {value.name: value.shape for value in self._inputs}
-        self._stages = [self._open(stage, graph) for stage in partition(items, set(feeds), results)]
+        try:
+            self._stages = [self._open(stage, graph) for stage in partition(items, set(feeds), results)]
+        except ValueError as error:
+            self._stages = [self._uncut(graph, results, error)]
         # Protos of the model would keep all of it in memory.
         self._types = {name: copied(kind) for name, kind in self._types.items()}
         for stage in self._stages:
             stage.detach(feeds)
+
+    def _uncut(self, graph, results, error):
+        """All of a network that can't be cut, where values between the parts are no tensors, say."""
+        feeds = {value.name: value.type for value in graph.inputs}
+        made = [name for name in results if name not in feeds and name not in graph.tensors]
+        try:
+            return Region(graph, graph.nodes, feeds, made, self._options.threads)
+        except ValueError:
+            raise error from None
 
     def graph(self):
         """The graph anew, of which a session keeps no weights but those that it may have to pack again."""
@@ -261,13 +275,14 @@ class Hand:
             values.update(zip(outputs, made if isinstance(made, tuple) else (made,), strict=False))
 
 
-def _by_hand(item, graph):
-    """A convolution that was not lifted, as a step of its own if onnxruntime does not know it."""
-    if (
-        isinstance(item, Step)
-        or item.op_type not in FUNCTIONS
-        or item.op_type in ("ConvInteger", "QLinearConv")
-    ):
+def _by_hand(item, graph, always):
+    """A convolution that was not lifted, as a step of its own if onnxruntime does not know it, or always."""
+    if isinstance(item, Step) or item.op_type not in FUNCTIONS or item.domain not in ("", "ai.onnx"):
+        return None
+    step = Step("hand", list(item.input), item.output[0], {"outputs": list(item.output)}, [item])
+    if always:
+        return step
+    if item.op_type in ("ConvInteger", "QLinearConv"):
         return None
     types = {name: graph.value_type(name) for name in item.input if name and name not in graph.tensors}
     if None in types.values():
@@ -275,7 +290,7 @@ def _by_hand(item, graph):
     try:
         open_session(graph.extract([item], types, [name for name in item.output if name]), 1)
     except Exception:
-        return Step("hand", list(item.input), item.output[0], {"outputs": list(item.output)}, [item])
+        return step
     return None
 
 
