@@ -529,15 +529,30 @@ def test_results_are_the_callers():
     kept = first.copy()
     session.run(None, {"x": -x})
     np.testing.assert_array_equal(first, kept)
+    n = Network(18)
+    session = pyconv.onnx.InferenceSession(n.model(n.feed("x", [2]), n.const([1.0, 2.0])))
+    for _ in range(2):
+        for y, wanted in zip(
+            session.run(None, {"x": x[0, 0, 0, :2]}), ([*x[0, 0, 0, :2]], [1, 2]), strict=True
+        ):
+            assert y.tolist() == wanted
+            y.fill(7)
 
 
-def test_shapes_kept_are_bounded():
+def heights_kept(rows):
+    """Of the shapes kept, after runs of so many rows each."""
     n = Network(19)
     session = pyconv.onnx.InferenceSession(n.model(n.conv(n.feed("x", [1, 3, "h", 8]), 3, 4)))
-    for h in range(3, 30):
+    for h in rows:
         session.run(None, {"x": image(n.rng, 1, 3, h, 8)})
     [stage] = session._stages
-    assert len(stage._found) <= 8
+    return [shape[2] for [shape] in stage._found]
+
+
+def test_shapes_kept_are_the_last_used(monkeypatch):
+    assert heights_kept([*range(3, 30), 23, 40]) == [24, 25, 26, 27, 28, 29, 23, 40]
+    monkeypatch.setattr(pyconv.onnx.session, "MOST_BYTES", 1)
+    assert heights_kept([4, 5, 6]) == [6]
 
 
 def test_weights_are_not_kept_twice():
@@ -702,6 +717,18 @@ def test_external_data_too_short(tmp_path):
         pyconv.onnx.InferenceSession(path)
     with pytest.raises(ValueError, match="as a path"):
         pyconv.onnx.InferenceSession(path.read_bytes())
+
+
+def test_mobilenet(tmp_path, monkeypatch):
+    """The benchmarks' file, on small images."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "bench"))
+    onnx_files = pytest.importorskip("lib.onnx_files")
+    path = tmp_path / "mobilenet.onnx"
+    onnx.save(onnx_files.build("mobilenet_v1", image=64), path)
+    feeds = onnx_files.feeds(path, ())
+    session = pyconv.onnx.InferenceSession(path)
+    close(session.run(None, feeds)[0], reference(onnx.load(path), feeds)[0])
+    assert [len(found) for found in kinds(session)] == [28, len("onnxruntime")]
 
 
 # Random graphs.

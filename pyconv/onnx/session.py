@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """InferenceSession: a network whose convolutions are pyconv's plans, the rest onnxruntime's."""
 
+import contextlib
 import threading
 import time
 from collections import ChainMap, OrderedDict
@@ -22,6 +23,7 @@ from .region import Region, open_session, tensor_type
 from .segment import LAYOUTS, Segment, Unfit, prefers_last
 
 MOST_SHAPES = 8  # of each segment, kept
+MOST_BYTES = 1 << 30  # of their weights and blocks; those met last stay, however large
 FLOAT = np.dtype(np.float32)
 
 
@@ -188,7 +190,9 @@ class InferenceSession:
         values |= self._constants
         for stage in self._stages:
             stage.run(values)
-        return [values[name] for name in names]
+        # What comes back as it came, or is a constant, is copied: results are the caller's.
+        kept = self._constants.keys() | {value.name for value in self._inputs}
+        return [values[name].copy() if name in kept else values[name] for name in names]
 
     def _run_whole(self, names, feeds):
         with self._lock:
@@ -318,7 +322,15 @@ class Own:
         """What runs inputs of these shapes."""
         shapes = tuple([values[name].shape for name in self.stage.inputs])
         found = self._found.get(shapes)
-        return self._prepare(shapes) if found is None else found
+        if found is None:
+            return self._prepare(shapes)
+        with contextlib.suppress(KeyError):  # another thread has just dropped it
+            self._found.move_to_end(shapes)
+        return found
+
+    def _too_many(self):
+        bytes_kept = sum(getattr(found, "nbytes", 0) for found in self._found.values())
+        return len(self._found) > MOST_SHAPES or (len(self._found) > 1 and bytes_kept > MOST_BYTES)
 
     def _prepare(self, shapes):
         with self._lock:
@@ -329,9 +341,9 @@ class Own:
                     found = self._compile(named)
                 except Unfit as reason:
                     found = self._as_it_was(reason)
-                while len(self._found) >= MOST_SHAPES:
-                    self._found.popitem(last=False)
                 self._found[shapes] = found
+                while self._too_many():
+                    self._found.popitem(last=False)
                 if self._once and isinstance(found, Runner):
                     for item in self.stage.items:
                         item.data.pop("w", None)
@@ -372,7 +384,7 @@ class Runner:
     """A segment with the blocks of memory that its runs take, one each at a time."""
 
     def __init__(self, segment):
-        self.segment = segment
+        self.segment, self.nbytes = segment, segment.nbytes
         self._inputs = segment.arrays[: segment.inputs]
         self._outputs = [(name, segment.shapes[name]) for name in segment.arrays[segment.inputs :]]
         self._blocks = []
