@@ -108,12 +108,12 @@ cdef inline double gradient_bound(const weight_gradient_t *s) noexcept nogil:
 
 
 cdef inline double _products_seconds(const weight_gradient_t *s) noexcept nogil:
-    """Vectors of the multiply-adds at 0.8 of their rate, x and dy turned on the way."""
+    """Steps at 0.8 of the rate of multiply-adds, x and dy turned on the way."""
     cdef const problem_t *p = &s.p
     cdef const gradient_t *q = &s.products
     cdef double lanes = q.nr // 2
     cdef double pixels = <double>p.n * p.oh * p.ow
-    cdef double steps = pixels * p.oc * q.runs * ceil_div(q.run, <int64_t>lanes)
+    cdef double steps = pixels * p.g * q.steps
     cdef double turned = <double>p.n * (p.xn + p.yn) / lanes * 7
     if q.depthwise:
         steps = 1.5 * pixels * p.kh * p.kw * ceil_div(p.oc, <int64_t>lanes)

@@ -4,11 +4,16 @@ conv2d_backward_weight: dw[oc][tap][icg] = sum over images and pixels of dy[pixe
 
 A product whose long side is summed over, so it is cut there: a block is some rows of outputs, of some images if these are
 small. Its inputs lie in a channels-last slab with its zero border (an NHWC image without padding is its own), its outputs
-in panels [mr filters][pixel][m]; the product reads both where they stand, and no patch is copied. Sums of a block stay in
-registers, blocks are added up in float32, those of a batch before they join the others, so that no chain of additions is
-long: in the same order for every number of threads.
+channels last too; the product reads both where they stand, and no patch is copied. The elements of one side are broadcast to
+multiply vectors of the other: filters, or if windows would leave vectors half empty (those of few channels do) the elements
+of a window. That side is copied to panels if it is read often and from far apart.
 
-  slab   [images][rows][cols][pixel]          panels   [ceil(ocg / mr)][pixels][m]           gradient   [oc][kh][kw][icg]
+Sums of a block stay in registers, blocks are added up in float32, those of a batch before they join the others, so that no
+chain of additions is long. A small dw is summed by shares of the blocks, added up at the end, else threads share each block:
+in the same order for every number of threads.
+
+  slab     [images][rows][cols][pixel]      outputs  [pixels][ocg], if they are turned
+  panels   [ceil(rows / mr)][pixels][m]     sums     [shares][oc][taps][icg], or [shares][g][taps][icg][ocg]
 """
 
 from libc.stdint cimport int64_t
@@ -19,12 +24,15 @@ from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport copy_rectangle, turn_rows
 from pyconv.core.half cimport half, narrow, widen
 from pyconv.native.depthwise_gradient cimport depthwise_gradient_run
-from pyconv.native.weight_gradient_cut cimport MOST_PIXELS, gradient_t
+from pyconv.native.weight_gradient_cut cimport MOST_PIXELS, TURNED, gradient_t, workers
 from pyconv.core.plan cimport nothing
 from pyconv.core.rows cimport span
 from pyconv.core.tasks cimport poll, run_some
 from pyconv.core.kernels cimport ACCUMULATE, ceil_div, split_start
 from pyconv.core.threads cimport run_threads
+
+cdef enum:
+    FINISHED = 50000          # sums that one thread joins and turns as fast as several would
 
 # One block: images, rows and columns of outputs.
 ctypedef struct block_t:
@@ -45,89 +53,153 @@ cdef inline block_t _block(const gradient_t *s, int64_t number) noexcept nogil:
     return b
 
 
-cdef inline void _place(const gradient_t *s, const block_t *b, ptrdiff_t *offsets) noexcept nogil:
-    """Where the pixels of a block are in its slab."""
+# Where the pixels of a block are, from the first on.
+ctypedef struct pixels_t:
+    int64_t count
+    ptrdiff_t x[MOST_PIXELS]
+    ptrdiff_t dy[MOST_PIXELS]
+
+
+cdef inline void _place(const gradient_t *s, const block_t *b, pixels_t *at) noexcept nogil:
+    cdef const problem_t *p = &s.p
     cdef int64_t i, r, q
-    cdef int64_t at = 0
+    cdef int64_t n = 0
     for i in range(b.images):
         for r in range(b.rows):
             for q in range(b.columns):
-                offsets[at] = i * s.plane + r * s.p.sh * s.pitch + q * s.p.sw * s.pixel
-                at += 1
+                at.x[n] = i * s.plane + r * p.sh * s.pitch + q * p.sw * s.pixel
+                at.dy[n] = n * s.output if s.output > 0 else i * p.yn + r * p.yh + q * p.yw
+                n += 1
+    at.count = n
 
 
-cdef inline void _fill_row(const gradient_t *s, const block_t *b, const real *x, int64_t channels, int64_t number,
-                           real *slab) noexcept nogil:
-    """One row of the slab; x is the first of the channels in the first image."""
+cdef inline int64_t _slab_rows(const gradient_t *s, const block_t *b) noexcept nogil:
+    return span(b.rows, s.p.sh, s.p.kh, s.p.dh)
+
+
+cdef inline int64_t _fills(const gradient_t *s, const block_t *b) noexcept nogil:
+    """Tasks that fill the slab: rows, or pieces of planes."""
+    if s.in_place:
+        return 0
+    return b.images * (ceil_div(_slab_rows(s, b) * s.p.iw, TURNED) if s.flat else _slab_rows(s, b))
+
+
+cdef inline void _fill(const gradient_t *s, const block_t *b, const real *x, int64_t number, real *slab) noexcept nogil:
+    """One of them; x is the first channel of the group in the first image."""
     cdef const problem_t *p = &s.p
-    cdef int64_t height = span(b.rows, p.sh, p.kh, p.dh)
-    cdef int64_t image = number // height
-    cdef int64_t h = number % height
-    copy_rectangle(p, x + (b.image + image) * p.xn, channels, b.row * p.sh - p.ph0 + h, 1, b.column * p.sw - p.pw0,
-                   span(b.columns, p.sw, p.kw, p.dw), slab + image * s.plane + h * s.pitch, s.pitch, s.pixel)
+    cdef int64_t height = _slab_rows(s, b)
+    cdef int64_t count = ceil_div(height * p.iw, TURNED) if s.flat else height
+    cdef int64_t image = number // count
+    cdef int64_t h = number % count
+    x += (b.image + image) * p.xn
+    slab += image * s.plane
+    if s.flat:
+        count = min(height * p.iw - h * TURNED, <int64_t>TURNED)
+        turn_rows(p, p.icg, count, x + b.row * p.sh * p.xh + h * TURNED, p.xc, slab + h * TURNED * s.pixel, s.pixel)
+        return
+    copy_rectangle(p, x, p.icg, b.row * p.sh - p.ph0 + h, 1, b.column * p.sw - p.pw0, span(b.columns, p.sw, p.kw, p.dw),
+                   slab + h * s.pitch, s.pitch, s.pixel)
 
 
-cdef inline void _pack_filters(const gradient_t *s, const block_t *b, const real *dy, int64_t m, real *dst) noexcept nogil:
-    """dst[pixels][m] from the outputs of m filters; dy is the first of them in the first image."""
+cdef inline void _turn_filters(const gradient_t *s, const block_t *b, const real *dy, int64_t m, real *dst,
+                               int64_t pixel) noexcept nogil:
+    """dst[pixels][m] from the planes of m filters; dy is the first of them in the first image."""
     cdef const problem_t *p = &s.p
-    cdef int64_t image, r, q
-    cdef const real *src
+    cdef int64_t rows = b.rows
+    cdef int64_t columns = b.columns
+    cdef int64_t image, r
+    if columns == p.ow:
+        columns *= rows
+        rows = 1
     for image in range(b.image, b.image + b.images):
-        for r in range(b.row, b.row + b.rows):
-            src = dy + image * p.yn + r * p.yh + b.column * p.yw
-            if p.layout == PYCONV_NCHW:
-                turn_rows(p, m, b.columns, src, p.yc, dst, m)
-            else:
-                for q in range(b.columns):
-                    memcpy(dst + q * m, src + q * p.yw, m * sizeof(real))
-            dst += b.columns * m
+        for r in range(rows):
+            turn_rows(p, m, columns, dy + image * p.yn + (b.row + r) * p.yh + b.column, p.yc, dst, pixel)
+            dst += columns * pixel
 
 
-cdef inline void _pack_panel(const gradient_t *s, const block_t *b, const real *dy, int64_t panel, real *outputs) noexcept nogil:
-    """dy is the first filter of the group in the first image."""
-    cdef int64_t first = split_start(s.p.ocg, s.panels, panel)
-    _pack_filters(s, b, dy + first * s.p.yc, split_start(s.p.ocg, s.panels, panel + 1) - first,
-                  outputs + first * b.images * b.rows * b.columns)
+cdef inline int64_t _packs_of(const gradient_t *s) noexcept nogil:
+    """Tasks that pack: panels, or turn the outputs."""
+    return s.panels if s.packed else 1 if s.output > 0 else 0
 
 
-cdef inline void _product(const gradient_t *s, int64_t pixels, const ptrdiff_t *offsets, const real *slab, const real *outputs,
-                          int64_t task, bint more, real *dw) noexcept nogil:
-    """Task number -> panel of filters, run, part of the run; dw is the group's."""
+# What a block is made of: x and dy where its first pixel is, of which some may be in the buffer.
+ctypedef struct buffers_t:
+    char *slab
+    char *outputs
+    char *panels
+    char *partial
+
+
+cdef inline buffers_t _buffers(const gradient_t *s, char *buffer) noexcept nogil:
+    cdef buffers_t f
+    f.slab = buffer
+    f.outputs = f.slab + s.slab
+    f.panels = f.outputs + s.outputs
+    f.partial = f.panels + s.panel
+    return f
+
+
+cdef inline const real *_inputs(const gradient_t *s, const block_t *b, const real *x, const buffers_t *f) noexcept nogil:
+    if not s.in_place:
+        return <const real *>f.slab
+    return x + b.image * s.p.xn + b.row * s.p.sh * s.p.xh + b.column * s.p.sw * s.p.xw
+
+
+cdef inline const real *_outputs(const gradient_t *s, const block_t *b, const real *dy, const buffers_t *f) noexcept nogil:
+    if s.output > 0:
+        return <const real *>f.outputs
+    return dy + b.image * s.p.yn + b.row * s.p.yh + b.column * s.p.yw
+
+
+cdef inline void _pack(const gradient_t *s, const block_t *b, const pixels_t *at, const real *x, const real *dy, int64_t panel,
+                       const buffers_t *f) noexcept nogil:
+    """One of them; x and dy are those of the group in the first image."""
+    cdef int64_t first = split_start(s.left, s.panels, panel)
+    cdef int64_t m = split_start(s.left, s.panels, panel + 1) - first
+    cdef real *dst = <real *>f.panels + first * at.count
+    cdef const ptrdiff_t *from_ = &at.x[0] if s.swapped else &at.dy[0]
+    cdef const real *src
+    cdef int64_t i
+    if not s.packed:
+        _turn_filters(s, b, dy, s.p.ocg, <real *>f.outputs, s.output)
+    elif s.p.layout == PYCONV_NCHW and not s.swapped:
+        _turn_filters(s, b, dy + first * s.p.yc, m, dst, m)
+    else:
+        src = (_inputs(s, b, x, f) if s.swapped else _outputs(s, b, dy, f)) + first
+        for i in range(at.count):
+            memcpy(dst + i * m, src + from_[i], m * sizeof(real))
+
+
+cdef inline void _product(const gradient_t *s, const block_t *b, const pixels_t *at, const real *x, const real *dy,
+                          const buffers_t *f, int64_t task, bint more, real *sums) noexcept nogil:
+    """Task number -> panel of rows, run, part of the columns; sums are the group's."""
     cdef const problem_t *p = &s.p
     cdef int64_t part = task % s.parts
     cdef int64_t run = task // s.parts % s.runs
     cdef int64_t panel = task // (s.parts * s.runs)
-    cdef int64_t first = split_start(p.ocg, s.panels, panel)
-    cdef int64_t m = split_start(p.ocg, s.panels, panel + 1) - first
-    cdef int64_t units = ceil_div(s.run, s.nr)
+    cdef int64_t first = split_start(s.left, s.panels, panel)
+    cdef int64_t m = split_start(s.left, s.panels, panel + 1) - first
+    cdef int64_t units = ceil_div(s.right, s.nr)
     cdef int64_t start = split_start(units, s.parts, part) * s.nr
-    cdef int64_t n = min(split_start(units, s.parts, part + 1) * s.nr, s.run) - start
+    cdef int64_t n = min(split_start(units, s.parts, part + 1) * s.nr, s.right) - start
     cdef int64_t tap = run * p.dh * s.pitch
+    cdef const real *panels = <const real *>f.panels + first * at.count
+    cdef const ptrdiff_t *left_at = NULL if s.packed else &at.x[0] if s.swapped else &at.dy[0]
     cdef int flags = ACCUMULATE if more else 0
     if s.runs != p.kh:
         tap = run // p.kw * p.dh * s.pitch + run % p.kw * p.dw * s.pixel
-    outputs += first * pixels
-    slab += tap + start
-    dw += first * p.k + run * s.run + start
-    p.ops.gemm_shifts(m, n, pixels, outputs, m, slab, offsets, dw, p.k, flags)
+    x = _inputs(s, b, x, f) + tap
+    dy = _outputs(s, b, dy, f)
+    if s.swapped:
+        p.ops.gemm_shifts(m, n, at.count, panels if s.packed else x + first, m, left_at, dy + start, &at.dy[0],
+                          sums + (run * s.run + first) * p.ocg + start, p.ocg, flags)
+    else:
+        p.ops.gemm_shifts(m, n, at.count, panels if s.packed else dy + first, m, left_at, x + start, &at.x[0],
+                          sums + first * p.k + run * s.run + start, p.k, flags)
 
 
-cdef inline void turn_filters(const problem_t *p, int64_t first, int64_t last, const real *sums, real *dw) noexcept nogil:
-    """dw[first .. last][icg][taps] = sums[first .. last][taps][icg]"""
-    cdef int64_t o
-    cdef int64_t taps = p.kh * p.kw
-    for o in range(first, last):
-        turn_rows(p, taps, p.icg, sums + o * p.k, p.icg, dw + o * p.k, taps)
-
-
-cdef inline const real *_slab_of(const gradient_t *s, const block_t *b, const real *x, const real *slab) noexcept nogil:
-    if not s.in_place:
-        return slab
-    return x + b.image * s.p.xn + b.row * s.p.sh * s.p.xh + b.column * s.p.sw * s.p.xw
-
-
-cdef inline bint _batch_ends(const gradient_t *s, int64_t number) noexcept nogil:
-    return s.partial > 0 and ((number + 1) % s.batch == 0 or number + 1 == s.blocks)
+cdef inline bint _batch_ends(const gradient_t *s, int64_t number, int64_t count) noexcept nogil:
+    return s.partial > 0 and ((number + 1) % s.batch == 0 or number + 1 == count)
 
 
 cdef inline void _join(const gradient_t *s, int64_t number, int64_t count, const real *partial, real *sums) noexcept nogil:
@@ -140,114 +212,134 @@ cdef inline void _join(const gradient_t *s, int64_t number, int64_t count, const
             sums[i] += partial[i]
 
 
-cdef inline void _group(const gradient_t *s, const real *x, const real *dy, real *dw, real *partial, real *slab,
-                        real *outputs) noexcept nogil:
-    """All blocks of one group, by one thread; partial and dw are the group's."""
-    cdef ptrdiff_t offsets[MOST_PIXELS]
+cdef inline void _share(const gradient_t *s, const real *x, const real *dy, int64_t share, real *sums,
+                        char *buffer) noexcept nogil:
+    """A share of the blocks of one group, by one thread; x, dy and sums are the group's."""
+    cdef pixels_t at
     cdef block_t b
+    cdef buffers_t f = _buffers(s, buffer)
+    cdef int64_t first = split_start(s.blocks, s.shares, share)
+    cdef int64_t count = split_start(s.blocks, s.shares, share + 1) - first
     cdef int64_t number, i
-    for number in range(s.blocks):
-        b = _block(s, number)
-        _place(s, &b, offsets)
-        if not s.in_place:
-            for i in range(b.images * span(b.rows, s.p.sh, s.p.kh, s.p.dh)):
-                _fill_row(s, &b, x, s.p.icg, i, slab)
-        for i in range(s.panels):
-            _pack_panel(s, &b, dy, i, outputs)
+    for number in range(count):
+        b = _block(s, first + number)
+        _place(s, &b, &at)
+        for i in range(_fills(s, &b)):
+            _fill(s, &b, x, i, <real *>f.slab)
+        for i in range(_packs_of(s)):
+            _pack(s, &b, &at, x, dy, i, &f)
         for i in range(s.panels * s.runs * s.parts):
-            _product(s, b.images * b.rows * b.columns, offsets, _slab_of(s, &b, x, slab), outputs, i, number % s.batch > 0,
-                     partial if s.partial > 0 else dw)
-        if _batch_ends(s, number):
-            _join(s, number, s.p.ocg * s.p.k, partial, dw)
+            _product(s, &b, &at, x, dy, &f, i, number % s.batch > 0, <real *>f.partial if s.partial > 0 else sums)
+        if _batch_ends(s, number, count):
+            _join(s, number, s.p.ocg * s.p.k, <const real *>f.partial, sums)
 
 
-# What is read and written: sums is dw, or what becomes dw once it is turned; partial those of a batch.
+cdef inline int64_t _turns(const gradient_t *s) noexcept nogil:
+    """Tasks that turn a group's sums: as many as filters, or channels of several taps."""
+    return s.p.ocg if not s.swapped else s.p.icg if s.p.kh * s.p.kw > 1 else 1
+
+
+cdef inline void _turn(const gradient_t *s, const real *sums, real *dw, int64_t number) noexcept nogil:
+    """Task number -> group, part of its sums; to dw."""
+    cdef const problem_t *p = &s.p
+    cdef int64_t taps = p.kh * p.kw
+    cdef int64_t group = number // _turns(s)
+    cdef int64_t part = number % _turns(s)
+    sums += group * p.ocg * p.k
+    dw += group * p.ocg * p.k
+    if s.swapped and taps == 1:
+        turn_rows(p, p.icg, p.ocg, sums, p.ocg, dw, p.icg)
+    elif s.swapped:
+        turn_rows(p, taps, p.ocg, sums + part * p.ocg, p.icg * p.ocg, dw + part * taps, p.k)
+    elif taps == 1:
+        memcpy(dw + part * p.k, sums + part * p.k, p.k * sizeof(real))
+    else:
+        turn_rows(p, taps, p.icg, sums + part * p.k, p.icg, dw + part * p.k, taps)
+
+
+cdef inline void _add_shares(const gradient_t *s, real *sums, int64_t filter) noexcept nogil:
+    """Of as many sums as a filter has, all to those of the first share."""
+    cdef int64_t i, share
+    cdef int64_t k = s.p.k
+    for share in range(1, s.shares):
+        for i in range(filter * k, filter * k + k):
+            sums[i] += sums[share * s.p.oc * k + i]
+
+
+# What is read and written: sums is dw, or what becomes dw once it is joined and turned.
 ctypedef struct arrays_t:
     const gradient_t *s
     const void *x
     const void *dy
     void *sums
-    void *partial
-    void *dw
 
 
-cdef inline void _one_group(const gradient_t *s, const real *x, const real *dy, real *sums, real *partial, real *dw,
-                            int64_t number, char *buffer) noexcept nogil:
-    """From the images to the group's part of dw."""
-    cdef const problem_t *p = &s.p
-    cdef int64_t at = number * p.ocg * p.k
-    cdef real *slab = <real *>buffer
-    cdef real *outputs = <real *>(buffer + s.slab)
-    _group(s, x + number * p.icg * p.xc, dy + number * p.ocg * p.yc, sums + at, partial + at, slab, outputs)
-    if sums != dw:
-        turn_filters(p, 0, p.ocg, sums + at, dw + at)
+cdef inline void _one_share(const arrays_t *a, const real *x, const real *dy, real *sums, int64_t number,
+                            char *buffer) noexcept nogil:
+    cdef const problem_t *p = &a.s.p
+    cdef int64_t group = number // a.s.shares
+    cdef int64_t share = number % a.s.shares
+    _share(a.s, x + group * p.icg * p.xc, dy + group * p.ocg * p.yc, share, sums + (share * p.oc + group * p.ocg) * p.k, buffer)
 
 
-cdef inline void _group_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
+cdef inline void _share_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
     cdef const arrays_t *a = <const arrays_t *>cut
     if t.p.dtype == PYCONV_F32:
-        _one_group(a.s, <const float *>a.x, <const float *>a.dy, <float *>a.sums, <float *>a.partial, <float *>a.dw, number,
-                   buffer)
+        _one_share(a, <const float *>a.x, <const float *>a.dy, <float *>a.sums, number, buffer)
     else:
-        _one_group(a.s, <const double *>a.x, <const double *>a.dy, <double *>a.sums, <double *>a.partial, <double *>a.dw, number,
-                   buffer)
+        _one_share(a, <const double *>a.x, <const double *>a.dy, <double *>a.sums, number, buffer)
 
 
-cdef inline int _groups(task_t *t, const arrays_t *a, char *buffers) noexcept nogil:
-    """Threads take whole groups."""
-    cdef const problem_t *p = t.p
-    return run_some(t, _group_step, a, 0, p.g, 2.0 * p.n * p.yn * p.k / p.g, t.threads, buffers, a.s.slab + a.s.outputs)
-
-
-cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, real *partial, real *dw,
-                        char *buffers) noexcept nogil:
+cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, char *buffer) noexcept nogil:
     """One group: threads share the rows of the slab, then the panels, then the products of each block."""
     cdef const problem_t *p = &s.p
-    cdef ptrdiff_t offsets[MOST_PIXELS]
-    cdef real *slab = <real *>buffers
-    cdef real *outputs = <real *>(buffers + s.slab)
+    cdef pixels_t at
     cdef block_t b
-    cdef int64_t number, i, height, pixels
+    cdef buffers_t f = _buffers(s, buffer)
+    cdef int64_t number, i
     for number in range(s.blocks):
         b = _block(s, number)
-        _place(s, &b, offsets)
-        pixels = b.images * b.rows * b.columns
-        if not s.in_place:
-            height = b.images * span(b.rows, p.sh, p.kh, p.dh)
-            for i in prange(height, num_threads=t.threads, schedule="static"):
-                _fill_row(s, &b, x, p.icg, i, slab)
-        for i in prange(s.panels, num_threads=t.threads, schedule="static"):
-            _pack_panel(s, &b, dy, i, outputs)
+        _place(s, &b, &at)
+        for i in prange(_fills(s, &b), num_threads=t.threads, schedule="static"):
+            _fill(s, &b, x, i, <real *>f.slab)
+        for i in prange(_packs_of(s), num_threads=t.threads, schedule="static"):
+            _pack(s, &b, &at, x, dy, i, &f)
         for i in prange(s.panels * s.runs * s.parts, num_threads=t.threads, schedule="static"):
-            _product(s, pixels, offsets, _slab_of(s, &b, x, slab), outputs, i, number % s.batch > 0,
-                     partial if s.partial > 0 else sums)
-        if _batch_ends(s, number):
+            _product(s, &b, &at, x, dy, &f, i, number % s.batch > 0, <real *>f.partial if s.partial > 0 else sums)
+        if _batch_ends(s, number, s.blocks):
             for i in prange(p.oc, num_threads=t.threads, schedule="static"):
-                _join(s, number, p.k, partial + i * p.k, sums + i * p.k)
-        if poll(t, 2.0 * pixels * p.oc * p.k):
+                _join(s, number, p.k, <const real *>f.partial + i * p.k, sums + i * p.k)
+        if poll(t, 2.0 * at.count * p.oc * p.k):
             return PYCONV_STATUS_INTERRUPTED
-    if sums != dw:
-        for i in prange(p.oc, num_threads=t.threads, schedule="static"):
-            turn_filters(p, i, i + 1, sums, dw)
     return PYCONV_STATUS_OK
 
 
 cdef inline int _gradient(const gradient_t *s, task_t *t, const real *x, const real *dy, real *dw) noexcept nogil:
-    cdef char *workspace = t.workspace
-    cdef real *sums = dw
-    cdef real *partial
-    cdef arrays_t arrays
+    cdef const problem_t *p = &s.p
+    cdef char *buffers = t.workspace + s.sums
+    cdef real *sums = <real *>t.workspace if s.sums > 0 else dw
+    cdef arrays_t arrays = arrays_t(s, x, dy, sums)
+    cdef int64_t i
+    cdef int status
+    cdef int threads = t.threads
     if s.depthwise:
         return depthwise_gradient_run(&s.channels, t, x, dy, dw)
-    if s.sums > 0:
-        sums = <real *>workspace
-        workspace += s.sums
-    partial = <real *>workspace       # read if s.partial > 0
-    workspace += s.partial
-    if s.by_group:
-        arrays = arrays_t(s, x, dy, sums, partial, dw)
-        return _groups(t, &arrays, workspace)
-    return _blocks(s, t, x, dy, sums, partial, dw, workspace)
+    if s.apart:
+        status = run_some(t, _share_step, &arrays, 0, p.g * s.shares, 2.0 * p.n * p.yn * p.k / (p.g * s.shares),
+                          min(t.threads, workers(s)), buffers, s.buffer)
+    else:
+        status = _blocks(s, t, x, dy, sums, buffers)
+    if status != PYCONV_STATUS_OK:
+        return status
+    if p.oc * p.k * s.shares < FINISHED:
+        threads = 1
+    if s.shares > 1:
+        for i in prange(p.oc, num_threads=threads, schedule="static"):
+            _add_shares(s, sums, i)
+    if sums != dw:
+        for i in prange(p.g * _turns(s), num_threads=threads, schedule="static"):
+            _turn(s, sums, dw, i)
+    return PYCONV_STATUS_OK
 
 
 cdef inline int gradient_run(const gradient_t *s, const void *x, const void *dy, void *dw, void *workspace,

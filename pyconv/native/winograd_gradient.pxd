@@ -109,7 +109,7 @@ cdef inline void _product_step(const task_t *t, const void *cut, int64_t number,
     for panel in range(split_start(panels, a.parts, number % a.parts), split_start(panels, a.parts, number % a.parts + 1)):
         first = split_start(a.filters, panels, panel)
         m = split_start(a.filters, panels, panel + 1) - first
-        p.ops.gemm_shifts(m, p.icg, tiles, U + first * item, w.u_t, V, offsets, D + first * w.d_o * item, w.d_o,
+        p.ops.gemm_shifts(m, p.icg, tiles, U + first * item, w.u_t, NULL, V, offsets, D + first * w.d_o * item, w.d_o,
                           ACCUMULATE if a.more else 0)
 
 

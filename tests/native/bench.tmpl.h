@@ -70,8 +70,8 @@ static void BENCH_NAME(gemm_shifts)(const KERNELS *kernels, bench_label label) {
     ptrdiff_t offsets[13 * 28];
     for (ptrdiff_t l = 0; l < k; l++)
         offsets[l] = l * channels;
-    BENCH_FLOPS(2 * m * n * k, kernels->gemm_shifts(m, n, k, a, m, b, offsets, c, n, 0), "%tdx%td, k %td", m,
-                n, k);
+    BENCH_FLOPS(2 * m * n * k, kernels->gemm_shifts(m, n, k, a, m, NULL, b, offsets, c, n, 0),
+                "%tdx%td, k %td", m, n, k);
 }
 
 /* Rows of 3x3 outputs channels last, and the same in planes. */

@@ -7,10 +7,10 @@ static void CHECK_NAME(gemm_shifts)(const KERNELS *kernels, const char *isa) {
         for (size_t w = 0; w < sizeof widths / sizeof *widths; w++)
             for (ptrdiff_t k = 1; k <= most; k += k < 9 ? 4 : PYCONV_CHAIN)
                 for (int flags = 0; flags <= PYCONV_ACCUMULATE; flags += PYCONV_ACCUMULATE) {
-                    const ptrdiff_t n = widths[w], a_ks = m + (k % 3);
-                    ptrdiff_t offsets[most];
+                    const ptrdiff_t n = widths[w], a_ks = m + k % 3;
+                    ptrdiff_t offsets[most], a_at[most];
                     for (ptrdiff_t l = 0; l < k; l++)
-                        offsets[l] = (k - 1 - l) * 3;
+                        offsets[l] = (k - 1 - l) * 3, a_at[l] = l * a_ks;
                     CHECK_NAME(operands)
                     o = CHECK_NAME(operands_new)(m, n, k * a_ks, n + (k - 1) * 3, k > 2 ? m : -1, flags);
                     double *product = calloc((size_t)(m * n), sizeof *product);
@@ -18,7 +18,8 @@ static void CHECK_NAME(gemm_shifts)(const KERNELS *kernels, const char *isa) {
                         for (ptrdiff_t l = 0; l < k; l++)
                             for (ptrdiff_t j = 0; j < n; j++)
                                 product[i * n + j] += (double)o.A[l * a_ks + i] * o.B[offsets[l] + j];
-                    kernels->gemm_shifts(m, n, k, o.A, a_ks, o.B, offsets, o.C, o.ldc, flags);
+                    kernels->gemm_shifts(m, n, k, o.A, a_ks, flags ? a_at : NULL, o.B, offsets, o.C, o.ldc,
+                                         flags);
                     const long wrong = CHECK_NAME(operands_wrong)(o, product);
                     CHECK(wrong == 0, "%s gemm_shifts %tdx%tdx%td flags %d: %ld wrong", isa, m, n, k, flags,
                           wrong);
