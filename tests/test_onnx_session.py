@@ -397,6 +397,48 @@ def test_subgraphs():
     check(model, {"x": x, "flag": np.array(True)}, {"x": x, "flag": np.array(False)})
 
 
+def test_loop():
+    """Its body convolves what it has, with weights from outside, and adds a result from outside."""
+    n = Network(31)
+    y = n.add("Relu", n.conv(n.feed("x", [1, 3, 6, 6]), 3, 3))
+    body = helper.make_graph(
+        [
+            helper.make_node("Conv", ["state", n.normal(3, 3, 3, 3)], ["c"], pads=[1] * 4),
+            helper.make_node("Add", ["c", y], ["next"]),
+            helper.make_node("Identity", ["go"], ["again"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("i", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("again", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", FLOAT, None),
+        ],
+    )
+    end = n.add("Loop", n.const(3, np.int64), n.const(True, np.bool_), y, body=body)
+    session = check(n.model(n.conv(end, 3, 2)), {"x": image(n.rng, 1, 3, 6, 6)})
+    assert kinds(session) == [["conv"], "onnxruntime", ["conv"]]
+
+
+def test_local_functions():
+    """Are inlined: their convolutions are pyconv's."""
+    n = Network(32)
+    inner = [
+        helper.make_node("Conv", ["a", "w"], ["c"], pads=[1] * 4),
+        helper.make_node("Relu", ["c"], ["r"]),
+    ]
+    imports = [helper.make_opsetid("", 17)]
+    block = helper.make_function("org.example", "Block", ["a", "w"], ["r"], inner, imports)
+    y = n.add("Block", n.feed("x", [1, 3, 6, 6]), n.normal(4, 3, 3, 3), domain="org.example")
+    model = n.model(y)
+    model.functions.append(block)
+    model.opset_import.append(helper.make_opsetid("org.example", 1))
+    assert kinds(check(model, {"x": image(n.rng, 1, 3, 6, 6)})) == [["conv"]]
+
+
 def test_initializers_as_inputs():
     n = Network(10)
     y = n.conv(n.feed("x", [1, 3, 6, 6]), 3, 4)
@@ -627,6 +669,14 @@ def test_too_small_an_image_names_the_node():
     session = pyconv.onnx.InferenceSession(n.model(y))
     with pytest.raises(ValueError, match="Conv_0"):
         session.run(None, {"x": np.ones((1, 3, 4, 8), np.float32)})
+
+
+def test_too_little_memory_names_the_node():
+    n = Network()
+    y = n.conv(n.feed("x", [1, 3, 8, 8]), 3, 4, transposed=True, strides=[2, 2])
+    session = pyconv.onnx.InferenceSession(n.model(y), max_workspace=100)
+    with pytest.raises(pyconv.UnsupportedError, match="ConvTranspose_0"):
+        session.run(None, {"x": np.ones((1, 3, 8, 8), np.float32)})
 
 
 def test_wrong_channels_name_the_node():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import external_data_helper, inliner
+from onnx import inliner
 
 
 def load(source):
@@ -59,8 +59,8 @@ def _check_versions(model, name):
 
 def _bring_data(model, folder):
     """Reads tensors that lie in other files, of the model's folder alone."""
-    for tensor in external_data_helper._get_all_tensors(model):
-        if not external_data_helper.uses_external_data(tensor):
+    for tensor in _tensors(model.graph, *model.functions):
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
         what = f"tensor {tensor.name!r}{_users(model, tensor.name)}"
         if folder is None:
@@ -85,6 +85,21 @@ def _bring_data(model, folder):
             tensor.raw_data = file.read(length)
         tensor.data_location = onnx.TensorProto.DEFAULT
         del tensor.external_data[:]
+
+
+def _tensors(*graphs):
+    """Of graphs and functions, with those in attributes and subgraphs."""
+    for graph in graphs:
+        if isinstance(graph, onnx.GraphProto):
+            yield from graph.initializer
+            for sparse in graph.sparse_initializer:
+                yield from (sparse.values, sparse.indices)
+        for node in graph.node:
+            for attribute in node.attribute:
+                if attribute.HasField("t"):
+                    yield attribute.t
+                yield from attribute.tensors
+                yield from _tensors(*[attribute.g] * attribute.HasField("g"), *attribute.graphs)
 
 
 def _users(model, name):

@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from .._api import plan
-from .._kernels import FusedPair, Program, UnsupportedError
+from .._kernels import FusedPair, Program
 from ..operators.transpose import plan_conv_transpose2d
 from . import arena
 from .nodes import of_images
@@ -148,10 +148,8 @@ class Compiler:
                 **keywords,
                 **self._keywords(),
             )
-        except UnsupportedError:
-            raise
         except ValueError as error:
-            raise ValueError(f"{item.title}: {error}") from None
+            raise type(error)(f"{item.title}: {error}") from None
         shape = made.output_shape
         return made, (shape[0], shape[3], *shape[1:3]) if self.last else shape
 
@@ -203,10 +201,8 @@ class Compiler:
                 **keywords,
                 **self._keywords(),
             )
-        except UnsupportedError:
-            raise
         except ValueError as error:
-            raise ValueError(f"{item.title}: {error}") from None
+            raise type(error)(f"{item.title}: {error}") from None
         shape = made.output_shape
         shape = (shape[0], shape[3], *shape[1:3]) if self.last else shape
         y = self._made(item, shape)
