@@ -248,7 +248,7 @@ BLOCKS = {
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("last", [False, True], ids=["NCHW", "NHWC"])
 def test_blocks(monkeypatch, name, batch, last):
-    monkeypatch.setattr(pyconv.onnx.session, "prefers_last", lambda stage: last)
+    monkeypatch.setattr(pyconv.onnx.stages, "prefers_last", lambda stage: last)
     block, steps = BLOCKS[name]
     n = Network(1)
     end = block(n, n.feed("x", [batch, 6, "h", "w"]))
@@ -593,7 +593,7 @@ def heights_kept(rows):
 
 def test_shapes_kept_are_the_last_used(monkeypatch):
     assert heights_kept([*range(3, 30), 23, 40]) == [24, 25, 26, 27, 28, 29, 23, 40]
-    monkeypatch.setattr(pyconv.onnx.session, "MOST_BYTES", 1)
+    monkeypatch.setattr(pyconv.onnx.stages, "MOST_BYTES", 1)
     assert heights_kept([4, 5, 6]) == [6]
 
 
@@ -840,7 +840,7 @@ def networks(draw):
 def test_random_networks(drawn, last):
     model, batch = drawn
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pyconv.onnx.session, "prefers_last", lambda stage: last)
+        patch.setattr(pyconv.onnx.stages, "prefers_last", lambda stage: last)
         _compare(model, batch)
 
 

@@ -290,6 +290,3 @@ def _settle(item):
         "each": True,
     }
     return Step("conv", item.inputs, item.output, data, item.protos)
-
-
-__all__ = ["Curve", "Steps", "makes", "reads", "scaled"]

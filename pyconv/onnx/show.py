@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from .arguments import DTYPES
 from .region import open_session
-from .session import DTYPES, InferenceSession, Own
+from .session import InferenceSession
+from .stages import Own
 
 
 def shapes_of(inputs, given):
