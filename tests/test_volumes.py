@@ -368,3 +368,58 @@ def test_plans_are_pickled(bound, kernel):
     other = pickle.loads(pickle.dumps(plan))
     assert repr(other) == repr(plan)
     np.testing.assert_array_equal(other(x), plan(x))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("dilation", [1, (2, 1, 1), (3, 2, 1)])
+@pytest.mark.parametrize("stride", [1, (2, 1, 1), (3, 2, 2)])
+@pytest.mark.parametrize("channels, size", [(2, (41, 4, 5)), (1, (41, 4, 5)), (8, (9, 150, 190))])
+def test_deep_and_large_volumes(channels, size, stride, dilation, layout):
+    """Of more slices than are computed at once, or than caches hold."""
+    x, w = integers((channels, *size)), integers((3, channels, 3, 1, 2), seed=1)
+    for mode in ["circular", "zeros"]:
+        keywords = {"stride": stride, "dilation": dilation, "padding": (3, 0, 1), "padding_mode": mode}
+        exact = convolve(x, w, **keywords)
+        y = run(x, w, layout=layout, accuracy="strict", **keywords)
+        np.testing.assert_array_equal(y, exact.astype("f4"))
+        if channels == 2:
+            y = run(x.astype("i2"), w, layout=layout, accuracy="strict", out_dtype="i2", **keywords)
+            np.testing.assert_array_equal(y, exact)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+@given(
+    n=st.integers(1, 2),
+    channels=st.sampled_from([1, 2, 16, 21]),
+    kernel=st.tuples(st.integers(2, 4), st.sampled_from([1, 2, 3, 5]), st.sampled_from([2, 3, 4])),
+    more=st.tuples(*[st.integers(0, 9)] * 3),
+    stride=threes,
+    dilation=threes,
+    padding=st.integers(0, 2) | st.tuples(*[st.integers(0, 4)] * 3),
+    bias=st.booleans(),
+    activation=st.sampled_from([None, ("clip", -2.0, 3.0)]),
+    threads=st.sampled_from([1, 2]),
+)
+def test_depthwise(
+    dtype, layout, n, channels, kernel, more, stride, dilation, padding, bias, activation, threads
+):
+    """By kernels of its own; slices of the result may have no tap in the volume."""
+    size = [
+        (k - 1) * d + 1 + m
+        for k, d, m in zip(kernel, np.broadcast_to(dilation, 3).tolist(), more, strict=True)
+    ]
+    x, w = integers((n, channels, *size), dtype), integers((channels, 1, *kernel), dtype, 1)
+    b = integers(channels, dtype, 2) if bias else None
+    keywords = {
+        "stride": stride,
+        "padding": padding,
+        "dilation": dilation,
+        "groups": channels,
+        "activation": activation,
+    }
+    r = integers(convolve(x, w, **keywords).shape, dtype, 3) if bias else None
+    exact = convolve(x, w, b, residual=r, **keywords)
+    keywords |= {"accuracy": "strict", "algorithm": "depthwise", "threads": threads}
+    y = run(x, w, b, layout=layout, residual=r, **keywords)
+    np.testing.assert_array_equal(y, exact.astype(dtype))

@@ -15,40 +15,7 @@ from pyconv.core.half cimport half
 from pyconv.core.rows cimport padded_source
 from pyconv.core.tail cimport finished
 from pyconv.core.tasks cimport run_tasks
-
-cdef enum:
-    NUMBERS = 19
-
-# Axes are slices, rows, columns. In this order, by name or as `numbers`, callers tell them.
-ctypedef struct axes_t:
-    int64_t n
-    int64_t[3] size, kernel, outputs, stride, dilation, before
-
-# What a task's `cut` is: the problem that it points to has but channels, types, border and bounds.
-ctypedef struct volume_t:
-    axes_t a
-    int64_t xn, xc            # strides of x and y, in elements
-    int64_t[3] xs
-    int64_t yn, yc
-    int64_t[3] ys
-
-
-cdef inline void set_volume_strides(volume_t *v, const problem_t *p) noexcept nogil:
-    """As the problem's layout has it."""
-    cdef bint planes = p.layout == PYCONV_NCHW
-    cdef int axis
-    v.xn = 1 if planes else p.ic
-    v.yn = 1 if planes else p.oc
-    for axis in range(2, -1, -1):
-        v.xs[axis], v.ys[axis] = v.xn, v.yn
-        v.xn *= v.a.size[axis]
-        v.yn *= v.a.outputs[axis]
-    v.xc = v.yc = 1
-    if planes:
-        v.xc, v.yc = v.xn, v.yn
-        v.xn *= p.ic
-        v.yn *= p.oc
-
+from pyconv.native.volume cimport volume_t
 
 cdef inline double _window(const problem_t *p, const volume_t *v, const held *x, int64_t at, const held *w, int64_t filter_,
                            const int64_t *corner) noexcept nogil:

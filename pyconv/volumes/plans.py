@@ -2,7 +2,7 @@
 """
 VolumePlan: the third axis as what it is, without copying volumes.
 
-y[k, d, i, j] = sum over t of the convolution of slice d*sd + t*dd - pd of x with tap t of the weight
+y[k, d] = sum over t of the convolution of slice d*sd + t*dd - pd of x with tap t of the weight
 
 Where the kernel has one tap along the depth, or one along rows and columns, volumes are images:
 
@@ -11,7 +11,9 @@ Where the kernel has one tap along the depth, or one along rows and columns, vol
   1 x 1 x kw               images of D*H rows and W columns, kernel 1 x kw
   all slices at once       of NCDHW with one output slice: C*D channels
 
-Elsewhere the slices under an output slice are so many more channels of one image.
+Elsewhere the slices under a slice of the result are so many more channels of one image: in a buffer where
+these overlap (native/volume_slices.pxd), or, for groups and what goes by BLAS, one after another.
+Depthwise kernels add up slices where they stand (native/volume_depthwise.pxd).
 """
 
 import math
@@ -22,8 +24,12 @@ import numpy as np
 
 from .._kernels import (
     ALGORITHM_NAMES,
+    LAYOUTS,
+    SLICED,
     Plan,
     UnsupportedError,
+    VolumeDepthwise,
+    VolumeSlices,
     as_operand,
     copy_array,
     type_words,
@@ -53,7 +59,10 @@ def flattened(v):
         return Flat((depth * rows, columns), (None, 2), False, False)
     if v.is_thin(0) and (v.channels_last or v.channels == v.filters == 1 or depth == 1):
         return Flat((rows, columns), (1, 2), True, False)
-    if not v.channels_last and v.kernel[0] == depth and v.padding[0] == (0, 0) and v.dilation[0] == 1:
+    depthwise = v.channels == v.filters == v.flat.groups
+    if v.channels_last or depthwise or v.dilation[0] > 1:
+        return None
+    if v.kernel[0] == depth and v.padding[0] == (0, 0):
         return Flat((rows, columns), (1, 2), False, True)
     return None
 
@@ -171,28 +180,89 @@ class VolumePlan(ChainedPlan):
         self._settle_plan(plan, weight, 1, 0)
 
     def _settle_slices(self, weight, bias):
+        """By kernels for volumes if they can; else slice by slice, which any algorithm can."""
         v = self._volume
-        taps, groups = v.kernel[0], v.flat.groups
-        window = v.in_layout(taps * v.channels, *v.size[1:])
-        window_bytes = aligned_bytes(window, self.dtype)
+        name = "auto" if v.flat.algorithm < 0 else ALGORITHM_NAMES[v.flat.algorithm]
+        if v.channels == v.filters == v.flat.groups and name in ("auto", "depthwise"):
+            try:
+                self._settle_native(self._depthwise(weight, bias))
+                return
+            except UnsupportedError:
+                pass
+        if v.flat.groups == 1 and (name == "auto" or name in SLICED):
+            self._settle_native(self._slices(weight, bias))
+        else:
+            self._settle_windows(weight, bias)
+
+    def _depthwise(self, weight, bias):
+        v = self._volume
+        if not np.isfinite(weight).all():
+            raise UnsupportedError("taps that are not finite meet the zeros before and behind the volume")
+        planes = v.channels == 1  # lie alike in both layouts
+        described = v.flat.derive(
+            layout=LAYOUTS["NCHW"] if planes else v.flat.layout,
+            x_shape=(1, *v.size[1:]) if planes else v.in_layout(v.channels, *v.size[1:]),
+            weight_shape=(v.filters, 1, *v.kernel[1:]),
+            stride=v.stride[1:],
+            dilation=v.dilation[1:],
+            padding=(*v.padding[1], *v.padding[2]),
+        )
+        dtype = self.weight_dtype
+        with memory_for(weight.nbytes, "packed weights"):
+            bias = None if bias is None else bias.astype(dtype, "C", copy=True)
+            return VolumeDepthwise(described, self._numbers(), weight.astype(dtype, "C", copy=True), bias)
+
+    def _slices(self, weight, bias):
+        described = self._window_problem()
+        dtype = np.float64 if self.weight_dtype == np.float64 else np.float32
+        with memory_for(weight.nbytes, "the weights of a window"):
+            taps = np.ascontiguousarray(weight.swapaxes(1, 2), dtype)
+            bias = None if bias is None else np.ascontiguousarray(bias, dtype)
+        return VolumeSlices(described, self._numbers(), taps, bias)
+
+    def _numbers(self):
+        """Of the axes, for the extension."""
+        v = self._volume
+        before = tuple(side[0] for side in v.padding)
+        return (v.batch, *v.size, *v.kernel, *v.outputs, *v.stride, *v.dilation, *before)
+
+    def _window_problem(self, **changes):
+        """One slice of the result, of the slices under it as channels."""
+        v = self._volume
+        return v.flat.derive(
+            x_shape=v.in_layout(v.kernel[0] * v.channels, *v.size[1:]),
+            weight_shape=(v.filters, v.kernel[0] * v.weight_shape[1], *v.kernel[1:]),
+            stride=v.stride[1:],
+            dilation=v.dilation[1:],
+            padding=(*v.padding[1], *v.padding[2]),
+            **changes,
+        )
+
+    def _settle_native(self, native):
+        self._settle(
+            _run=native.run,
+            algorithm=native.algorithm,
+            accuracy=native.accuracy,
+            threads=native.threads,
+            workspace_bytes=native.workspace_bytes,
+            packed_bytes=native.packed_bytes,
+            multiplications=native.multiplications,
+        )
+
+    def _settle_windows(self, weight, bias):
+        v = self._volume
         slice_bytes = 0 if v.channels_last else aligned_bytes((v.filters, *v.outputs[1:]), self.out_dtype)
-        extra = window_bytes + 2 * slice_bytes
+        window = v.in_layout(v.kernel[0] * v.channels, *v.size[1:])
+        extra = aligned_bytes(window, self.dtype) + 2 * slice_bytes
         budget = v.flat.max_workspace
         if budget is not None and budget < extra:
             raise UnsupportedError(
                 f"{v.flat.x} {v.x_shape} needs {extra} bytes of workspace for the slices under one of the "
                 f"result, max_workspace allows {budget}"
             )
-        described = v.flat.derive(
-            x_shape=window,
-            weight_shape=(v.filters, taps * v.channels // groups, *v.kernel[1:]),
-            stride=v.stride[1:],
-            dilation=v.dilation[1:],
-            padding=(*v.padding[1], *v.padding[2]),
-            max_workspace=None if budget is None else budget - extra,
-        )
+        described = self._window_problem(max_workspace=None if budget is None else budget - extra)
         with memory_for(weight.nbytes, "the weights of a window"):
-            kernel = window_weight(weight, groups, v.channels_last, 1)
+            kernel = window_weight(weight, v.flat.groups, v.channels_last, 1)
         plan = Plan(described, kernel, bias)
         if budget is not None and not plan.packed_bytes and not np.may_share_memory(kernel, weight):
             raise UnsupportedError(
@@ -200,15 +270,12 @@ class VolumePlan(ChainedPlan):
                 f"{extra + plan.workspace_bytes} of workspace, max_workspace allows {budget}"
             )
         places = sources(v.size[0], *v.padding[0], v.flat.padding_mode).tolist()
-        self._settle(_run=self._run_slices, _places=places, _window=window)
+        self._settle(_run=self._run_windows, _places=places, _window=window)
         self._settle_plan(plan, weight, v.batch * v.outputs[0], extra)
 
     def _run_direct(self, x, residual, out, _workspace):
-        v = self._volume
-        befores = tuple(side[0] for side in v.padding)
-        numbers = (v.batch, *v.size, *v.kernel, *v.outputs, *v.stride, *v.dilation, *befores)
         weight = as_operand(self._weight, "weight")
-        volume_direct(v.flat, numbers, x, weight, self._bias, residual, out)
+        volume_direct(self._volume.flat, self._numbers(), x, weight, self._bias, residual, out)
 
     def _run_images(self, x, residual, out, workspace):
         plan = self._plan
@@ -216,7 +283,7 @@ class VolumePlan(ChainedPlan):
             residual = residual.reshape(plan.output_shape)
         plan(x.reshape(plan.input_shape), out.reshape(plan.output_shape), workspace, residual)
 
-    def _run_slices(self, x, residual, out, workspace):
+    def _run_windows(self, x, residual, out, workspace):
         """Slice by slice of the result: the window of slices under it, as channels of one image."""
         v, plan = self._volume, self._plan
         window, workspace = carve(workspace, self._window, self.dtype)
