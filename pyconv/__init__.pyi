@@ -556,15 +556,17 @@ def conv3d_backward_input(
 def conv3d_backward_weight(
     x: NDArray[_F], weight_shape: Sequence[int], dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
     dilation: _Pair = 1, groups: int = 1, layout: _VolumeLayout = "NCDHW",
-    max_workspace: int | str | None = None,
-    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    padding_mode: _PaddingMode = "zeros", algorithm: str = "auto", max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None, threads: int | None = None, out: NDArray[Any] | None = None,
+    workspace: Any = None,
 ) -> NDArray[_F]: ...
 @overload
 def conv3d_backward_weight(
     x: ArrayLike, weight_shape: Sequence[int], dy: ArrayLike, *, stride: _Pair = 1, padding: _Padding = 0,
     dilation: _Pair = 1, groups: int = 1, layout: _VolumeLayout = "NCDHW",
-    max_workspace: int | str | None = None,
-    threads: int | None = None, out: NDArray[Any] | None = None, workspace: Any = None,
+    padding_mode: _PaddingMode = "zeros", algorithm: str = "auto", max_workspace: int | str | None = None,
+    accuracy: _Accuracy | None = None, threads: int | None = None, out: NDArray[Any] | None = None,
+    workspace: Any = None,
 ) -> NDArray[Any]: ...
 
 class SeparablePlan(_Plan[_E]):
@@ -696,7 +698,7 @@ def explain(
     x_shape: Sequence[int], weight_shape: Sequence[int], *,
     of: Literal["forward", "input_gradient", "weight_gradient"] = "forward", dtype: DTypeLike = "float32",
     weight_dtype: DTypeLike | None = None, out_dtype: DTypeLike | None = None, stride: _Pair = 1,
-    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout = "NCHW",
+    padding: _Padding = 0, dilation: _Pair = 1, groups: int = 1, layout: _Layout | _VolumeLayout = "NCHW",
     padding_mode: _PaddingMode = "zeros", max_workspace: int | str | None = None,
     accuracy: _Accuracy | None = None, threads: int | None = None, measure: bool = False,
 ) -> Report: ...

@@ -4,6 +4,7 @@
 import html
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from ._kernels import DTYPES, Plan, WeightGradientPlan, border_words, explain_ro
 from ._problem import ALGORITHM_CODES, problem
 from .operators.explained import input_gradient_rows, weight_gradient_rows
 from .operators.folded import input_gradient_once
+from .volumes.describe import LAYOUTS_3D, Volume, volume
+from .volumes.explain import volume_rows
+from .volumes.plans import VolumePlan
 
 COLUMNS = (
     "algorithm",
@@ -172,7 +176,8 @@ def explain(
     Parameters
     ----------
     x_shape, weight_shape : tuple of int
-        Shapes of `x` and `weight` as `pyconv.conv2d` takes them.
+        Shapes of `x` and `weight` as `pyconv.conv2d` takes them, or, in the layouts of volumes, ``"NCDHW"``
+        and ``"NDHWC"``, `pyconv.conv3d`.
     of : {"forward", "input_gradient", "weight_gradient"}
         Of `pyconv.conv2d`, `pyconv.conv2d_backward_input` or `pyconv.conv2d_backward_weight`. The gradient
         of the input is one convolution, or one for each phase of the stride: a row counts all of them, and
@@ -218,7 +223,8 @@ def explain(
     dtype = np.dtype(dtype)
     if weight_dtype is None:
         weight_dtype = dtype if dtype.name in DTYPES else np.float32
-    described = problem(
+    solid = isinstance(layout, str) and layout in LAYOUTS_3D
+    described = (volume if solid else problem)(
         checked_shape(x_shape, "x_shape"),
         dtype,
         checked_shape(weight_shape, "weight_shape"),
@@ -236,22 +242,24 @@ def explain(
         out_dtype=out_dtype,
     )
     rows_of = parse_word(of, OF, "of")
+    if solid and of != "forward":
+        raise ValueError(f"of volumes only 'forward' is explained, not {of!r}")
     if of != "forward":
         _check_types(described)
-    rows, chosen, threads = rows_of(described)
+    rows, chosen, threads = (volume_rows if solid else rows_of)(described)
     for row in rows:
         row["chosen"] = row["algorithm"] in chosen
         row["measured_seconds"] = None
     if measure:
         _measure(rows, described, of)
     rows.sort(key=lambda row: row["predicted_seconds"] if row["eligible"] else math.inf)
-    top, bottom, left, right = described.padding
+    flat = described.flat if solid else described
+    padding = described.padding if solid else (described.padding[:2], described.padding[2:])
     x, weight, y = (f"{name} {shape}".strip() for name, shape in _shapes(described, of))
-    types = type_words(described.dtype, described.weight_dtype, described.out_dtype)
+    types = type_words(flat.dtype, flat.weight_dtype, flat.out_dtype)
     title = (
         f"{x}, {weight} -> {y}, {types}, {layout}\n"
-        f"stride {described.stride}, padding (({top}, {bottom}), ({left}, {right})) "
-        f"{border_words(described.padding_mode, described.border)}, "
+        f"stride {described.stride}, padding {padding} {border_words(flat.padding_mode, flat.border)}, "
         f"dilation {described.dilation}, groups {groups}, threads {threads}"
     )
     return Report(title, rows)
@@ -276,19 +284,22 @@ def _check_types(described):
 
 def _measure(rows, described, of):
     rng = np.random.default_rng(0)
+    flat = described.flat if isinstance(described, Volume) else described
     (_, first), (_, second), _ = _shapes(described, of)
-    first, second = _random(rng, first, described.dtype), _random(rng, second, described.weight_dtype)
+    first, second = _random(rng, first, flat.dtype), _random(rng, second, flat.weight_dtype)
     for row in rows:
         if row["eligible"]:
-            named = described.derive(algorithm=ALGORITHM_CODES[row["algorithm"]])
+            named = flat.derive(algorithm=ALGORITHM_CODES[row["algorithm"]])
             operands = (first,)
-            if of == "forward":
+            if flat is not described:
+                ready = VolumePlan(replace(described, flat=named), second)
+            elif of == "forward":
                 ready = Plan(named, second)
             elif of == "input_gradient":
                 ready = input_gradient_once(named, second)
             else:
                 ready, operands = WeightGradientPlan(named), (first, second)
-            out, workspace = np.empty(ready.output_shape, described.out_dtype), ready.new_workspace()
+            out, workspace = np.empty(ready.output_shape, flat.out_dtype), ready.new_workspace()
             call = lambda run=ready, given=operands, y=out, w=workspace: run(*given, y, w)  # noqa: E731
             row["measured_seconds"] = _fastest(call, 0.1)
 

@@ -21,12 +21,13 @@ Results are SciPy's but for the rounding of floats:
   weight is negative: where a sum may be an integer but for rounding, SciPy is asked. All else is SciPy's.
 
 SciPy is called for small arrays, complex numbers, arrays of other libraries, kernels of `correlate` and
-`convolve` over more than two axes or over two that aren't neighbours, and whatever it raises an error for.
+`convolve` over more than three axes or over some that aren't neighbours, and whatever it raises an error for.
 `pyconv.config` bounds threads and workspace; beside that workspace a call keeps two or three bands of rows,
 of about half a megabyte each, or, of integers, the array between two axes. A Gaussian of bytes into bytes
 keeps some eight arrays like the input.
 """
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
@@ -161,7 +162,7 @@ def convolve1d(input, weights, axis=-1, output=None, mode="reflect", cval=0.0, o
 
 
 def _several_axes(x, weights, origins, axes, mode, cval):
-    """The pass of a kernel over one axis, or two neighbours, or None."""
+    """The pass of a kernel over one axis, or two or three neighbours, or None."""
     axes = positions(axes, x.ndim)
     if axes is None or weights is None or weights.ndim != len(axes) or not axes or not weights.size:
         return None
@@ -172,7 +173,7 @@ def _several_axes(x, weights, origins, axes, mode, cval):
     if None in borders or list(axes) != sorted(axes):
         return None
     long = [i for i, size in enumerate(weights.shape) if size > 1] or [len(axes) - 1]
-    if len(long) > 2 or (len(long) == 2 and axes[long[0]] + 1 != axes[long[1]]):
+    if len(long) > 3 or any(axes[b] - axes[a] != 1 for a, b in itertools.pairwise(long)):
         return None
     weights = np.where(np.abs(weights) > NEGLIGIBLE, weights, 0.0)
     kernel = weights.reshape([weights.shape[i] for i in long])

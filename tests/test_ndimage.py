@@ -289,7 +289,7 @@ def test_axes(served):
     assert_equal(*both("correlate", x[0], normal((3, 1, 1), "float64")))
     assert_equal(*both("correlate", x[0], normal((3, 2, 2), "float64")), 8)
     assert_equal(*both("gaussian_filter", x, (0, 1, 1e-20, 2)), 8)
-    assert len(served) == 99 and all(served)
+    assert len(served) == 100 and all(served)
 
 
 def test_channels_last_are_not_mixed(served):
@@ -535,6 +535,43 @@ def test_any_shape_along_two_axes(shape, kernel, mode, dtype, cval, band, seed):
         assert_equal(*both("convolve", x, np.outer(w[:, 0], w[0]), **keywords), 9 * scale)
         assert_equal(*both("uniform_filter", x, kernel, **keywords), scale)
         assert_equal(*both("gaussian_filter", x, 0.8, **keywords), scale)
+
+
+@takes_axes
+@given(
+    shape=st.lists(st.integers(1, 7), min_size=3, max_size=5),
+    kernel=st.tuples(*[st.integers(1, 5)] * 3),
+    mode=st.sampled_from(MODES),
+    dtype=st.sampled_from([*INTEGERS, *FLOATS, "bool"]),
+    cval=st.sampled_from([0, 3]),
+    seed=st.integers(0, 9),
+)
+def test_any_shape_along_three_axes(shape, kernel, mode, dtype, cval, seed):
+    """Kernels of rank one are passes along each axis, where that pays; others are convolutions of volumes."""
+    x = numbers_of(dtype, shape, seed)
+    w = rng(seed).integers(-3, 4, kernel).astype(float)
+    at = seed % (len(shape) - 2)
+    scale = float(np.abs(x.astype(float)).max()) * max(np.abs(w).sum(), 9)
+    keywords = {"mode": mode, "cval": cval, "axes": (at, at + 1, at + 2)}
+    product = np.multiply.outer(w[:, 0, 0], np.outer(w[0, :, 0], w[0, 0]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passes, "SMALL", 0)
+        for output in (None, "float32"):
+            assert_equal(*both("correlate", x, w, output, **keywords), scale)
+            assert_equal(*both("convolve", x, product, output, **keywords), 27 * scale)
+        assert_equal(*both("uniform_filter", x, kernel, **keywords), scale)
+        assert_equal(*both("gaussian_filter", x, 0.8, **keywords), scale)
+
+
+def test_kernels_of_three_axes_are_served(served):
+    x, w = normal((9, 10, 11)), normal((3, 3, 3), "float64")
+    for name in ("correlate", "convolve"):
+        assert_equal(*both(name, x, w), 30)
+        assert_equal(*both(name, x, w, origin=(1, 0, -1), mode="constant", cval=1.5), 30)
+        assert_equal(*both(name, numbers_of("uint8", (9, 10, 11)), np.rint(w * 4), "int32"))
+        assert_equal(*both(name, normal((5, 6, 7, 3)), w, axes=(0, 1, 2)), 30)
+        assert_equal(*both(name, x, np.multiply.outer(np.arange(5), np.ones((5, 5)))), 2000)
+    assert len(served) == 10 and all(served)
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (3, 0), (0, 4), (1,), (1, 1)])

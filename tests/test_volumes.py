@@ -423,3 +423,41 @@ def test_depthwise(
     keywords |= {"accuracy": "strict", "algorithm": "depthwise", "threads": threads}
     y = run(x, w, b, layout=layout, residual=r, **keywords)
     np.testing.assert_array_equal(y, exact.astype(dtype))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("bound", [None, 0, 50_000])
+@pytest.mark.parametrize(
+    "channels, filters, groups, kernel",
+    [
+        (4, 6, 1, (3, 3, 3)),
+        (4, 4, 4, (3, 3, 3)),
+        (4, 6, 2, (2, 3, 3)),
+        (4, 6, 1, (1, 3, 3)),
+        (1, 1, 1, (3, 2, 2)),
+    ],
+)
+def test_explain_tells_what_plans_take(channels, filters, groups, kernel, bound, layout):
+    x, w = integers((2, channels, 7, 9, 10)), integers((filters, channels // groups, *kernel), seed=1)
+    x = last(x, layout)
+    words = {"layout": layout, "groups": groups, "padding": 1, "max_workspace": bound}
+    report = pyconv.explain(x.shape, w.shape, **words)
+    assert "NCDHW" in str(report) or "NDHWC" in str(report)
+    rows = {row["algorithm"]: row for row in report.rows}
+    assert list(rows) != pyconv.algorithms() and rows.keys() == set(pyconv.algorithms())
+    plan = pyconv.plan_conv3d(x.shape, w, **words)
+    assert [name for name, row in rows.items() if row["chosen"]] == [plan.algorithm]
+    for name, row in rows.items():
+        if not row["eligible"]:
+            with pytest.raises(pyconv.UnsupportedError):
+                pyconv.plan_conv3d(x.shape, w, algorithm=name, **words)
+            continue
+        named = pyconv.plan_conv3d(x.shape, w, algorithm=name, **words)
+        assert named.workspace_bytes == row["workspace_bytes"], name
+        assert named.accuracy == row["accuracy"] and row["predicted_seconds"] > 0
+        assert named.multiplications == row["multiplications"], name
+
+
+def test_explain_measures_volumes():
+    report = pyconv.explain((1, 2, 4, 5, 6), (3, 2, 2, 2, 2), layout="NCDHW", measure=True)
+    assert all(row["measured_seconds"] > 0 for row in report.rows if row["eligible"])

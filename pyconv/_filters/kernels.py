@@ -52,3 +52,13 @@ def factors(weights):
         column = column / pivot
         close = np.all(np.abs(np.multiply.outer(column, row) - weights) <= 2.0**-50 * np.abs(weights))
     return (column, row) if close else None
+
+
+def apart(weights):
+    """Weights of one axis each whose product is `weights` of three, as `factors`, or None."""
+    size = weights.size
+    if size <= JOINT * sum(weights.shape):
+        return None
+    first = factors(weights.reshape(len(weights), -1))
+    rest = first and factors(first[1].reshape(weights.shape[1:]))
+    return (first[0], *rest) if rest else None

@@ -10,8 +10,9 @@ import numpy as np
 from .bands import Stage, filter_image
 from .borders import MODES, Border
 from .doubt import cut_sums
-from .kernels import factors, join
+from .kernels import apart, factors, join
 from .numbers import Linear, extremes, is_input, is_output, numbers, storing, unit_of
+from .volumes import filter_volume
 from .whole import cut, filter_whole, is_whole
 
 # Below so many multiplications SciPy's own loops take less time than the calls made here.
@@ -20,7 +21,7 @@ SMALL_LINE = 1_000_000  # NumPy's convolution of two lines
 
 
 class Pass(NamedTuple):
-    """A correlation along `axes`: one or two neighbours. `weights` has as many dimensions."""
+    """A correlation along `axes`: one, or two or three neighbours. `weights` has as many dimensions."""
 
     axes: tuple
     weights: np.ndarray
@@ -146,7 +147,12 @@ def _groups(steps, wraps):
 
 
 def _apart(step):
-    """A pass over two axes as two, where its weights come apart and that pays."""
+    """A pass over two or three axes as so many, where its weights come apart and that pays."""
+    if len(step.axes) == 3:
+        same = all(b.mode != "constant" or b.value == 0 for b in step.borders)
+        parts = apart(step.weights) if same else None
+        if parts:
+            return [Pass((axis,), w, (b,)) for axis, w, b in zip(step.axes, parts, step.borders, strict=True)]
     if len(step.axes) == 2 and not join(*step.weights.shape):
         same = all(b.mode != "constant" or b.value == 0 for b in step.borders)
         pair = factors(step.weights) if same else None
@@ -177,6 +183,15 @@ def _apart_if_whole(groups, x_dtype, y_dtype, dtype):
         x_dtype = y_dtype
 
 
+def _as_volume(x, y, step, wrap, exact, dtype, accuracy):
+    """Whether y is filled with a pass over three axes of x; a store of integers rounds and wraps them."""
+    store = storing(wrap, step.divisor, y.dtype) if exact else None
+    shape, first, last = x.shape, step.axes[0], step.axes[-1]
+    around = math.prod(shape[:first]), math.prod(shape[last + 1 :])
+    x = x.reshape(around[0], *shape[first : last + 1], around[1])
+    return filter_volume(x, y, step.weights, step.borders, dtype, store, accuracy)
+
+
 def _as_one_plan(x, y, step, wrap, exact, dtype, accuracy):
     """Whether y is filled with the pass of x, by a plan of all of it."""
     if not is_whole(x.dtype, y.dtype):
@@ -204,7 +219,8 @@ def run(x, y, steps, made, *, finite=False, accuracy="strict"):
         last = group is groups[-1]
         axes = tuple(sorted({axis for step, _ in group for axis in step.axes}))
         stages = []
-        for step, wrap in group:
+        solid = len(group[0][0].axes) == 3
+        for step, wrap in () if solid else group:
             stores = exact and (wrap is not None or step is group[-1][0])
             stages.append(_stage(step, storing(wrap, step.divisor, y.dtype) if stores else None, axes))
         into = y
@@ -214,7 +230,12 @@ def run(x, y, steps, made, *, finite=False, accuracy="strict"):
                 for axis, size, b in zip(step.axes, step.weights.shape, step.borders, strict=True):
                     shape[axis] += b.before + b.after - size + 1
             into = np.empty(shape, y.dtype)
-        if len(group) == 1 and _as_one_plan(x, into, *group[0], exact, made.dtype, accuracy):
+        if solid:
+            if not _as_volume(x, into, *group[0], exact, made.dtype, accuracy):
+                return False
+            if finite and not np.isfinite(np.add.reduce(into, axis=None)):
+                return False
+        elif len(group) == 1 and _as_one_plan(x, into, *group[0], exact, made.dtype, accuracy):
             if finite and not np.isfinite(np.add.reduce(into, axis=None)):
                 return False
         elif not filter_image(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""A pass over three axes, of a kernel that doesn't come apart: one convolution of volumes, each channel apart."""
+"""A pass over three axes, of a kernel that doesn't come apart: one convolution, channel by channel."""
 
 import numpy as np
 

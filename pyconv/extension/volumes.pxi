@@ -6,7 +6,8 @@ from libc.string cimport memset
 from pyconv.core.threads cimport MOST_THREADS, allowed_threads, paying_threads
 from pyconv.native.volume cimport NUMBERS, axes_t, set_volume_strides, volume_t
 from pyconv.native.volume_depthwise cimport (
-    depthwise_t, depthwise_volume_init, depthwise_volume_pack, depthwise_volume_run, depthwise_volume_workspace,
+    depthwise_t, depthwise_volume_init, depthwise_volume_pack, depthwise_volume_packed, depthwise_volume_run,
+    depthwise_volume_workspace,
 )
 from pyconv.native.volume_direct cimport volume_direct_run, volume_row_products, volume_rows
 from pyconv.native.volume_slices cimport slices_init, slices_run, slices_runs, slices_t, slices_take, slices_workspace
@@ -181,6 +182,27 @@ cdef class VolumeSlices:
         return self.s.plan.threads
 
 
+def explain_slices(Problem window not None, tuple numbers not None):
+    """The row of `explain_rows` of the algorithm that `window` names, for volumes in the way of `VolumeSlices`."""
+    cdef pyconv_conv2d_t d = window.d
+    cdef slices_t s
+    cdef problem_t p
+    cdef needs_t *need = &s.plan.need
+    memset(&s, 0, sizeof(s))
+    d.dtype = PYCONV_F64 if d.dtype == PYCONV_F64 else PYCONV_F32
+    problem_init(&p, &d)
+    s.v.a = _axes(numbers)
+    p.ic //= s.v.a.kernel[0]
+    set_volume_strides(&s.v, &p)
+    slices_init(&s, &d, table)
+    need.workspace = slices_workspace(&s) if need.status != PYCONV_STATUS_UNSUPPORTED else 0
+    found = row(s.plan.algorithm, &s.plan.problem, need, s.plan.threads, reason_against(s.plan.algorithm, need, &window.d))
+    for key in ("multiplications", "traffic_bytes", "predicted_seconds"):
+        if found[key] is not None:
+            found[key] *= slices_runs(&s)
+    return found
+
+
 cdef class VolumeDepthwise:
     """
     A convolution of volumes, each channel with one filter, of one floating type, padded with zeros; attributes as above.
@@ -216,7 +238,7 @@ cdef class VolumeDepthwise:
         self.follow_openmp = d.threads == 0
         self.weight, self.bias = weight, bias
         if self.s.p.layout == PYCONV_NHWC:
-            self.weight = np.empty_like(weight)
+            self.weight = np.empty(depthwise_volume_packed(&self.s), weight.dtype)
             depthwise_volume_pack(&self.s, cnp.PyArray_DATA(weight), cnp.PyArray_DATA(self.weight))
         if d.max_workspace >= 0 and self.workspace_bytes + self.packed_bytes > d.max_workspace:
             raise UnsupportedError(f"it needs {self.workspace_bytes} bytes of workspace and {self.packed_bytes} bytes of packed "

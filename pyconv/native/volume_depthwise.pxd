@@ -3,7 +3,8 @@
 Depthwise convolution of volumes, one filter per channel; taps before and behind the volume are left out.
 
   NDHWC  vectors run over channels: the slices under a slice of the result are so many images of one sum of
-         depthwise_nhwc.tmpl.h. Weights are packed [block of channels][t][kh][kw][channels].
+         depthwise_nhwc.tmpl.h. Weights are packed [block of channels][t][kh][kw][channels]. Channels that fill no vector
+         are made one with the last ones that do, which are then computed twice: part of a vector takes as long as 2.6.
   NCDHW  vectors run along rows: pieces of planes are copied into zero-padded bands (include/pyconv/band.h), a ring of them for
          each channel, and each adds its taps to the piece of the result, which stays in L1. OIDHW weights are read as they are.
 
@@ -14,6 +15,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from pyconv.core.types cimport *
+from pyconv.core.accuracy cimport CHAIN
 from pyconv.core.kernels cimport BAND_SLACK, CLAMP, RESIDUAL, band_t, ceil_div, epilogue_t, patches_t, split_start
 from pyconv.core.problem cimport patches_of
 from pyconv.core.rows cimport reach
@@ -29,6 +31,7 @@ ctypedef struct depthwise_t:
     int threads
     int64_t block, blocks     # channels of one, how many
     int64_t strips            # NDHWC: parts of the rows
+    int64_t whole             # NDHWC: channels in blocks, all or those that fill vectors; the others are in a last vector
     int64_t ring              # NCDHW: slices that are between the first and last under one of the result
     pieces_t pieces
     int64_t parts             # of the slices of the result
@@ -46,7 +49,10 @@ cdef inline void depthwise_volume_init(depthwise_t *s, int threads) noexcept nog
     s.threads = threads
     if p.layout == PYCONV_NHWC:
         s.block = max(16, min(256, 16384 // (_taps(s) * <int64_t>p.itemsize) // 16 * 16))
-        s.blocks = ceil_div(p.oc, s.block)
+        s.whole = p.oc
+        if p.oc > p.ops.lanes and _taps(s) <= CHAIN:      # longer sums are added to y in parts, which can be done but once
+            s.whole = p.oc // p.ops.lanes * p.ops.lanes
+        s.blocks = ceil_div(s.whole, s.block)
         s.strips = max(1, min(p.oh, max(p.oh * p.ow * s.block // 65536,
                                         ceil_div(enough, max(s.v.a.n, 1) * slices * s.blocks))))
         s.parts = slices
@@ -71,15 +77,25 @@ cdef inline size_t depthwise_volume_workspace(const depthwise_t *s) noexcept nog
     return times(times(<size_t>s.ring, _band_bytes(s)), s.threads)
 
 
-cdef inline void _pack(const depthwise_t *s, const real *weight, real *packed) noexcept nogil:
+cdef inline int64_t depthwise_volume_packed(const depthwise_t *s) noexcept nogil:
+    """Elements of packed weights, NDHWC."""
+    return (s.whole + (s.p.ops.lanes if s.whole < s.p.oc else 0)) * _taps(s)
+
+
+cdef inline void _pack_block(const depthwise_t *s, const real *weight, int64_t first, int64_t channels, real *to) noexcept nogil:
     cdef int64_t taps = _taps(s)
-    cdef int64_t block, first, channels, tap, c
+    cdef int64_t tap, c
+    for c in range(channels):
+        for tap in range(taps):
+            to[tap * channels + c] = weight[(first + c) * taps + tap]
+
+
+cdef inline void _pack(const depthwise_t *s, const real *weight, real *packed) noexcept nogil:
+    cdef int64_t block
     for block in range(s.blocks):
-        first = block * s.block
-        channels = min(s.block, s.p.oc - first)
-        for c in range(channels):
-            for tap in range(taps):
-                packed[first * taps + tap * channels + c] = weight[(first + c) * taps + tap]
+        _pack_block(s, weight, block * s.block, min(s.block, s.whole - block * s.block), packed + block * s.block * _taps(s))
+    if s.whole < s.p.oc:
+        _pack_block(s, weight, s.p.oc - s.p.ops.lanes, s.p.ops.lanes, packed + s.whole * _taps(s))
 
 
 cdef inline void depthwise_volume_pack(const depthwise_t *s, const void *weight, void *packed) noexcept nogil:
@@ -102,17 +118,11 @@ cdef inline void _nothing(const problem_t *p, int64_t rows, int64_t cols, real *
     p.ops.epilogue_rows(rows, cols, y, pitch, pitch, &tail)
 
 
-cdef inline void _strip(const task_t *t, const depthwise_t *s, int64_t number, real *y) noexcept nogil:
-    """NDHWC. Task number -> volume, slice of the result, block of channels, strip."""
+cdef inline void _channels(const task_t *t, const depthwise_t *s, int64_t n, int64_t d, int64_t row, int64_t rows, int64_t c,
+                           int64_t channels, const real *weight, real *y) noexcept nogil:
+    """NDHWC: channels c to c + channels of some rows of a slice; weight[taps][channels]."""
     cdef const problem_t *p = t.p
     cdef const volume_t *v = &s.v
-    cdef int64_t strip = number % s.strips
-    cdef int64_t c = number // s.strips % s.blocks * s.block
-    cdef int64_t d = number // (s.strips * s.blocks) % v.a.outputs[0]
-    cdef int64_t n = number // (s.strips * s.blocks * v.a.outputs[0])
-    cdef int64_t channels = min(s.block, p.oc - c)
-    cdef int64_t row = split_start(p.oh, s.strips, strip)
-    cdef int64_t rows = split_start(p.oh, s.strips, strip + 1) - row
     cdef int64_t start = d * v.a.stride[0] - v.a.before[0]
     cdef int64_t at = n * v.yn + d * v.ys[0] + row * p.yh + c
     cdef epilogue_t e = tail_of(t, tail_flags(t, False), c, at)
@@ -126,8 +136,23 @@ cdef inline void _strip(const task_t *t, const depthwise_t *s, int64_t number, r
         return
     p.ops.depthwise_nhwc(&shape, row, rows, channels,
                          <const real *>t.x + n * v.xn + (start + first * v.a.dilation[0]) * v.xs[0] + c,
-                         <const real *>t.weight + c * _taps(s) + first * p.kh * p.kw * channels, channels,
-                         y + at, p.yh, p.yw, &e)
+                         weight + first * p.kh * p.kw * channels, channels, y + at, p.yh, p.yw, &e)
+
+
+cdef inline void _strip(const task_t *t, const depthwise_t *s, int64_t number, real *y) noexcept nogil:
+    """NDHWC. Task number -> volume, slice of the result, block of channels, strip."""
+    cdef const problem_t *p = t.p
+    cdef int64_t strip = number % s.strips
+    cdef int64_t block = number // s.strips % s.blocks
+    cdef int64_t d = number // (s.strips * s.blocks) % s.v.a.outputs[0]
+    cdef int64_t n = number // (s.strips * s.blocks * s.v.a.outputs[0])
+    cdef int64_t row = split_start(p.oh, s.strips, strip)
+    cdef int64_t rows = split_start(p.oh, s.strips, strip + 1) - row
+    cdef int64_t c = block * s.block
+    cdef const real *weight = <const real *>t.weight
+    _channels(t, s, n, d, row, rows, c, min(s.block, s.whole - c), weight + c * _taps(s), y)
+    if block + 1 == s.blocks and s.whole < p.oc:
+        _channels(t, s, n, d, row, rows, p.oc - p.ops.lanes, p.ops.lanes, weight + s.whole * _taps(s), y)
 
 
 cdef inline void _bands(const task_t *t, const depthwise_t *s, int64_t number, real *bands) noexcept nogil:

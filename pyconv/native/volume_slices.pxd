@@ -121,7 +121,10 @@ cdef inline int _try(slices_t *s, const algorithm_t *table, pyconv_conv2d_t *d, 
         if d.algorithm >= 0 or (need.status == PYCONV_STATUS_OK and (not found or trial < least)):
             found, least = need.status == PYCONV_STATUS_OK, trial
             s.plan.need, s.plan.algorithm = need, &table[i]
-    if own > budget or not found and d.algorithm < 0:
+    if d.algorithm >= 0 and s.plan.need.status in (PYCONV_STATUS_UNSUPPORTED, PYCONV_STATUS_UNDER_ACCURACY):
+        return s.plan.need.status
+    if own > budget or not found:
+        s.plan.need.status = PYCONV_STATUS_OVER_BUDGET
         return PYCONV_STATUS_OVER_BUDGET
     return s.plan.need.status
 

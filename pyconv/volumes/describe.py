@@ -117,6 +117,28 @@ class Volume:
         """Whether the convolution does nothing along an axis."""
         return self.kernel[axis] == self.stride[axis] == 1 and self.padding[axis] == (0, 0)
 
+    @property
+    def numbers(self):
+        """Of the axes, for the extension."""
+        before = tuple(side[0] for side in self.padding)
+        return (self.batch, *self.size, *self.kernel, *self.outputs, *self.stride, *self.dilation, *before)
+
+    @property
+    def is_depthwise(self):
+        """Whether each channel has one filter."""
+        return self.channels == self.filters == self.flat.groups
+
+    def slice_problem(self, taps, **changes):
+        """One slice of the result, under so many slices of x as channels."""
+        words = {
+            "x_shape": self.in_layout(taps * self.channels, *self.size[1:]),
+            "weight_shape": (self.filters, taps * self.weight_shape[1], *self.kernel[1:]),
+            "stride": self.stride[1:],
+            "dilation": self.dilation[1:],
+            "padding": (*self.padding[1], *self.padding[2]),
+        }
+        return self.flat.derive(**words | changes)
+
     def in_layout(self, channels, *image):
         return (*image, channels) if self.channels_last else (channels, *image)
 

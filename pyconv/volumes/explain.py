@@ -49,10 +49,11 @@ def _in_windows(v, row, count):
 
 
 def volume_rows(v):
-    """As `explain_rows`, of a `Volume`."""
+    """(rows, names of those chosen, threads), as `pyconv.explain` takes them, of a `Volume`."""
     flat = flattened(v)
     if flat is not None and v.channels and v.filters:
-        return explain_rows(image_problem(v, flat))
+        rows, chosen, threads = explain_rows(image_problem(v, flat))
+        return rows, {chosen}, threads
     window = v.slice_problem(v.kernel[0])
     count = v.batch * v.outputs[0]
     rows, chosen, threads = explain_rows(window)
@@ -71,4 +72,4 @@ def volume_rows(v):
         chosen = min(fits, key=fits.get)
     if not any(row["algorithm"] == chosen and row["eligible"] for row in found):
         chosen = "direct"
-    return found, chosen, threads
+    return found, {chosen}, threads

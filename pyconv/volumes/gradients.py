@@ -27,6 +27,7 @@ from ..operators.composed import ComposedPlan, aligned_bytes, carve
 from .describe import volume
 from .plans import flattened, image_problem
 from .transposed import TransposedVolumePlan
+from .windows import sources
 
 BUFFERED = 4 << 20  # bytes of slices that are convolved together, at most, unless one takes more
 
@@ -175,13 +176,13 @@ class VolumeWeightGradientPlan(ComposedPlan):
                 f"the gradient of weight {v.weight_shape} needs {size} bytes of workspace for x {v.x_shape}, "
                 f"max_workspace allows {budget}"
             )
-        places = range(-v.padding[0][0], v.size[0] + v.padding[0][1])
+        places = sources(v.size[0], *v.padding[0], v.flat.padding_mode)
         self._settle(
             _plan=None,
             _chunks=chunks,
             _sums=sums,
             _threads=v.flat.threads or 1,
-            _places=[i if 0 <= i < v.size[0] else -1 for i in places],
+            _places=places.tolist(),
             workspace_bytes=size,
             multiplications=math.prod(v.y_shape) * math.prod(v.weight_shape[1:]),
         )
@@ -248,7 +249,7 @@ class VolumeWeightGradientPlan(ComposedPlan):
     def _gather(self, x, places, slices):
         for place, target in zip(places, slices, strict=True):
             if place < 0:
-                target.fill(0)
+                target.fill(self._volume.flat.border)
             else:
                 self._copy(x[place], target)
 
@@ -269,7 +270,10 @@ def conv3d_backward_weight(
     dilation=1,
     groups=1,
     layout="NCDHW",
+    padding_mode="zeros",
+    algorithm="auto",
     max_workspace=None,
+    accuracy=None,
     threads=None,
     out=None,
     workspace=None,
@@ -288,8 +292,10 @@ def conv3d_backward_weight(
         ``(K, C / groups, T, R, S)``.
     dy : array_like
         Of the shape of the result of `conv3d`, and the dtype of `x`.
-    stride, padding, dilation, groups, layout
-        Those of `conv3d`; its ``padding_mode`` must have been ``"zeros"``.
+    stride, padding, dilation, groups, layout, padding_mode
+        Those of `conv3d`.
+    algorithm, accuracy
+        As in `conv2d_backward_weight`.
     max_workspace : int or str, optional
         Bytes, or ``"64MB"``, that the workspace may take.
     threads : int, optional
@@ -335,7 +341,10 @@ def conv3d_backward_weight(
             dilation=dilation,
             groups=groups,
             layout=layout,
+            padding_mode=padding_mode,
+            algorithm=algorithm,
             max_workspace=max_workspace,
+            accuracy=accuracy,
             threads=threads,
         )
     )

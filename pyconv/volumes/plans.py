@@ -31,6 +31,7 @@ from .._kernels import (
     VolumeDepthwise,
     VolumeSlices,
     as_operand,
+    border_words,
     copy_array,
     type_words,
     volume_direct,
@@ -59,8 +60,7 @@ def flattened(v):
         return Flat((depth * rows, columns), (None, 2), False, False)
     if v.is_thin(0) and (v.channels_last or v.channels == v.filters == 1 or depth == 1):
         return Flat((rows, columns), (1, 2), True, False)
-    depthwise = v.channels == v.filters == v.flat.groups
-    if v.channels_last or depthwise or v.dilation[0] > 1:
+    if v.channels_last or v.is_depthwise or v.dilation[0] > 1:
         return None
     if v.kernel[0] == depth and v.padding[0] == (0, 0):
         return Flat((rows, columns), (1, 2), False, True)
@@ -85,6 +85,13 @@ def image_problem(v, flat):
         dilation=along(v.dilation, 1),
         padding=sum(along(v.padding, (0, 0)), ()),
     )
+
+
+def window_bytes(v):
+    """Of a window, and of a slice of the result and of the residual that doesn't stand together in them."""
+    window = v.in_layout(v.kernel[0] * v.channels, *v.size[1:])
+    parts = 0 if v.channels_last else 2 * aligned_bytes((v.filters, *v.outputs[1:]), v.flat.out_dtype)
+    return aligned_bytes(window, v.flat.dtype) + parts
 
 
 class VolumePlan(ChainedPlan):
@@ -183,7 +190,7 @@ class VolumePlan(ChainedPlan):
         """By kernels for volumes if they can; else slice by slice, which any algorithm can."""
         v = self._volume
         name = "auto" if v.flat.algorithm < 0 else ALGORITHM_NAMES[v.flat.algorithm]
-        if v.channels == v.filters == v.flat.groups and name in ("auto", "depthwise"):
+        if v.is_depthwise and name in ("auto", "depthwise"):
             try:
                 self._settle_native(self._depthwise(weight, bias))
                 return
@@ -199,44 +206,21 @@ class VolumePlan(ChainedPlan):
         if not np.isfinite(weight).all():
             raise UnsupportedError("taps that are not finite meet the zeros before and behind the volume")
         planes = v.channels == 1  # lie alike in both layouts
-        described = v.flat.derive(
-            layout=LAYOUTS["NCHW"] if planes else v.flat.layout,
-            x_shape=(1, *v.size[1:]) if planes else v.in_layout(v.channels, *v.size[1:]),
-            weight_shape=(v.filters, 1, *v.kernel[1:]),
-            stride=v.stride[1:],
-            dilation=v.dilation[1:],
-            padding=(*v.padding[1], *v.padding[2]),
-        )
+        plane = {"layout": LAYOUTS["NCHW"], "x_shape": (1, *v.size[1:])} if planes else {}
+        described = v.slice_problem(1, **plane)
         dtype = self.weight_dtype
         with memory_for(weight.nbytes, "packed weights"):
             bias = None if bias is None else bias.astype(dtype, "C", copy=True)
-            return VolumeDepthwise(described, self._numbers(), weight.astype(dtype, "C", copy=True), bias)
+            return VolumeDepthwise(described, v.numbers, weight.astype(dtype, "C", copy=True), bias)
 
     def _slices(self, weight, bias):
-        described = self._window_problem()
+        v = self._volume
+        described = v.slice_problem(v.kernel[0])
         dtype = np.float64 if self.weight_dtype == np.float64 else np.float32
         with memory_for(weight.nbytes, "the weights of a window"):
             taps = np.ascontiguousarray(weight.swapaxes(1, 2), dtype)
             bias = None if bias is None else np.ascontiguousarray(bias, dtype)
-        return VolumeSlices(described, self._numbers(), taps, bias)
-
-    def _numbers(self):
-        """Of the axes, for the extension."""
-        v = self._volume
-        before = tuple(side[0] for side in v.padding)
-        return (v.batch, *v.size, *v.kernel, *v.outputs, *v.stride, *v.dilation, *before)
-
-    def _window_problem(self, **changes):
-        """One slice of the result, of the slices under it as channels."""
-        v = self._volume
-        return v.flat.derive(
-            x_shape=v.in_layout(v.kernel[0] * v.channels, *v.size[1:]),
-            weight_shape=(v.filters, v.kernel[0] * v.weight_shape[1], *v.kernel[1:]),
-            stride=v.stride[1:],
-            dilation=v.dilation[1:],
-            padding=(*v.padding[1], *v.padding[2]),
-            **changes,
-        )
+        return VolumeSlices(described, v.numbers, taps, bias)
 
     def _settle_native(self, native):
         self._settle(
@@ -251,16 +235,15 @@ class VolumePlan(ChainedPlan):
 
     def _settle_windows(self, weight, bias):
         v = self._volume
-        slice_bytes = 0 if v.channels_last else aligned_bytes((v.filters, *v.outputs[1:]), self.out_dtype)
         window = v.in_layout(v.kernel[0] * v.channels, *v.size[1:])
-        extra = aligned_bytes(window, self.dtype) + 2 * slice_bytes
+        extra = window_bytes(v)
         budget = v.flat.max_workspace
         if budget is not None and budget < extra:
             raise UnsupportedError(
                 f"{v.flat.x} {v.x_shape} needs {extra} bytes of workspace for the slices under one of the "
                 f"result, max_workspace allows {budget}"
             )
-        described = self._window_problem(max_workspace=None if budget is None else budget - extra)
+        described = v.slice_problem(v.kernel[0], max_workspace=None if budget is None else budget - extra)
         with memory_for(weight.nbytes, "the weights of a window"):
             kernel = window_weight(weight, v.flat.groups, v.channels_last, 1)
         plan = Plan(described, kernel, bias)
@@ -274,8 +257,8 @@ class VolumePlan(ChainedPlan):
         self._settle_plan(plan, weight, v.batch * v.outputs[0], extra)
 
     def _run_direct(self, x, residual, out, _workspace):
-        weight = as_operand(self._weight, "weight")
-        volume_direct(self._volume.flat, self._numbers(), x, weight, self._bias, residual, out)
+        v, weight = self._volume, as_operand(self._weight, "weight")
+        volume_direct(v.flat, v.numbers, x, weight, self._bias, residual, out)
 
     def _run_images(self, x, residual, out, workspace):
         plan = self._plan
@@ -311,6 +294,23 @@ class VolumePlan(ChainedPlan):
         first = d * v.stride[0]
         places = self._places[first : first + (v.kernel[0] - 1) * v.dilation[0] + 1 : v.dilation[0]]
         fill(window, x, places, v.flat.groups, v.channels_last, v.flat.border, self.threads)
+
+    def __str__(self):
+        v = self._volume
+        kernel = "x".join(map(str, v.kernel))
+        return "\n".join(
+            (
+                f"{self.algorithm}: {self.input_shape} -> {self.output_shape}, "
+                f"{type_words(self.dtype, self.weight_dtype, self.out_dtype)}, "
+                f"{'NDHWC' if v.channels_last else 'NCDHW'}",
+                f"  kernel {kernel}, {v.filters} filters of {v.weight_shape[1]} channels, "
+                f"groups {v.flat.groups}, stride {v.stride}, dilation {v.dilation}, padding {v.padding} "
+                f"{border_words(v.flat.padding_mode, v.flat.border)}",
+                f"  workspace {self.workspace_bytes:,} bytes, packed weights {self.packed_bytes:,} bytes",
+                f"  multiplications {self.multiplications:,}",
+                f"  threads {self.threads}, accuracy {self.accuracy}",
+            )
+        )
 
     def __repr__(self):
         types = type_words(self.dtype, self.weight_dtype, self.out_dtype)
