@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The rows of `pyconv.explain` for volumes: those of what `VolumePlan` would run, as often as it would."""
 
+import math
+
 import numpy as np
 
 from .._kernels import (
@@ -35,15 +37,18 @@ def _depthwise(v, row, count):
 
 
 def _in_windows(v, row, count):
-    """Slice by slice; the plain loop needs no windows."""
-    row = _scaled(row, count)
+    """Slice by slice, of a row for what the bound leaves beside the windows; the plain loop needs none."""
+    row, most, extra = _scaled(row, count), v.flat.max_workspace, window_bytes(v)
     if row["algorithm"] == "direct" or row["workspace_bytes"] is None:
         return row
-    row["workspace_bytes"] += window_bytes(v)
-    needs = row["workspace_bytes"] + row["packed_bytes"]
-    if row["eligible"] and v.flat.max_workspace is not None and needs > v.flat.max_workspace:
-        most = v.flat.max_workspace
-        reason = f"it needs {needs} bytes of workspace and packed weights, max_workspace allows {most}"
+    row["workspace_bytes"] += extra
+    # Weights of channels-last windows are in another order than the caller's, who can't lend them.
+    lent = most is not None and v.channels_last and row["packed_bytes"] == 0
+    if most is not None and (extra > most or lent):
+        held = row["workspace_bytes"] + (
+            math.prod(v.weight_shape) * v.flat.weight_dtype.itemsize if lent else 0
+        )
+        reason = f"it needs {held} bytes of workspace and weights, max_workspace allows {most}"
         row |= {"eligible": False, "reason": reason}
     return row
 
@@ -55,8 +60,10 @@ def volume_rows(v):
         rows, chosen, threads = explain_rows(image_problem(v, flat))
         return rows, {chosen}, threads
     window = v.slice_problem(v.kernel[0])
+    most = v.flat.max_workspace
+    beside = None if most is None else max(most - window_bytes(v), 0)
     count = v.batch * v.outputs[0]
-    rows, chosen, threads = explain_rows(window)
+    rows, chosen, threads = explain_rows(window.derive(max_workspace=beside))
     found, fits = [], {}
     for code, row in enumerate(rows):
         name, made = row["algorithm"], None

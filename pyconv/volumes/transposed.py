@@ -7,15 +7,16 @@ the taps t with t*dd = a + pd modulo sd, so that the slices of x that reach it a
 one transposed convolution of two axes, and the outputs of one phase of the stride have the same taps.
 """
 
+from dataclasses import replace
 from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 
 from .._kernels import UnsupportedError, copy_array, type_words
-from ..operators.composed import ComposedPlan, aligned_bytes, carve
+from ..operators.composed import ComposedPlan, aligned_bytes, carve, memory_for
 from ..operators.phases import TransposedPlan
-from .plans import flattened, image_problem
+from .plans import VolumePlan, flattened, image_problem
 from .windows import fill, window_weight
 
 
@@ -63,7 +64,7 @@ class TransposedVolumePlan(ComposedPlan):
         # Padding at the end of the result may let the conv3d give more than x has.
         if flat is not None and x_shape == v.y_shape and v.channels and v.filters:
             self._settle_images(flat, weight, bias)
-        else:
+        elif not self._settle_turned(weight, bias):
             self._settle_slices(weight, bias)
 
     def _settle_images(self, flat, weight, bias):
@@ -82,6 +83,44 @@ class TransposedVolumePlan(ComposedPlan):
             packed_bytes=plan.packed_bytes,
             multiplications=plan.multiplications,
         )
+
+    def _settle_turned(self, weight, bias):
+        """As the conv3d with turned kernels, if it is one: at stride 1, where less is cut than they reach."""
+        v = self._forward
+        size = self.input_shape[-4:-1] if v.channels_last else self.input_shape[-3:]
+        reach = [(k - 1) * d for k, d in zip(v.kernel, v.dilation, strict=True)]
+        before = [r - side[0] for r, side in zip(reach, v.padding, strict=True)]
+        after = [o - i + r - b for o, i, r, b in zip(v.size, size, reach, before, strict=True)]
+        if max(v.stride) > 1 or min(before + after) < 0 or not v.channels or not v.filters:
+            return False
+        groups, per_group = v.flat.groups, v.filters // v.flat.groups
+        flat = v.flat.derive(
+            x_shape=v.in_layout(v.filters, 1, 1), weight_shape=(v.channels, per_group, 1, 1), x=self._argument
+        )
+        turned = replace(
+            v,
+            x_shape=self.input_shape,
+            weight_shape=(v.channels, per_group, *v.kernel),
+            y_shape=self.output_shape,
+            size=size,
+            outputs=v.size,
+            padding=tuple(zip(before, after, strict=True)),
+            flat=flat,
+        )
+        with memory_for(weight.nbytes, "the kernels turned round"):
+            kernels = weight.reshape(groups, per_group, *weight.shape[1:]).swapaxes(1, 2)
+            kernels = np.ascontiguousarray(kernels[..., ::-1, ::-1, ::-1]).reshape(turned.weight_shape)
+        plan = VolumePlan(turned, kernels, bias)
+        held = plan.packed_bytes or kernels.nbytes
+        if v.flat.max_workspace is not None and plan.workspace_bytes + held > v.flat.max_workspace:
+            return False
+        self._settle(
+            _run=plan._run,
+            workspace_bytes=plan.workspace_bytes,
+            packed_bytes=held,
+            multiplications=plan.multiplications,
+        )
+        return True
 
     def _settle_slices(self, weight, bias):
         v = self._forward
