@@ -233,6 +233,13 @@ def pyramid(n, x):
     return n.add("Concat", n.conv(x, 6, 3), n.conv(up, 4, 5, 1), axis=1)
 
 
+def dense(n, x):
+    """Behind a pooling a normalisation, a sum of two, and a concatenation."""
+    pooled = n.add("MaxPool", n.conv(x, 6, 8), kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    y = n.conv(n.add("Relu", n.norm(pooled, 8)), 8, 8)
+    return n.add("Concat", pooled, n.add("Sum", y, pooled), axis=1)
+
+
 BLOCKS = {
     "shortcut": (shortcut, ["conv", "conv"]),
     "two branches": (two_branches, ["conv", "conv"]),
@@ -286,6 +293,15 @@ def test_tuning_by_measurement():
     n = Network(24)
     y = separable(n, n.conv(n.feed("x", ["n", 3, "h", "w"]), 3, 16), 16, 8)
     check(n.model(n.add("GlobalAveragePool", y), y), {"x": image(n.rng, 1, 3, 14, 15)}, tuning="measure")
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["NCHW", "NHWC"])
+def test_behind_a_pooling(monkeypatch, last):
+    monkeypatch.setattr(pyconv.onnx.stages, "prefers_last", lambda stage: last)
+    n = Network(33)
+    model = n.model(dense(n, n.feed("x", ["n", 6, "h", "w"])))
+    session = check(model, {"x": image(n.rng, 1, 6, 8, 10)}, {"x": image(n.rng, 2, 6, 11, 7)})
+    assert kinds(session) == [["conv"], "onnxruntime", ["conv", "conv", "concat"]]
 
 
 @pytest.mark.parametrize("opset", [7, 9, 10, 11, 12, 13, 14, 15, 17, 19, 21])

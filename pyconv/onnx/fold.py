@@ -23,7 +23,7 @@ class Steps:
         self._index()
 
     def _index(self):
-        self.maker, self.readers = {}, {}
+        self.maker, self.readers, self.there = {}, {}, {id(item) for item in self.items}
         for item in self.items:
             inputs, outputs = reads(item), makes(item)
             for name in inputs:
@@ -47,17 +47,21 @@ class Steps:
         self._index()
 
     def fold(self):
-        """Until no rule finds anything more."""
+        """Until no rule finds anything more; and again for what lines have become."""
+        self._apply_rules()
+        self.items = [_settle(item) for item in self.items]
+        self._index()
+        self._apply_rules()
+        return self.items
+
+    def _apply_rules(self):
         rules = (_line_into_conv, _lines, _gate, _point_into_conv, _residual, _one_more, _points)
         changed = True
         while changed:
             changed = False
             for item in list(self.items):
-                if isinstance(item, Step) and any(rule(self, item) for rule in rules):
-                    changed = True
-                    break
-        self.items = [_settle(item) for item in self.items]
-        return self.items
+                there = isinstance(item, Step) and id(item) in self.there
+                changed |= there and any(rule(self, item) for rule in rules)
 
 
 def reads(item):

@@ -11,6 +11,8 @@ from .curves import LINE, Curve
 from .graph import attributes, title
 
 FLOAT = onnx.TensorProto.FLOAT
+# Left to onnxruntime, but what they make is known to have the channels of their argument.
+SAME_CHANNELS = {"AveragePool", "LRN", "LpPool", "MaxPool"}
 
 
 @dataclass(eq=False)
@@ -67,7 +69,12 @@ class Lifter:
         return [self._lift(node) or node for node in self.graph.nodes]
 
     def _lift(self, node):
-        if node.domain not in ("", "ai.onnx") or sum(map(bool, node.output)) != 1:
+        if node.domain not in ("", "ai.onnx"):
+            return None
+        if node.op_type in SAME_CHANNELS and node.input[0] in self.known:
+            x = self.known[node.input[0]]
+            self.known[node.output[0]] = Shape(x.rank, x.channels)
+        if sum(map(bool, node.output)) != 1:
             return None
         make = getattr(self, f"_{node.op_type}", None)
         made = make and make(node, attributes(node))
@@ -165,6 +172,9 @@ class Lifter:
 
     def _Add(self, node, given):
         return self._arithmetic(node, lambda c, first: (1.0, c)) or self._sum(node)
+
+    def _Sum(self, node, given):
+        return self._Add(node, given) if len(node.input) == 2 else None
 
     def _Sub(self, node, given):
         return self._arithmetic(node, lambda c, first: (-1.0, c) if first else (1.0, -c))
