@@ -284,11 +284,13 @@ def conv2d_backward_weight(
 ) -> NDArray[Any]: ...
 @overload
 def conv2d_backward_bias(
-    dy: NDArray[_F], *, layout: _Layout = "NCHW", out: NDArray[Any] | None = None,
+    dy: NDArray[_F], *, layout: _Layout = "NCHW", threads: int | None = None,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[_F]: ...
 @overload
 def conv2d_backward_bias(
-    dy: ArrayLike, *, layout: _Layout = "NCHW", out: NDArray[Any] | None = None,
+    dy: ArrayLike, *, layout: _Layout = "NCHW", threads: int | None = None,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 
 @overload
@@ -321,11 +323,13 @@ def conv1d_backward_weight(
 ) -> NDArray[Any]: ...
 @overload
 def conv1d_backward_bias(
-    dy: NDArray[_F], *, layout: _Layout1D = "NCL", out: NDArray[Any] | None = None,
+    dy: NDArray[_F], *, layout: _Layout1D = "NCL", threads: int | None = None,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[_F]: ...
 @overload
 def conv1d_backward_bias(
-    dy: ArrayLike, *, layout: _Layout1D = "NCL", out: NDArray[Any] | None = None,
+    dy: ArrayLike, *, layout: _Layout1D = "NCL", threads: int | None = None,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[Any]: ...
 
 @overload

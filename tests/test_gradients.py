@@ -292,7 +292,16 @@ def test_lists_are_arrays():
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize(
-    "shape", [(2, 5, 7, 9), (70, 33, 3, 3), (1, 40, 61, 67), (300, 3, 5, 5), (2, 0, 3, 4, 4)]
+    "shape",
+    [
+        (2, 5, 7, 9),
+        (70, 33, 3, 3),
+        (1, 40, 61, 67),
+        (300, 3, 5, 5),
+        (2, 0, 3, 4, 4),
+        (3, 130, 9, 8),
+        (1, 2, 65, 66),
+    ],
 )
 def test_bias(shape, dtype, layout):
     dy = normal(shape, dtype)
@@ -305,6 +314,9 @@ def test_bias(shape, dtype, layout):
     if dtype == "float16":
         bound += ULP["float16"] * np.abs(exact.sum(1)) + 2.0**-24
     assert (np.abs(db - exact.sum(1)) <= bound).all()
+    for threads in (1, 2, 3):
+        again = pyconv.conv2d_backward_bias(given, layout=layout, threads=threads)
+        np.testing.assert_array_equal(again, db)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

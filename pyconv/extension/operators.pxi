@@ -9,10 +9,11 @@ from pyconv.native.gradients cimport (
 )
 from pyconv.native.separable cimport separable_init, separable_run, separable_t, separable_workspace
 from pyconv.native.border cimport fold_images, pad_images
+from pyconv.native.channel_sums cimport channel_sums, sums_t
 from pyconv.native.copy cimport AXES, copy_strided, copy_t
 from pyconv.core.problem cimport is_empty
 from pyconv.core.sizes cimport aligned, plus
-from pyconv.core.threads cimport allowed_threads, run_threads
+from pyconv.core.threads cimport allowed_threads, paying_threads, run_threads
 
 
 cdef int _demand(cnp.ndarray a, str name, int typenum, tuple shape, bint written) except -1:
@@ -125,6 +126,27 @@ def fold_border(Problem problem not None, cnp.ndarray padded not None, cnp.ndarr
             fold_images(&p, <const double *>cnp.PyArray_DATA(padded), <double *>cnp.PyArray_DATA(dx), threads)
         else:
             fold_images(&p, <const float *>cnp.PyArray_DATA(padded), <float *>cnp.PyArray_DATA(dx), threads)
+
+
+def sum_channels(cnp.ndarray dy not None, int64_t n, int64_t channels, int64_t pixels, bint last, int threads):
+    """
+    The sum of each channel in float64, of contiguous float32 or float64 of shape (n, channels, pixels), or (n, pixels, channels)
+    if they are `last`; by 0 threads or more, 0 for as many as OpenMP would use.
+    """
+    cdef sums_t s = sums_t(n, channels, pixels, last)
+    cdef int typenum = cnp.PyArray_TYPE(dy)
+    cdef cnp.ndarray total = np.zeros(channels)
+    cdef double *sums = <double *>cnp.PyArray_DATA(total)
+    if typenum not in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64):
+        raise ValueError(f"dy must be float32 or float64, is {dy.dtype}")
+    _demand(dy, "dy", typenum, (n, pixels, channels) if last else (n, channels, pixels), False)
+    with nogil:
+        threads = run_threads(paying_threads(allowed_threads(threads), 0, <double>n * channels * pixels), threads == 0)
+        if typenum == cnp.NPY_FLOAT64:
+            channel_sums(&s, <const double *>cnp.PyArray_DATA(dy), sums, threads)
+        else:
+            channel_sums(&s, <const float *>cnp.PyArray_DATA(dy), sums, threads)
+    return total
 
 
 cdef int _named_gradient(Problem problem, const problem_t *p, weight_gradient_t *gradient) except -1:

@@ -342,12 +342,12 @@ def conv2d_backward_weight(
     return WeightGradientPlan(forward)(x, dy, out, workspace)
 
 
-def conv2d_backward_bias(dy, *, layout="NCHW", out=None):
+def conv2d_backward_bias(dy, *, layout="NCHW", threads=None, out=None):
     """
     Gradient of a scalar with respect to the bias of `conv2d`, from `dy`, that to its result.
 
-    ``db[k]`` is the sum over images and pixels of ``dy[n, k, i, j]``, of float16 in float32. Sums of some
-    hundred pixels are added up in pairs, or by the hundred again: no chain of additions is long.
+    ``db[k]`` is the sum over images and pixels of ``dy[n, k, i, j]``: of chains of at most 128 in its
+    type, of float16 in float32, which then are added up in float64.
 
     Parameters
     ----------
@@ -355,6 +355,8 @@ def conv2d_backward_bias(dy, *, layout="NCHW", out=None):
         Of the shape of the result of `conv2d`; float32, float64 or float16.
     layout : {"NCHW", "NHWC"}
         Of `dy`.
+    threads : int, optional
+        As in `conv2d`. The result does not depend on it.
     out : ndarray, optional
         Of shape ``(K,)`` and the dtype of `dy`, which it may not overlap; of any strides, as in `conv2d`.
 
@@ -374,4 +376,4 @@ def conv2d_backward_bias(dy, *, layout="NCHW", out=None):
     >>> pyconv.conv2d_backward_bias(np.ones((2, 3, 4, 5), np.float32))
     array([40., 40., 40.], dtype=float32)
     """
-    return channel_sums(dy, parse_word(layout, CHANNEL_AXES, "layout"), 2, out)
+    return channel_sums(dy, parse_word(layout, CHANNEL_AXES, "layout"), 2, threads, out)

@@ -184,7 +184,7 @@ def conv1d_backward_weight(
     return dw[:, :, 0] if out is None else out
 
 
-def conv1d_backward_bias(dy, *, layout="NCL", out=None):
+def conv1d_backward_bias(dy, *, layout="NCL", threads=None, out=None):
     """
     Gradient of a scalar with respect to the bias of `conv1d`, from `dy`, that to its result.
 
@@ -194,7 +194,7 @@ def conv1d_backward_bias(dy, *, layout="NCL", out=None):
         Of the shape of the result of `conv1d`; float32, float64 or float16.
     layout : {"NCL", "NLC"}
         Of `dy`.
-    out : ndarray, optional
+    threads, out
         As in `conv2d_backward_bias`.
 
     Returns
@@ -213,4 +213,4 @@ def conv1d_backward_bias(dy, *, layout="NCL", out=None):
     >>> pyconv.conv1d_backward_bias(np.ones((2, 3, 5), np.float32))
     array([10., 10., 10.], dtype=float32)
     """
-    return channel_sums(dy, parse_word(layout, CHANNEL_AXES_1D, "layout"), 1, out)
+    return channel_sums(dy, parse_word(layout, CHANNEL_AXES_1D, "layout"), 1, threads, out)

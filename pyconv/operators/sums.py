@@ -1,29 +1,28 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""The gradient of a bias: sums over all but the channels, in pairs, or in blocks and then the blocks."""
+"""The gradient of a bias: sums over all but the channels."""
 
 import math
 
 import numpy as np
 
-from .._kernels import as_array, as_operand, computed_in, deliver, new_output, refuse_overlap, take_out
-
-BLOCK = 128  # rows that are added one after another, as many as NumPy adds of a line of numbers
-NARROW = 32  # columns below which rows are too short to be added as they are
-
-
-def _column_sums(rows, dtype):
-    """Of a matrix, as `dtype`."""
-    while len(rows) > BLOCK:
-        whole = len(rows) // BLOCK * BLOCK
-        blocks = rows[:whole].reshape(-1, BLOCK, rows.shape[1]).sum(1, dtype=dtype)
-        rows = np.concatenate([blocks, rows[whole:].sum(0, dtype=dtype, keepdims=True)])
-    return rows.sum(0, dtype=dtype)
+from .._config import thread_count
+from .._kernels import (
+    as_array,
+    as_operand,
+    computed_in,
+    deliver,
+    new_output,
+    refuse_overlap,
+    sum_channels,
+    take_out,
+)
 
 
-def channel_sums(dy, axis, axes, out):
+def channel_sums(dy, axis, axes, threads, out):
     """The sum for each channel, which `axis` counts, of images with 2 axes or signals with 1."""
     dy = as_array(dy, "dy")
     inner = computed_in(dy.dtype, "dy", "dy")
+    threads = thread_count(threads)
     if dy.ndim <= axes:
         sizes = ("filters, length", "filters, rows, columns")[axes - 1]
         raise ValueError(f"dy must have at least {axes + 1} dimensions ({sizes}), has shape {dy.shape}")
@@ -34,14 +33,13 @@ def channel_sums(dy, axis, axes, out):
     else:
         y = take_out(out, dtype.num, (channels,))
         refuse_overlap(y, "out", (("dy", dy),))
-    values = as_operand(dy, "dy")
-    with np.errstate(all="ignore"):
-        if axis != -1:
-            before, pixels = math.prod(dy.shape[:axis]), math.prod(dy.shape[axis + 1 :])
-            sums = values.reshape(before, channels, pixels).sum(2, dtype=inner)
-        else:
-            sums = values.reshape(math.prod(dy.shape[:-1]), channels)
-            if channels < NARROW:
-                sums = np.ascontiguousarray(sums.T).sum(1, dtype=inner)[None]
-        y[...] = _column_sums(sums, inner)
+    last = axis == -1
+    if last:
+        n, pixels = 1, math.prod(dy.shape[:-1])
+    else:
+        n, pixels = math.prod(dy.shape[:axis]), math.prod(dy.shape[axis + 1 :])
+    values = as_operand(dy.astype(inner, copy=False), "dy")
+    values = values.reshape((n, pixels, channels) if last else (n, channels, pixels))
+    with np.errstate(all="ignore"):  # infinities, as in a convolution
+        y[...] = sum_channels(values, n, channels, pixels, last, threads or 0)
     return deliver(out, y, y)

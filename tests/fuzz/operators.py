@@ -527,9 +527,9 @@ def backward_weight(p):
 def backward_bias(p):
     data, filters = Data(p), p["groups"] * p["ocg"]
     dy, given = data.image("x", filters, p["ih"], p["iw"], p["x_form"])
-    keywords = {"layout": p["layout"]}
+    keywords = {"layout": p["layout"], "threads": p["threads"]}
     if p["op"].startswith("conv1d"):
-        keywords = {"layout": along(p, {})["layout"]}
+        keywords["layout"] = along(p, {})["layout"]
 
     def truth():
         value, size = dy.sum((0, 2, 3)), np.abs(dy).sum((0, 2, 3))

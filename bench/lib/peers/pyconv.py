@@ -135,7 +135,7 @@ class Trainer:
         return pyconv.conv2d_backward_weight(x, node.layer.w_shape, dy, out=out, **self._words(node))
 
     def bias(self, dy):
-        return pyconv.conv2d_backward_bias(dy, layout=self._layout.upper())
+        return pyconv.conv2d_backward_bias(dy, layout=self._layout.upper(), threads=self._threads)
 
     def input(self, node, weight, dy, shape):
         layer = node.layer
