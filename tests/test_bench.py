@@ -246,7 +246,6 @@ def test_steps_of_training_agree(peer):
 
 
 def test_networks_trains_one(tmp_path):
-    pytest.importorskip("torch")
     command = [sys.executable, BENCH / "networks.py", "--training", "--networks", "mobilenet_v1"]
     command += [
         "--batch",
@@ -260,14 +259,13 @@ def test_networks_trains_one(tmp_path):
         "--json",
         tmp_path / "n.json",
     ]
-    command += ["--no-memory"]
+    command += ["--no-memory", "--peers", "onnxruntime"]  # which does not train
     run = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert run.returncode == 0, run.stdout + run.stderr
     (record,) = results.load(tmp_path / "n.json")["records"]
-    assert {(e["peer"], e["variant"]) for e in record["entries"]} >= {
+    assert [(e["peer"], e["variant"]) for e in record["entries"]] == [
         ("pyconv", "nchw auto"), ("pyconv", "nhwc auto")
-    }  # fmt: skip
-    assert {e["peer"] for e in record["entries"]} == {"pyconv", "torch"}
+    ]  # fmt: skip
     assert record["flops"] > 2.9 * sum(n.layer.flops for n in stacks.mobilenet_v1(1, 32)[1:])
 
 
