@@ -32,7 +32,7 @@
         const pyconv_epilogue *e))                                                                           \
     OP(T, isa, gemm_shifts, void,                                                                            \
        (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, ptrdiff_t a_ks, const ptrdiff_t *a_at,         \
-        const void *b, const ptrdiff_t *offsets, void *c, ptrdiff_t ldc, int flags))                         \
+        const void *b, const ptrdiff_t *offsets, pyconv_ahead ahead, void *c, ptrdiff_t ldc, int flags))     \
     OP(T, isa, gemm_planes, void,                                                                            \
        (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, const void *b, ptrdiff_t b_ks, void *to,       \
         void *c, ptrdiff_t ldc, const pyconv_epilogue *e))                                                   \

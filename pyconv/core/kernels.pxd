@@ -97,7 +97,8 @@ cdef extern from "pyconv/kernels.h" nogil:
                           const ptrdiff_t *offsets, const void *b, ptrdiff_t b_ps, void *c, ptrdiff_t ldc, ahead_t ahead,
                           const epilogue_t *e) noexcept nogil
         void (*gemm_shifts)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, ptrdiff_t a_ks, const ptrdiff_t *a_at,
-                            const void *b, const ptrdiff_t *offsets, void *c, ptrdiff_t ldc, int flags) noexcept nogil
+                            const void *b, const ptrdiff_t *offsets, ahead_t ahead, void *c, ptrdiff_t ldc,
+                            int flags) noexcept nogil
         void (*gemm_planes)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, const void *b, ptrdiff_t b_ks, void *to,
                             void *c, ptrdiff_t ldc, const epilogue_t *e) noexcept nogil
         void (*pack_chw)(const patches_t *p, const void *x, ptrdiff_t pixel, ptrdiff_t count, ptrdiff_t w, ptrdiff_t k0,

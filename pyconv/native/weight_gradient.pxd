@@ -28,7 +28,7 @@ from pyconv.native.weight_gradient_cut cimport MOST_PIXELS, TURNED, gradient_t, 
 from pyconv.core.plan cimport nothing
 from pyconv.core.rows cimport span
 from pyconv.core.tasks cimport poll, run_some
-from pyconv.core.kernels cimport ACCUMULATE, ceil_div, split_start
+from pyconv.core.kernels cimport ACCUMULATE, ahead_part, ahead_t, ceil_div, split_start
 from pyconv.core.threads cimport run_threads
 
 cdef enum:
@@ -122,12 +122,13 @@ cdef inline int64_t _packs_of(const gradient_t *s) noexcept nogil:
     return s.panels if s.packed else 1 if s.output > 0 else 0
 
 
-# What a block is made of: x and dy where its first pixel is, of which some may be in the buffer.
+# Where what a block is made of is in the buffer of a thread; and what the next block reads.
 ctypedef struct buffers_t:
     char *slab
     char *outputs
     char *panels
     char *partial
+    ahead_t x, dy
 
 
 cdef inline buffers_t _buffers(const gradient_t *s, char *buffer) noexcept nogil:
@@ -136,7 +137,34 @@ cdef inline buffers_t _buffers(const gradient_t *s, char *buffer) noexcept nogil
     f.outputs = f.slab + s.slab
     f.panels = f.outputs + s.outputs
     f.partial = f.panels + s.panel
+    f.x = f.dy = ahead_t(NULL, 0)
     return f
+
+
+cdef inline void _look_ahead(const gradient_t *s, const real *x, const real *dy, int64_t number, buffers_t *f) noexcept nogil:
+    """What block `number` reads, if that is one piece of each array; x and dy are those of the first image."""
+    cdef const problem_t *p = &s.p
+    cdef int64_t rows = 0
+    cdef int64_t item = sizeof(real)
+    cdef block_t b
+    f.x = f.dy = ahead_t(NULL, 0)
+    if number == s.blocks or p.g > 1 or s.column_parts > 1 or s.row_parts > 1 and p.layout == PYCONV_NCHW:
+        return
+    b = _block(s, number)
+    f.x.at, f.dy.at = x + b.image * p.xn, dy + b.image * p.yn
+    f.x.bytes, f.dy.bytes = b.images * p.xn * item, b.images * p.yn * item
+    if s.row_parts > 1:
+        rows = max(0, b.row * p.sh - p.ph0)
+        f.x.at, f.dy.at = <const real *>f.x.at + rows * p.xh, <const real *>f.dy.at + b.row * p.yh
+        f.x.bytes, f.dy.bytes = max(0, min(_slab_rows(s, &b), p.ih - rows)) * p.xh * item, b.rows * p.yh * item
+
+
+cdef inline ahead_t _ahead(const buffers_t *f, int64_t task, int64_t tasks) noexcept nogil:
+    """What one product asks for: a share of x, or of dy."""
+    cdef int64_t first = tasks * f.x.bytes // max(f.x.bytes + f.dy.bytes, 1)
+    if task < first:
+        return ahead_part(f.x.at, f.x.bytes, task, first)
+    return ahead_part(f.dy.at, f.dy.bytes, task - first, tasks - first)
 
 
 cdef inline const real *_inputs(const gradient_t *s, const block_t *b, const real *x, const buffers_t *f) noexcept nogil:
@@ -185,16 +213,17 @@ cdef inline void _product(const gradient_t *s, const block_t *b, const pixels_t 
     cdef int64_t tap = run * p.dh * s.pitch
     cdef const real *panels = <const real *>f.panels + first * at.count
     cdef const ptrdiff_t *left_at = NULL if s.packed else &at.x[0] if s.swapped else &at.dy[0]
+    cdef ahead_t ahead = _ahead(f, task, s.panels * s.runs * s.parts)
     cdef int flags = ACCUMULATE if more else 0
     if s.runs != p.kh:
         tap = run // p.kw * p.dh * s.pitch + run % p.kw * p.dw * s.pixel
     x = _inputs(s, b, x, f) + tap
     dy = _outputs(s, b, dy, f)
     if s.swapped:
-        p.ops.gemm_shifts(m, n, at.count, panels if s.packed else x + first, m, left_at, dy + start, &at.dy[0],
+        p.ops.gemm_shifts(m, n, at.count, panels if s.packed else x + first, m, left_at, dy + start, &at.dy[0], ahead,
                           sums + (run * s.run + first) * p.ocg + start, p.ocg, flags)
     else:
-        p.ops.gemm_shifts(m, n, at.count, panels if s.packed else dy + first, m, left_at, x + start, &at.x[0],
+        p.ops.gemm_shifts(m, n, at.count, panels if s.packed else dy + first, m, left_at, x + start, &at.x[0], ahead,
                           sums + first * p.k + run * s.run + start, p.k, flags)
 
 
@@ -224,6 +253,7 @@ cdef inline void _share(const gradient_t *s, const real *x, const real *dy, int6
     for number in range(count):
         b = _block(s, first + number)
         _place(s, &b, &at)
+        _look_ahead(s, x, dy, first + number + 1, &f)
         for i in range(_fills(s, &b)):
             _fill(s, &b, x, i, <real *>f.slab)
         for i in range(_packs_of(s)):
@@ -291,19 +321,27 @@ cdef inline void _share_step(const task_t *t, const void *cut, int64_t number, c
 
 
 cdef inline int _blocks(const gradient_t *s, task_t *t, const real *x, const real *dy, real *sums, char *buffer) noexcept nogil:
-    """One group: threads share the rows of the slab, then the panels, then the products of each block."""
+    """One group: threads share the rows of the slab and the panels, then the products of each block."""
     cdef const problem_t *p = &s.p
     cdef pixels_t at
     cdef block_t b
     cdef buffers_t f = _buffers(s, buffer)
-    cdef int64_t number, i
+    cdef int64_t number, i, fills, packs
     for number in range(s.blocks):
         b = _block(s, number)
         _place(s, &b, &at)
-        for i in prange(_fills(s, &b), num_threads=t.threads, schedule="static"):
-            _fill(s, &b, x, i, <real *>f.slab)
-        for i in prange(_packs_of(s), num_threads=t.threads, schedule="static"):
-            _pack(s, &b, &at, x, dy, i, &f)
+        _look_ahead(s, x, dy, number + 1, &f)
+        fills = _fills(s, &b)
+        packs = _packs_of(s)
+        if s.packed and s.swapped:           # from the slab
+            for i in prange(fills, num_threads=t.threads, schedule="static"):
+                _fill(s, &b, x, i, <real *>f.slab)
+            fills = 0
+        for i in prange(fills + packs, num_threads=t.threads, schedule="static"):
+            if i < fills:
+                _fill(s, &b, x, i, <real *>f.slab)
+            else:
+                _pack(s, &b, &at, x, dy, i - fills, &f)
         for i in prange(s.panels * s.runs * s.parts, num_threads=t.threads, schedule="static"):
             _product(s, &b, &at, x, dy, &f, i, number % s.batch > 0, <real *>f.partial if s.partial > 0 else sums)
         if _batch_ends(s, number, s.blocks):

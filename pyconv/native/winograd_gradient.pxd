@@ -19,7 +19,7 @@ from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport copy_lattice, turn_rows
-from pyconv.core.kernels cimport ACCUMULATE, ceil_div, epilogue_t, split_start
+from pyconv.core.kernels cimport ACCUMULATE, ahead_t, ceil_div, epilogue_t, split_start
 from pyconv.core.tasks cimport run_some
 from pyconv.engines.gemm.panels_cut cimport tile_rows
 from pyconv.native.winograd_gradient_cut cimport MOST, wino_gradient_t
@@ -109,8 +109,8 @@ cdef inline void _product_step(const task_t *t, const void *cut, int64_t number,
     for panel in range(split_start(panels, a.parts, number % a.parts), split_start(panels, a.parts, number % a.parts + 1)):
         first = split_start(a.filters, panels, panel)
         m = split_start(a.filters, panels, panel + 1) - first
-        p.ops.gemm_shifts(m, p.icg, tiles, U + first * item, w.u_t, NULL, V, offsets, D + first * w.d_o * item, w.d_o,
-                          ACCUMULATE if a.more else 0)
+        p.ops.gemm_shifts(m, p.icg, tiles, U + first * item, w.u_t, NULL, V, offsets, ahead_t(NULL, 0),
+                          D + first * w.d_o * item, w.d_o, ACCUMULATE if a.more else 0)
 
 
 cdef inline void _finish(const wino_arrays_t *a, const problem_t *p, int64_t filter, const real *D, real *dw,

@@ -67,10 +67,11 @@ static void BENCH_NAME(gemm_planes)(const KERNELS *kernels, bench_label label) {
 static void BENCH_NAME(gemm_shifts)(const KERNELS *kernels, bench_label label) {
     const ptrdiff_t m = kernels->mr, n = kernels->nr, k = 13 * 28, channels = 64;
     real *a = ARRAY(k * m), *b = ARRAY(k * channels), *c = ARRAY(m * n), *sink = ARRAY(n);
+    const pyconv_ahead none = {NULL, 0};
     ptrdiff_t offsets[13 * 28];
     for (ptrdiff_t l = 0; l < k; l++)
         offsets[l] = l * channels;
-    BENCH_FLOPS(2 * m * n * k, kernels->gemm_shifts(m, n, k, a, m, NULL, b, offsets, c, n, 0),
+    BENCH_FLOPS(2 * m * n * k, kernels->gemm_shifts(m, n, k, a, m, NULL, b, offsets, none, c, n, 0),
                 "%tdx%td, k %td", m, n, k);
 }
 

@@ -18,8 +18,8 @@ static void CHECK_NAME(gemm_shifts)(const KERNELS *kernels, const char *isa) {
                         for (ptrdiff_t l = 0; l < k; l++)
                             for (ptrdiff_t j = 0; j < n; j++)
                                 product[i * n + j] += (double)o.A[l * a_ks + i] * o.B[offsets[l] + j];
-                    kernels->gemm_shifts(m, n, k, o.A, a_ks, flags ? a_at : NULL, o.B, offsets, o.C, o.ldc,
-                                         flags);
+                    kernels->gemm_shifts(m, n, k, o.A, a_ks, flags ? a_at : NULL, o.B, offsets,
+                                         (pyconv_ahead){o.C, flags ? 100 * k : 0}, o.C, o.ldc, flags);
                     const long wrong = CHECK_NAME(operands_wrong)(o, product);
                     CHECK(wrong == 0, "%s gemm_shifts %tdx%tdx%td flags %d: %ld wrong", isa, m, n, k, flags,
                           wrong);
