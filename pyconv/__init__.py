@@ -16,6 +16,7 @@ from . import _quota, cost
 from ._api import algorithms, conv2d, plan
 from ._config import config
 from ._explain import Report, explain
+from ._layers import Conv1d, Conv2d, Conv3d
 from ._report import get_include, show_config
 from .operators.depthwise import depthwise_conv2d
 from .operators.factorize import Factorization, FactorizedPlan, factorize
@@ -57,6 +58,9 @@ def __getattr__(name):
 
 __version__ = _version("pyconv")
 __all__ = [
+    "Conv1d",
+    "Conv2d",
+    "Conv3d",
     "Factorization",
     "FactorizedPlan",
     "Plan",

@@ -44,7 +44,7 @@ _Accuracy = Literal["strict", "standard", "fast"]
 
 # fmt: off
 __all__ = [
-    "Factorization", "FactorizedPlan", "Plan", "Report", "SeparablePlan", "TransposedPlan",
+    "Conv1d", "Conv2d", "Conv3d", "Factorization", "FactorizedPlan", "Plan", "Report", "SeparablePlan", "TransposedPlan",
     "UnsupportedError", "VolumePlan", "WeightGradientPlan", "algorithms", "c_functions", "config", "conv1d",
     "conv1d_backward_bias", "conv1d_backward_input", "conv1d_backward_weight", "conv2d",
     "conv2d_backward_bias", "conv2d_backward_input", "conv2d_backward_weight", "conv3d",
@@ -74,6 +74,36 @@ class _Plan(Generic[_E]):
     @property
     def multiplications(self) -> int: ...
     def new_workspace(self) -> NDArray[np.uint8]: ...
+
+class _Layer:
+    @property
+    def weight(self) -> NDArray[Any]: ...
+    @property
+    def bias(self) -> NDArray[Any] | None: ...
+    @property
+    def keywords(self) -> dict[str, Any]: ...
+    def __init__(
+        self, weight: ArrayLike, bias: ArrayLike | None = None, *, stride: _Pair = 1, padding: Any = 0,
+        dilation: _Pair = 1, groups: int = 1, layout: str | None = None, padding_mode: _PaddingMode = "zeros",
+        activation: _Activation = None, algorithm: str = "auto", max_workspace: int | str | None = None,
+        accuracy: _Accuracy | None = None, threads: int | None = None, out_dtype: DTypeLike | None = None,
+        plans: int = 4,
+    ) -> None: ...
+    def __call__(
+        self, x: ArrayLike, out: NDArray[Any] | None = None, workspace: Any = None,
+        residual: ArrayLike | None = None,
+    ) -> NDArray[Any]: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+
+class Conv1d(_Layer):
+    def plan(self, x_shape: Sequence[int], dtype: DTypeLike | None = None) -> Plan[Any]: ...
+
+class Conv2d(_Layer):
+    def plan(self, x_shape: Sequence[int], dtype: DTypeLike | None = None) -> Plan[Any]: ...
+
+class Conv3d(_Layer):
+    def plan(self, x_shape: Sequence[int], dtype: DTypeLike | None = None) -> VolumePlan[Any]: ...
 
 class Plan(_Plan[_E]):
     @property
