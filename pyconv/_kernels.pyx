@@ -349,6 +349,7 @@ def remember(plan, origin):
 
 
 include "extension/operators.pxi"
+include "extension/transposed.pxi"
 include "extension/volumes.pxi"
 include "extension/program.pxi"
 include "extension/machine.pxi"

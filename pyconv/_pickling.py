@@ -26,7 +26,7 @@ def lasting(function):
 
     def once(*args, **keywords):
         cls, _, *arguments = function(*args, **keywords)
-        return cls(*arguments)
+        return getattr(cls, "of_one_call", cls)(*arguments)
 
     @wraps(function)
     def made(*args, **keywords):

@@ -88,6 +88,14 @@ GRADIENTS = [
         {"accuracy": "strict", "threads": 1, "padding_mode": "circular", "padding": 2},
     ),
     ((1, 8, 24, 24), (48, 8, 4, 4), {"accuracy": "fast", "dtype": "float64", "stride": 2, "padding": 1}),
+    ((2, 36, 36, 40), (64, 40, 4, 4), {"stride": 2, "padding": 1, "layout": "NHWC"}),
+    ((2, 36, 36, 40), (64, 40, 3, 3), {"stride": 2, "padding": 1, "layout": "NHWC"}),
+    (
+        (2, 36, 36, 40),
+        (64, 40, 4, 4),
+        {"stride": 2, "padding": 1, "layout": "NHWC", "max_workspace": 300_000},
+    ),
+    ((2, 8, 4, 3), (16, 8, 4, 3), {}),
     ((1, 8, 24, 24), (8, 8, 3, 3), {"dtype": "float16", "padding": 1, "padding_mode": "symmetric"}),
     ((1, 8, 24, 24), (8, 8, 1, 3), {"padding": (0, 1), "padding_mode": ("constant", 2)}),
     ((0, 8, 24, 24), (8, 8, 1, 3), {}),
@@ -107,25 +115,26 @@ def test_rows_of_gradients_agree_with_plans(x_shape, w_shape, keywords, of):
         weight = normal(w_shape, keywords.get("dtype", "float32"))  # kernels of rank one make other plans
         return pyconv.plan_conv2d_backward_input(x_shape, weight, **keywords, **more)
 
+    chosen = [row for row in report.rows if row["chosen"]]  # several: one alone may not serve all phases
     for name, row in by_name(report).items():
         try:
             plan = planned(algorithm=name)
         except pyconv.UnsupportedError:
-            assert not row["eligible"] and not row["chosen"] and row["reason"], name
+            assert not row["eligible"] and row["reason"] and (len(chosen) > 1 or not row["chosen"]), name
             continue
         assert row["eligible"] and row["reason"] is None, name
         for key in ("workspace_bytes", "packed_bytes", "multiplications"):
             assert row[key] == getattr(plan, key, 0), (name, key)
         assert row["predicted_seconds"] >= 0
-    chosen = [row for row in report.rows if row["chosen"]]
     try:
         auto = planned()
     except pyconv.UnsupportedError:
         assert not chosen
         return
-    assert chosen and all(row["eligible"] for row in chosen)
+    assert chosen
     if len(chosen) == 1:
         (row,) = chosen
+        assert row["eligible"]
         for key in ("workspace_bytes", "packed_bytes", "multiplications"):
             assert row[key] == getattr(auto, key, 0), key
     if of == "weight_gradient" and 0 not in (*x_shape, *w_shape):

@@ -2,6 +2,7 @@
 """conv_transpose2d and conv2d_backward_input: against the definition in float64, and PyTorch."""
 
 import tracemalloc
+from itertools import product
 
 import numpy as np
 import pytest
@@ -114,7 +115,8 @@ def test_transpose(
     assert plan(last(x, layout), out.array, workspace.array) is out.array
     assert out.intact() and workspace.intact()
     assert_painted(first(out.array, layout), exact.reshape(*lead, *exact.shape[1:]), magnitude, dtype)
-    np.testing.assert_array_equal(pyconv.conv_transpose2d(last(x, layout), w, b, **keywords), out.array)
+    once = pyconv.conv_transpose2d(last(x, layout), w, b, **keywords)
+    assert_painted(first(once, layout), exact.reshape(*lead, *exact.shape[1:]), magnitude, dtype)
 
 
 TORCH = [
@@ -318,6 +320,111 @@ def test_results_smaller_than_the_stride(filters, padding):
     image = (6 + 9 - 2 * padding[0], 7 + 10 - 2 * padding[1])
     y = pyconv.conv_transpose2d(x, w, stride=(6, 7), padding=padding)
     np.testing.assert_array_equal(y, painted(x, w, image, (6, 7), padding, (1, 1), 1))
+
+
+# images, groups, channels and filters per group, size, kernel, stride, padding, dilation, output_padding
+TOGETHER = {
+    "in place": (2, 1, 16, 40, (5, 6), (2, 2), (2, 2), (0, 0), (1, 1), (0, 0)),
+    "one row of taps": (1, 2, 9, 33, (4, 7), (3, 4), (2, 3), (1, 0), (1, 1), (1, 2)),
+    "several images": (11, 1, 8, 5, (3, 3), (4, 4), (2, 2), (1, 1), (1, 1), (0, 0)),
+    "many rows": (1, 1, 24, 70, (40, 33), (5, 5), (2, 2), (2, 2), (1, 1), (1, 1)),
+    "dilated": (2, 1, 10, 8, (6, 5), (3, 3), (2, 2), (2, 1), (2, 3), (1, 0)),
+    "long sums": (1, 1, 200, 9, (4, 15), (6, 6), (2, 2), (2, 2), (1, 1), (0, 0)),
+    "outputs without a tap": (2, 2, 8, 3, (3, 4), (1, 2), (3, 4), (0, 0), (1, 1), (2, 1)),
+    "one pixel": (15, 1, 12, 34, (1, 1), (4, 3), (1, 1), (0, 0), (1, 1), (0, 0)),
+    "one column": (3, 1, 8, 4, (6, 1), (3, 3), (2, 1), (1, 0), (1, 1), (0, 0)),
+    "depthwise": (2, 19, 1, 1, (9, 10), (3, 3), (2, 2), (1, 1), (1, 1), (1, 1)),
+    "depthwise, wide": (1, 33, 1, 1, (30, 41), (5, 4), (2, 2), (2, 1), (1, 1), (1, 0)),
+    "depthwise, dilated": (1, 3, 1, 1, (7, 8), (4, 3), (3, 2), (3, 0), (2, 3), (0, 1)),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("name", TOGETHER)
+def test_phases_together(name, layout, dtype, threads):
+    """All phases in one pass, exactly; nothing beside output and workspace is touched."""
+    n, groups, icg, ocg, size, kernel, stride, padding, dilation, extra = TOGETHER[name]
+    x, w = (
+        integers((n, groups * icg, *size), dtype),
+        integers((groups * icg, ocg, *kernel), dtype, 1),
+    )
+    b = integers(groups * ocg, dtype, 2)
+    geometry = zip(size, stride, padding, dilation, kernel, extra, strict=True)
+    image = tuple((i - 1) * s - 2 * p + d * (k - 1) + e + 1 for i, s, p, d, k, e in geometry)
+    exact = painted(x, w, image, stride, padding, dilation, groups) + b.astype("f8")[:, None, None]
+    keywords = {
+        "stride": stride, "padding": padding, "output_padding": extra, "dilation": dilation, "groups": groups,
+        "layout": layout, "activation": ("clip", -9, 50), "threads": threads,
+        "algorithm": "depthwise" if icg == ocg == 1 else "implicit_gemm",
+    }  # fmt: skip
+    plan = pyconv.plan_conv_transpose2d(last(x, layout).shape, w, b, **keywords)
+    assert plan._engine is not None
+    workspace, out = (
+        Guarded(plan.workspace_bytes, np.uint8, 0xFF),
+        Guarded(plan.output_shape, dtype, 0xFF),
+    )
+    plan(last(x, layout), out.array, workspace.array)
+    assert out.intact() and workspace.intact()
+    np.testing.assert_array_equal(first(out.array, layout), np.clip(exact, -9, 50))
+    once = pyconv.conv_transpose2d(last(x, layout), w, b, **keywords)
+    np.testing.assert_array_equal(once, out.array)
+    np.testing.assert_array_equal(
+        pyconv.conv_transpose2d(last(x, layout), w, **keywords | {"activation": None}),
+        last(exact - b.astype("f8")[:, None, None], layout),
+    )
+
+
+@pytest.mark.parametrize(
+    "kernel, stride, extra", [((4, 4), (2, 2), 0), ((3, 3), (2, 2), 1), ((5, 7), (2, 3), 0)]
+)
+def test_phases_by_winograd(kernel, stride, extra):
+    """Channels-last, tiles of a phase are written to where it belongs."""
+    x, w, b = normal((2, 32, 18, 15)), normal((32, 40, *kernel), seed=1), normal(40, seed=2)
+    image = tuple((i - 1) * s - 2 + k + extra for i, s, k in zip(x.shape[2:], stride, kernel, strict=True))
+    exact, magnitude = (painted(f(x), f(w), image, stride, (1, 1), (1, 1), 1) for f in (np.asarray, np.abs))
+    y = pyconv.conv_transpose2d(
+        last(x, "NHWC"), w, b, stride=stride, padding=1, output_padding=extra, layout="NHWC"
+    )
+    bias = b.astype("f8")[:, None, None]
+    assert_painted(first(y, "NHWC"), exact + bias, magnitude + np.abs(bias), "float32")
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize("groups", [1, 16])
+def test_phases_within_any_bound(groups, layout):
+    x, w = integers((2, 16, 9, 10)), integers((16, 32 // groups if groups == 1 else 1, 3, 3), seed=1)
+    keywords = {"stride": 2, "padding": 1, "groups": groups, "layout": layout, "accuracy": "strict"}
+    exact = painted(x, w, (17, 19), (2, 2), (1, 1), (1, 1), groups)
+    needed = pyconv.plan_conv_transpose2d(last(x, layout).shape, w, **keywords)
+    most = needed.workspace_bytes + needed.packed_bytes
+    for bound in (most, most - 1, most // 2 + 20_000):
+        try:
+            plan = pyconv.plan_conv_transpose2d(last(x, layout).shape, w, max_workspace=bound, **keywords)
+        except pyconv.UnsupportedError:
+            assert bound < most
+            continue
+        assert plan.workspace_bytes + plan.packed_bytes <= bound
+        np.testing.assert_array_equal(first(plan(last(x, layout)), layout), exact)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])
+@pytest.mark.parametrize(
+    "rows, columns, steps", [((2, 1), (0,), (1, 3)), ((3,), (4, 2), (2, 2)), ((0,), (0, 1, 2), (1, 1))]
+)
+def test_kernels_of_phases(rows, columns, steps, dtype):
+    w = normal((2 * 11, 19, 4, 5), dtype)
+    shape = tuple(min(axis) // step + 1 for axis, step in zip((rows, columns), steps, strict=True))
+    kernel = np.zeros((2, len(rows), len(columns), 19, 11, *shape), dtype)
+    _kernels.pick_kernel(w, rows, columns, steps, kernel)
+    for (i, row), (j, column) in product(enumerate(rows), enumerate(columns)):
+        picked = w[:, :, row - np.arange(shape[0]) * steps[0]][..., column - np.arange(shape[1]) * steps[1]]
+        np.testing.assert_array_equal(kernel[:, i, j], picked.reshape(2, 11, 19, *shape).swapaxes(1, 2))
+    with pytest.raises(ValueError, match="can't pick"):
+        _kernels.pick_kernel(w, (rows[0] + 4, *rows[1:]), columns, steps, kernel)
+    with pytest.raises(ValueError, match="can't pick"):
+        _kernels.pick_kernel(w[:-2], rows, columns, steps, kernel)
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8"])

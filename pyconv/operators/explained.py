@@ -2,16 +2,15 @@
 """What the gradients of a convolution would cost, in rows as those of the convolution itself."""
 
 import math
-from collections import defaultdict
-from itertools import product
 
 import numpy as np
 
 from .. import _kernels
-from .._kernels import LAYOUTS, bordered, explain_rows
+from .._kernels import ALGORITHM_NAMES, bordered, explain_rows
 from .composed import aligned_bytes
 from .folded import APART
-from .phases import FEW_FILTERS, phases
+from .phases import cut_phases, describe, padding_of
+from .together import choose
 
 SUMS = "multiplications", "traffic_bytes", "predicted_seconds", "packed_bytes"
 
@@ -20,58 +19,11 @@ def _outputs(phase, padding, size):
     return size + sum(padding) - (phase.length - 1) * phase.dilation
 
 
-def _convolutions(forward):
-    """
-    The convolutions that a `TransposedPlan` of dy is made of, without their budget, and the bytes of the
-    largest result that has yet to be spread.
-    """
-    nchw, groups, (filters, ocg, *kernel) = (
-        forward.layout == LAYOUTS["NCHW"],
-        forward.groups,
-        forward.weight_shape,
-    )
-    lines = slice(-2, None) if nchw else slice(-3, -1)
-    size = forward.y_shape[lines]
-    axes = [
-        phases(*axis)
-        for axis in zip(
-            size,
-            forward.x_shape[lines],
-            kernel,
-            forward.stride,
-            forward.dilation,
-            forward.padding[::2],
-            strict=True,
-        )
-    ]
-    shared = defaultdict(list)
-    for rows, columns in product(*axes):
-        alike = (rows.length, columns.length) if ocg <= FEW_FILTERS else (rows.first, columns.first)
-        shared[alike].append((rows, columns))
-    problems, result = [], 0
-    for parts in shared.values():
-        padding = [
-            (max(0, *(part[i].before for part in parts)), max(0, *(part[i].after for part in parts)))
-            for i in (0, 1)
-        ]
-        channels = groups * len(parts) * ocg
-        outputs = [_outputs(*axis) for axis in zip(parts[0], padding, size, strict=True)]
-        result = max(result, aligned_bytes((*forward.y_shape[:-3], channels, *outputs), forward.out_dtype))
-        problems.append(
-            forward.derive(
-                x_shape=forward.y_shape,
-                weight_shape=(channels, filters // groups, *(axis.length for axis in parts[0])),
-                stride=(1, 1),
-                padding=(*padding[0], *padding[1]),
-                dilation=tuple(axis.dilation for axis in parts[0]),
-                max_workspace=None,
-                x="dy",
-            )
-        )
-    direct = forward.stride == (1, 1) and all(
-        axis.before >= 0 and axis.after >= 0 for parts in shared.values() for axis in parts[0]
-    )
-    return problems, 0 if direct else result
+def _result_bytes(forward, size, parts):
+    """Of the convolution that some phases share, before it is spread."""
+    outputs = [_outputs(*axis) for axis in zip(parts[0], padding_of(parts), size, strict=True)]
+    channels = forward.groups * len(parts) * forward.weight_shape[1]
+    return aligned_bytes((*forward.y_shape[:-3], channels, *outputs), forward.out_dtype)
 
 
 def _no_work(name):
@@ -87,6 +39,53 @@ def _held(problem, row, budget):
         return None
     held = row["packed_bytes"] or math.prod(problem.weight_shape) * problem.weight_dtype.itemsize
     return held if budget is None or row["workspace_bytes"] + held <= budget else 0
+
+
+def _in_one_pass(forward, cut, own, budget, rows):
+    """
+    The names of what `auto` makes all phases by in one pass, or None; and in `rows`, by name, the costs of
+    the algorithms that do so, where there is room.
+    """
+    inner, size, axes, shared = cut
+
+    def described(parts):
+        return describe(inner, forward.y_shape, parts, None, "dy")
+
+    chosen = None
+    for name in (None, *rows):
+        index = -1 if name is None else ALGORITHM_NAMES.index(name)
+        inner = cut[0].derive(algorithm=index)
+        engine, alone = choose(inner, size, axes, False, described, shared.values())
+        if engine is None:
+            continue
+        each = [
+            next(
+                row
+                for row in explain_rows(described([(axes[0][i], axes[1][j])]))[0]
+                if row["algorithm"] == by
+            )
+            for (i, j), (by, _) in alone.items()
+        ]
+        workspace = max([engine.workspace_bytes, *(row["workspace_bytes"] for row in each)])
+        packed = engine.packed_bytes + sum(row["packed_bytes"] for row in each)
+        if budget is not None and own + workspace + packed > budget:
+            continue
+        if name is None:
+            chosen = {by for by, _ in alone.values()} | ({engine.algorithm} & set(rows))
+            continue
+        own_bytes = (
+            sum(math.prod(shape) for shape in (forward.x_shape, forward.y_shape)) * forward.dtype.itemsize
+        )
+        rows[name] |= {
+            "eligible": True,
+            "reason": None,
+            "workspace_bytes": own + workspace,
+            "packed_bytes": packed,
+            "multiplications": engine.multiplications + sum(row["multiplications"] for row in each),
+            "traffic_bytes": own_bytes + packed,
+            "predicted_seconds": engine.seconds + sum(row["predicted_seconds"] for row in each),
+        }
+    return chosen
 
 
 def _refused(rows, reason):
@@ -112,7 +111,15 @@ def input_gradient_rows(forward):
         budget, forward = forward.max_workspace, wide.derive(out_dtype=inner)
     else:
         budget, forward = forward.max_workspace, forward.derive(padding_mode=APART[0], border=0.0)
-    problems, result = _convolutions(forward)
+    cut = cut_phases(forward, forward.y_shape)
+    forward, size, _, shared = cut
+    problems = [describe(forward, forward.y_shape, parts, None, "dy") for parts in shared.values()]
+    direct = forward.stride == (1, 1) and all(
+        axis.before >= 0 and axis.after >= 0 for parts in shared.values() for axis in parts[0]
+    )
+    result = (
+        0 if direct else max((_result_bytes(forward, size, parts) for parts in shared.values()), default=0)
+    )
     left = None
     if budget is not None:
         left = max(0, budget - own - result) // max(len(problems), 1)
@@ -136,13 +143,15 @@ def input_gradient_rows(forward):
         row["eligible"] = all(each["eligible"] for each in same)
         row["reason"] = next((each["reason"] for each in same if each["reason"]), None)
         rows.append(row)
+    chosen, threads = {chosen for _, chosen, _ in found}, max(threads for _, _, threads in found)
     if budget is not None and budget < own + result:
         _refused(
             rows,
             f"it needs {own + result} bytes of workspace for what is spread, max_workspace allows {budget}",
         )
-        return rows, set(), 1
-    return rows, {chosen for _, chosen, _ in found}, max(threads for _, _, threads in found)
+        chosen, threads = set(), 1
+    together = _in_one_pass(forward, cut, own, budget, {row["algorithm"]: row for row in rows})
+    return rows, chosen if together is None else together, threads
 
 
 def weight_gradient_rows(forward):

@@ -22,13 +22,13 @@ def input_gradient(forward, weight):
 def input_gradient_once(forward, weight):
     """A plan for a single call."""
     plan, *arguments = input_gradient(forward, weight)
-    return plan(*arguments)
+    return plan.of_one_call(*arguments)
 
 
 class FoldedPlan(TransposedPlan):
     """A transposed convolution to images with their borders, in the type computed in, and the fold."""
 
-    def __init__(self, forward, weight):
+    def __init__(self, forward, weight, once=False):
         inner = np.dtype(np.float64 if forward.weight_dtype == np.float64 else np.float32)
         shape = bordered(forward).x_shape
         own = aligned_bytes(shape, inner)
@@ -41,7 +41,7 @@ class FoldedPlan(TransposedPlan):
                 f"max_workspace allows {budget}"
             )
         wide = TransposedPlan(
-            bordered(forward, own).derive(out_dtype=inner), forward.y_shape, weight, argument="dy"
+            bordered(forward, own).derive(out_dtype=inner), forward.y_shape, weight, argument="dy", once=once
         )
         self._settle(
             _argument="dy",

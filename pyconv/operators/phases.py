@@ -15,9 +15,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._kernels import LAYOUTS, Plan, Problem, UnsupportedError, as_operand, copy_array, strided, type_words
+from .._kernels import (
+    LAYOUTS,
+    Plan,
+    Problem,
+    UnsupportedError,
+    as_operand,
+    copy_array,
+    pick_kernel,
+    strided,
+    type_words,
+)
 from .composed import ComposedPlan, aligned_bytes, carve, memory_for
+from .together import choose, pack
 
+MOST_PHASES = 8  # of a row of pixels, that are computed together
 FEW_FILTERS = 32  # per group: then phases share one convolution, which fills its tiles better
 
 
@@ -52,10 +64,64 @@ def phases(size, outputs, kernel, stride, dilation, padding):
     return found
 
 
-def runs(alike):
-    """(first, end) of those phases of one axis, of equal length, whose taps stand side by side."""
-    starts = [i for i in range(1, len(alike)) if alike[i].taps.start != alike[i - 1].taps.start + 1]
-    return zip([0, *starts], [*starts, len(alike)], strict=True)
+def cut_phases(forward, x_shape):
+    """
+    The phases of the gradient of `forward`, a conv2d of results of `x_shape`.
+
+    Returns
+    -------
+    Problem
+        `forward`; of images of a single row, or column, no two paintings overlap, so there the stride is as
+        long as a kernel, and each output has one tap.
+    (int, int)
+        Rows and columns of the input.
+    (list of Phase, list of Phase)
+    dict
+        Values: lists of the phases (rows, columns) that would share a convolution.
+    """
+    lines = slice(-2, None) if forward.layout == LAYOUTS["NCHW"] else slice(-3, -1)
+    size, kernel = x_shape[lines], forward.weight_shape[2:]
+    stride = tuple(
+        max(s, d * (k - 1) + 1) if length == 1 and d * (k - 1) < MOST_PHASES else s
+        for s, d, k, length in zip(forward.stride, forward.dilation, kernel, size, strict=True)
+    )
+    if stride != forward.stride:
+        forward = forward.derive(stride=stride)
+    ends = forward.x_shape[lines], kernel, stride, forward.dilation, forward.padding[::2]
+    axes = [phases(*axis) for axis in zip(size, *ends, strict=True)]
+    shared = defaultdict(list)
+    for rows, columns in product(*axes):
+        few = forward.weight_shape[1] <= FEW_FILTERS
+        alike = (rows.length, columns.length) if few else (rows.first, columns.first)
+        shared[alike].append((rows, columns))
+    return forward, size, axes, shared
+
+
+def padding_of(parts):
+    """What phases that share a convolution need together: (top, bottom), (left, right)."""
+    return tuple(
+        (max(0, *(part[axis].before for part in parts)), max(0, *(part[axis].after for part in parts)))
+        for axis in (0, 1)
+    )
+
+
+def describe(forward, x_shape, parts, budget=None, argument="x"):
+    """The convolution of some phases that share it."""
+    rows, columns = padding_of(parts)
+    filters, channels = forward.weight_shape[:2]
+    return forward.derive(
+        x_shape=x_shape,
+        weight_shape=(
+            forward.groups * len(parts) * channels,
+            filters // forward.groups,
+            *(axis.length for axis in parts[0]),
+        ),
+        stride=(1, 1),
+        padding=(*rows, *columns),
+        dilation=tuple(axis.dilation for axis in parts[0]),
+        max_workspace=budget,
+        x=argument,
+    )
 
 
 class Bundle(NamedTuple):
@@ -101,6 +167,8 @@ class TransposedPlan(ComposedPlan):
     """
     A transposed convolution made ready for one input shape: packed weights for each phase of the stride.
 
+    All phases are computed in one pass over the input, or one after the other, as is predicted to be faster.
+
     Made by `pyconv.plan_conv_transpose2d`. Immutable, so that threads may share it; each concurrent call
     needs a workspace of its own.
 
@@ -117,31 +185,34 @@ class TransposedPlan(ComposedPlan):
     multiplications : int
     """
 
-    def __init__(self, forward, x_shape, weight, bias=None, argument="x"):
-        """`forward` describes the conv2d whose gradient this is: of images such as the result."""
+    def __init__(self, forward, x_shape, weight, bias=None, argument="x", once=False):
+        """
+        `forward` describes the conv2d whose gradient this is: of images such as the result.
+
+        `once` reckons with the packing of the weights, for one call.
+        """
+        forward, size, axes, shared = cut_phases(forward, x_shape)
         nchw, stride, groups = forward.layout == LAYOUTS["NCHW"], forward.stride, forward.groups
-        _, ocg, kh, kw = weight.shape
-        image = forward.x_shape[-2:] if nchw else forward.x_shape[-3:-1]
-        size = x_shape[-2:] if nchw else x_shape[-3:-1]
+        ocg = weight.shape[1]
         self._settle(
             _argument=argument,
             _nchw=nchw,
             _groups=groups,
             _ocg=ocg,
             _stride=stride,
+            _engine=None,
             dtype=forward.dtype,
             weight_dtype=forward.weight_dtype,
             out_dtype=forward.out_dtype,
             input_shape=x_shape,
             output_shape=forward.x_shape,
         )
-        before = forward.padding[::2]
-        axes = [phases(*a) for a in zip(size, image, (kh, kw), stride, forward.dilation, before, strict=True)]
-        shared = defaultdict(list)
-        for rows, columns in product(*axes):
-            share = ocg <= FEW_FILTERS
-            key = (rows.length, columns.length) if share else (rows.first, columns.first)
-            shared[key].append((rows, columns))
+
+        def described(parts, budget=None):
+            return describe(forward, x_shape, parts, budget, argument)
+
+        if shared and self._together(forward, size, axes, shared, described, once, weight, bias):
+            return
         direct = stride == (1, 1) and all(
             p.before >= 0 and p.after >= 0 for parts in shared.values() for p in parts[0]
         )
@@ -160,22 +231,15 @@ class TransposedPlan(ComposedPlan):
         for parts in shared.values():
             kernel = self._kernel(weight, parts)
             several = bias if bias is None else np.stack([bias.reshape(groups, ocg)] * len(parts), 1).ravel()
-            rows, columns = self._padding(parts)
-            described = forward.derive(
-                x_shape=x_shape,
-                weight_shape=kernel.shape,
-                stride=(1, 1),
-                padding=(*rows, *columns),
-                dilation=tuple(axis.dilation for axis in parts[0]),
-                max_workspace=budget,
-                x=argument,
-            )
+            described_part = described(parts, budget)
             # A plan without packed weights reads the kernel, which is kept for it.
-            prepared = Plan(described, kernel, several)
+            prepared = Plan(described_part, kernel, several, borrow=once)
             held = prepared.packed_bytes or kernel.nbytes
             keeps = budget is None or prepared.workspace_bytes + held <= budget
             jobs.append(
-                Job(described, prepared if keeps else None, several, tuple(parts), bundles(parts, stride))
+                Job(
+                    described_part, prepared if keeps else None, several, tuple(parts), bundles(parts, stride)
+                )
             )
             threads = max(threads, prepared.threads)
             workspace = max(workspace, prepared.workspace_bytes)
@@ -184,7 +248,7 @@ class TransposedPlan(ComposedPlan):
         picks = any(job.plan is None for job in jobs)
         self._settle(
             _direct=direct,
-            _constant=self._untouched(axes, image, bias, forward.bounds),
+            _constant=self._untouched(axes, bias, forward.bounds),
             _jobs=tuple(jobs),
             _threads=threads,
             _operands=(("weight", weight),) if picks else (),
@@ -193,6 +257,28 @@ class TransposedPlan(ComposedPlan):
             packed_bytes=packed,
             multiplications=multiplications,
         )
+
+    @classmethod
+    def of_one_call(cls, *arguments):
+        """What `once` makes."""
+        return cls(*arguments, once=True)
+
+    def _together(self, forward, size, axes, shared, described, once, weight, bias):
+        """Whether all phases are computed in one pass; then that is all there is to the plan."""
+        engine, alone = choose(forward, size, axes, once, described, shared.values())
+
+        def pick(parts):
+            return self._kernel(weight, parts)
+
+        if engine is None or not pack(engine, forward, axes, alone, once, described, pick, weight, bias):
+            return False
+        self._settle(
+            _engine=engine,
+            workspace_bytes=engine.workspace_bytes,
+            packed_bytes=engine.packed_bytes,
+            multiplications=engine.multiplications,
+        )
+        return True
 
     def _kernel(self, weight, parts):
         """
@@ -203,44 +289,31 @@ class TransposedPlan(ComposedPlan):
         """
         groups, channels = self._groups, weight.shape[0] // self._groups
         weight = as_operand(weight, "weight")
-        filters = weight.reshape(groups, channels, self._ocg, *weight.shape[2:]).swapaxes(1, 2)
         rows, columns = (
             list({phase.first: phase for phase in axis}.values()) for axis in zip(*parts, strict=True)
         )
         shape = (groups, len(rows), len(columns), self._ocg, channels, rows[0].length, columns[0].length)
-        with memory_for(math.prod(shape) * filters.itemsize, "the weights of a phase"):
-            kernel = np.empty(shape, filters.dtype)
-        for (top, bottom), (left, right) in product(runs(rows), runs(columns)):
-            first = filters[:, None, None, ..., rows[top].taps, columns[left].taps]
-            taps = strided(
-                first,
-                (groups, bottom - top, right - left, *first.shape[3:]),
-                (first.strides[0], *filters.strides[-2:], *first.strides[3:]),
-            )
-            copy_array(taps, kernel[:, top:bottom, left:right], 1)
+        with memory_for(math.prod(shape) * weight.itemsize, "the weights of a phase"):
+            kernel = np.empty(shape, weight.dtype)
+        firsts = (tuple(phase.taps.start for phase in axis) for axis in (rows, columns))
+        pick_kernel(weight, *firsts, (-rows[0].taps.step, -columns[0].taps.step), kernel)
         return kernel.reshape(groups * len(parts) * self._ocg, *shape[4:])
 
     def _in_layout(self, channels, rows, columns):
         return (channels, rows, columns) if self._nchw else (rows, columns, channels)
 
-    def _padding(self, parts):
-        """What the phases that share a convolution need together."""
-        return tuple(
-            (max(0, *(part[axis].before for part in parts)), max(0, *(part[axis].after for part in parts)))
-            for axis in (0, 1)
-        )
-
     def _result_bytes(self, parts, size):
         """Of one convolution, to a multiple of 64."""
         outputs = [
             inputs + sum(padding) - (axis.length - 1) * axis.dilation
-            for inputs, padding, axis in zip(size, self._padding(parts), parts[0], strict=True)
+            for inputs, padding, axis in zip(size, padding_of(parts), parts[0], strict=True)
         ]
         channels = self._groups * len(parts) * self._ocg
         return aligned_bytes((*self.input_shape[:-3], channels, *outputs), self.out_dtype)
 
-    def _untouched(self, axes, image, bias, bounds):
+    def _untouched(self, axes, bias, bounds):
         """What outputs without any tap hold, shaped for the result, or None where there are none."""
+        image = self.output_shape[-2:] if self._nchw else self.output_shape[-3:-1]
         if len(axes[0]) * len(axes[1]) == math.prod(map(min, self._stride, image)):
             return None
         oc = self._groups * self._ocg
@@ -281,6 +354,9 @@ class TransposedPlan(ComposedPlan):
         return self._call(x, out, workspace, None)
 
     def _run(self, x, _residual, out, workspace):
+        if self._engine is not None:
+            self._engine.run(x, out, workspace)
+            return
         if self._constant is not None:
             out[...] = self._constant
         for job in self._jobs:
@@ -302,7 +378,7 @@ class TransposedPlan(ComposedPlan):
         else:
             result = result.reshape(batch, *result.shape[-3:-1], self._groups, count, self._ocg)
             out = out.reshape(batch, *out.shape[-3:-1], self._groups, self._ocg)
-        (above, _), (left, _) = self._padding(job.parts)
+        (above, _), (left, _) = padding_of(job.parts)
         for first, count, rows, columns in job.bundles:
             h = slice(above - rows.before, above - rows.before + rows.outputs)
             w = slice(left - columns.before, left - columns.before + columns.outputs)
