@@ -18,7 +18,7 @@ import pyconv.torch as ours  # noqa: E402
 from pyconv.torch import plans  # noqa: E402
 from pyconv.torch.operators import CONVOLUTION, TRANSPOSED, WEIGHT_GRADIENT  # noqa: E402
 
-NAMES = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
+NAMES = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 BOUND = {torch.float32: 1e-5, torch.float64: 1e-13, torch.float16: 2e-3, torch.bfloat16: 1.6e-2}
 
 
@@ -72,6 +72,8 @@ def test_what_pytorch_refuses(name):
 WINDOWS = {
     "conv1d": [{"padding": "same"}, {"stride": 2, "padding": 1, "dilation": 2, "groups": 2}],
     "conv2d": [{"padding": "same"}, {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 2), "groups": 2}],
+    "conv3d": [{"stride": (1, 2, 1), "padding": (1, 0, 1), "groups": 2}],
+    "conv_transpose3d": [{"stride": (1, 2, 1), "padding": 1, "output_padding": (0, 1, 0), "groups": 2}],
     "conv_transpose1d": [{"stride": 2, "padding": 1, "output_padding": 1, "groups": 2}],
     "conv_transpose2d": [
         {"padding": 1, "groups": 2},
@@ -79,16 +81,17 @@ WINDOWS = {
         {"stride": 2, "padding": 1, "dilation": 3, "output_padding": (0, 1), "groups": 2},
     ],
 }
+LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
 CASES = [(name, window) for name, windows in WINDOWS.items() for window in windows]
 
 
 def operands(name, window, dtype=torch.float64, channels_last=False):
     """x, weight, bias, with gradients; small."""
     axes, groups = int(name[-2]), window.get("groups", 1)
-    kernel = (3, 2)[-axes:]
+    kernel = (2, 3, 2)[-axes:]
     w_shape = (4, 2, *kernel) if "transpose" in name else (4, 4 // groups, *kernel)
-    x = normal(2, 4, *(6, 5)[-axes:], dtype=dtype)
-    x = x.to(memory_format=torch.channels_last) if channels_last else x
+    x = normal(2 if axes < 3 else 1, 4, *(3, 6, 5)[-axes:], dtype=dtype)
+    x = x.to(memory_format=LAST[axes]) if channels_last else x
     filters = 2 * groups if "transpose" in name else 4
     return (
         x.requires_grad_(),
@@ -192,14 +195,15 @@ def test_autocast_casts_as_pytorch_does():
     assert w.grad.dtype == torch.float32
 
 
-@pytest.mark.parametrize("name", ["conv2d", "conv_transpose2d"])
+@pytest.mark.parametrize("name", ["conv2d", "conv_transpose2d", "conv3d", "conv_transpose3d"])
 def test_channels_last_stays(name):
+    last = LAST[int(name[-2])]
     x, w, b = operands(name, {}, torch.float32, channels_last=True)
     given = getattr(ours, name)(x, w, b)
-    assert given.is_contiguous(memory_format=torch.channels_last) and not given.is_contiguous()
+    assert given.is_contiguous(memory_format=last) and not given.is_contiguous()
     assert_near(given, getattr(F, name)(x, w, b))
     (dx,) = torch.autograd.grad(given, x, torch.ones_like(given))
-    assert dx.is_contiguous(memory_format=torch.channels_last)
+    assert dx.is_contiguous(memory_format=last)
     plain = getattr(ours, name)(x.contiguous(), w, b)
     assert plain.is_contiguous()
     with torch.no_grad():

@@ -10,21 +10,24 @@ Each is linear in both of its operands. Eager tensors take a short way, by an au
 gradient is wanted, by the kernel itself; torch.compile, torch.export, tracers and subclasses see operators of
 torch.library.
 
-x (N, C, [H,] W), y (N, K, [OH,] OW), w (K, C / groups, [R,] S); of each spatial axis stride, dilation, and
-padding before and after: ``[top, bottom, left, right]``.
+x (N, C, [[D,] H,] W), y (N, K, [[OD,] OH,] OW), w (K, C / groups, [[T,] R,] S); of each spatial axis
+stride, dilation, and padding before and after: ``[top, bottom, left, right]``.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from .. import UnsupportedError
 from .._kernels import Plan
 from .._problem import problem
 from ..operators.gradients import conv2d_backward_input, conv2d_backward_weight
 from ..operators.transpose import conv_transpose2d, plan_conv_transpose2d
+from ..volumes.convolve import plan_conv3d
+from ..volumes.gradients import conv3d_backward_input, conv3d_backward_weight
+from ..volumes.transpose import conv_transpose3d
 from .plans import kept, threads
 from .tensors import PLAIN, array, channels_last, empty, tensor, weights
 
@@ -96,7 +99,7 @@ def lifted(stride: Ints, padding: Ints, dilation: Ints, groups: int) -> dict[str
     """The window as keywords of `pyconv.conv2d`; a signal is an image of one row."""
     if len(stride) == 1:
         stride, padding, dilation = (1, *stride), (0, 0, *padding), (1, *dilation)
-    sides = tuple(padding[:2]), tuple(padding[2:])
+    sides = tuple(zip(padding[::2], padding[1::2], strict=True))
     return {
         "stride": tuple(stride),
         "padding": sides,
@@ -111,9 +114,8 @@ def images(t: Tensor) -> Tensor:
     return t.unsqueeze(-2) if t.dim() == 3 else t
 
 
-def _two_axes(weight: Tensor) -> None:
-    if weight.dim() > 4:
-        raise UnsupportedError("three-dimensional convolutions are not served yet")
+def _layout(a: NDArray[Any], last: bool) -> str:
+    return ("NDHWC" if last else "NCDHW") if a.ndim == 5 else ("NHWC" if last else "NCHW")
 
 
 def convolution(
@@ -126,22 +128,17 @@ def convolution(
     groups: int,
     once: bool = False,
 ) -> Tensor:
-    _two_axes(weight)
     last = channels_last(x)
     a = array(images(x), last)
 
-    def prepared(*single: bool) -> Plan:
-        w = weights(images(weight))
-        described = problem(
-            a.shape,
-            a.dtype,
-            w.shape,
-            **lifted(stride, padding, dilation, groups),
-            layout="NHWC" if last else "NCHW",
-            weight_dtype=w.dtype,
-            out_dtype=a.dtype,
-        )
-        return Plan(described, w, None if bias is None else weights(bias), *single)
+    window = lifted(stride, padding, dilation, groups) | {"layout": _layout(a, last), "out_dtype": a.dtype}
+
+    def prepared(*single: bool) -> Callable[..., Any]:
+        w, b = weights(images(weight)), None if bias is None else weights(bias)
+        if w.ndim == 5:
+            return plan_conv3d.once(a.shape, w, b, dtype=a.dtype, **window)
+        described = problem(a.shape, a.dtype, w.shape, **window, weight_dtype=w.dtype)
+        return Plan(described, w, b, *single)
 
     key = a.shape, a.dtype, last, *stride, *padding, *dilation, groups
     # With a plan to keep, the first calls take the algorithm that it will have.
@@ -190,18 +187,15 @@ def transposed(
     groups: int,
     once: bool = False,
 ) -> Tensor:
-    _two_axes(weight)
     last = channels_last(y)
     a = array(images(y), last)
-    window = lifted(stride, padding, dilation, groups) | {"layout": "NHWC" if last else "NCHW"}
-    rows, columns = (1, *size)[-2:]
-    w = weights(images(weight))
-    channels = w.shape[1] * groups
-    dtype = a.dtype
+    window = lifted(stride, padding, dilation, groups) | {"layout": _layout(a, last)}
+    w, b = weights(images(weight)), None if bias is None else weights(bias)
+    image, dtype = ((1, *size) if y.dim() == 3 else tuple(size)), a.dtype
 
     def extra() -> tuple[int, ...]:
         """Rows and columns of the result that the last step of the stride leaves out."""
-        axes = zip((rows, columns), a.shape[1:3] if last else a.shape[2:], w.shape[2:], strict=True)
+        axes = zip(image, a.shape[1:-1] if last else a.shape[2:], w.shape[2:], strict=True)
         return tuple(
             i - ((o - 1) * s + d * (k - 1) + 1 - sum(p))
             for (i, o, k), s, d, p in zip(
@@ -209,22 +203,23 @@ def transposed(
             )
         )
 
-    def prepared() -> Plan:
-        b = None if bias is None else weights(bias)
+    def prepared() -> Callable[..., Any]:
         return plan_conv_transpose2d.once(
             a.shape, w, b, **window, output_padding=extra(), dtype=dtype, out_dtype=dtype
         )
 
     key = "transposed", a.shape, dtype, last, *size, *stride, *padding, *dilation, groups
-    plan = None if once else kept(weight, bias, key, prepared)
+    plan = None if once or w.ndim == 5 else kept(weight, bias, key, prepared)
     if plan is not None:
         result = plan(a)
     elif bias is None and w.dtype == dtype:
-        shape = (a.shape[0], rows, columns, channels) if last else (a.shape[0], channels, rows, columns)
-        result = conv2d_backward_input(shape, w, a, **window)
+        channels = w.shape[1] * groups
+        shape = (a.shape[0], *image, channels) if last else (a.shape[0], channels, *image)
+        result = (conv3d_backward_input if w.ndim == 5 else conv2d_backward_input)(shape, w, a, **window)
     else:
-        b = None if bias is None else weights(bias)
-        result = conv_transpose2d(a, w, b, **window, output_padding=extra(), out_dtype=dtype)
+        result = (conv_transpose3d if w.ndim == 5 else conv_transpose2d)(
+            a, w, b, **window, output_padding=extra(), out_dtype=dtype
+        )
     x = tensor(result, y.dtype, last)
     return x.squeeze(-2) if y.dim() == 3 else x
 
@@ -268,16 +263,16 @@ def weight_gradient(
     groups: int,
     once: bool = False,
 ) -> Tensor:
-    if y.dim() > 4:
-        raise UnsupportedError("three-dimensional convolutions are not served yet")
     last = channels_last(x)
     given = x.dtype
     if given == torch.bfloat16:
         x, y = x.float(), y.float()
     a, b = array(images(x), last), array(images(y), last)
     channels, filters = x.shape[1] // groups, y.shape[1]
-    window = lifted(stride, padding, dilation, groups) | {"layout": "NHWC" if last else "NCHW"}
-    w = conv2d_backward_weight(a, (filters, channels, *(1, *size)[-2:]), b, **window)
+    window = lifted(stride, padding, dilation, groups) | {"layout": _layout(a, last)}
+    kernel = (1, *size) if len(size) == 1 else tuple(size)
+    gradient = conv3d_backward_weight if a.ndim == 5 else conv2d_backward_weight
+    w = gradient(a, (filters, channels, *kernel), b, **window)
     return torch.from_numpy(w).to(given).reshape(filters, channels, *size)
 
 

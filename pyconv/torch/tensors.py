@@ -44,14 +44,17 @@ def _word(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
+LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # by the number of dimensions
+
+
 def channels_last(x: Tensor) -> bool:
-    """Whether images stand in memory as (N, H, W, C), and not just as well as (N, C, H, W)."""
-    return x.dim() == 4 and x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous()
+    """Whether images stand in memory as (N, H, W, C), and not just as well as (N, C, H, W); or volumes."""
+    return x.dim() in LAST and x.is_contiguous(memory_format=LAST[x.dim()]) and not x.is_contiguous()
 
 
 def empty(x: Tensor, shape: Sequence[int]) -> Tensor:
     """An uninitialised result of this shape, in the layout of x."""
-    form = torch.channels_last if channels_last(x) else torch.contiguous_format
+    form = LAST[x.dim()] if channels_last(x) else torch.contiguous_format
     return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=form)
 
 
@@ -59,11 +62,7 @@ def array(x: Tensor, last: bool = False) -> NDArray[Any]:
     """The elements of x, not copied if they are contiguous; ``(N, H, W, C)`` if channels are to be `last`."""
     if x.requires_grad:
         x = x.detach()
-    if x.dim() == 4:
-        x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
-        x = x.permute(0, 2, 3, 1) if last else x
-    else:
-        x = x.contiguous()
+    x = x.contiguous(memory_format=LAST[x.dim()]).movedim(1, -1) if last else x.contiguous()
     if x.is_neg():
         x = x.resolve_neg()
     if x.dtype == torch.bfloat16:
@@ -86,4 +85,4 @@ def tensor(y: NDArray[Any], dtype: torch.dtype, last: bool = False) -> Tensor:
         )
     else:
         t = torch.from_numpy(y)
-    return t.permute(0, 3, 1, 2) if last else t
+    return t.movedim(-1, 1) if last else t
