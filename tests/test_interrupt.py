@@ -66,3 +66,28 @@ def test_ctrl_c_in_a_batch_that_is_one_matrix(threads):
 @pytest.mark.parametrize("name", ["im2row", "kn2col"])
 def test_ctrl_c_within_a_batch_of_products(name):
     assert run_python(CTRL_C, name, 2, 1, "NHWC").strip() == "between blocks"
+
+
+VOLUMES = """
+import os, signal, threading
+import numpy as np
+import pyconv
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+x = np.zeros((2, 100_000, 8, 8), "f4")
+plan = pyconv.plan_conv3d(x.shape, np.ones((4, 2, 3, 5, 5), "f4"), padding=(1, 2, 2), threads=1)
+out, workspace = np.full(plan.output_shape, np.nan, "f4"), plan.new_workspace()
+threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    plan(x, out=out, workspace=workspace)
+except KeyboardInterrupt:
+    print("after all slices" if (out[:, -1] == 0).any() else "between slices")
+else:
+    print("never")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="os.kill can't send Ctrl-C to one process on Windows")
+def test_ctrl_c_in_a_volume_of_small_slices():
+    """Each run of some of them is too short to ask by itself."""
+    assert run_python(VOLUMES).strip() == "between slices"

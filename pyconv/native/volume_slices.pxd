@@ -13,6 +13,9 @@ the next one begins `step` slices later, so that images overlap:
 The volume is its own buffer where one slice is all that is under a slice of the result, or one channel's slices lie as the
 buffer's would. Of a dilated convolution, slices of the result `apart` = dd / gcd(sd, dd) apart share slices of x, which are dd
 apart. The last images of such a class overlap the ones before, so that all runs are alike.
+
+One channel lies in NDHWC as in NCDHW, where vectors along the rows are full: it is convolved there, and the filters' planes
+are turned channels-last as they are stored.
 """
 
 from libc.stdint cimport int64_t
@@ -30,7 +33,7 @@ from pyconv.core.plan cimport plan_run, plan_t, plan_threads
 from pyconv.core.problem cimport problem_init
 from pyconv.core.rows cimport padded_source, reach, span
 from pyconv.core.sizes cimport TOO_LARGE, aligned, plus, times
-from pyconv.core.tasks cimport share_tasks
+from pyconv.core.tasks cimport poll, share_tasks
 from pyconv.core.threads cimport paying_threads, run_threads
 from pyconv.native.volume cimport volume_t
 
@@ -47,6 +50,7 @@ ctypedef struct slices_t:
     int64_t apart, step, positions
     bint whole                # x is its own buffer,
     bint inside               # or may be, where no slice is missing
+    bint turned               # planes of the result are stored channels-last
     size_t x_bytes, y_bytes   # of the buffers; y_bytes for the result and for the residual
     plan_t plan
 
@@ -75,15 +79,19 @@ cdef inline void _set_strides(slices_t *s) noexcept nogil:
 
 cdef inline int64_t _most_images(const slices_t *s, const pyconv_conv2d_t *d) noexcept nogil:
     """
-    Of a run: as many as have buffers that stay in L2, but 3 at least, so that the slices that two runs share aren't moved too
-    often; and of those, so many that few are computed twice.
+    Of a run: as many as have a buffer that stays in L2, but 3 at least, so that the slices that two runs share aren't moved
+    too often; so with a buffer of results, one at least; and of those, so many that few are computed twice.
     """
     cdef int64_t all_ = max(1, s.v.a.outputs[0] // s.apart)
-    cdef int64_t slice = s.ic * d.ih * d.iw * (8 if d.dtype == PYCONV_F64 else 4)
+    cdef int64_t size = 8 if d.dtype == PYCONV_F64 else 4
+    cdef int64_t slice = s.ic * d.ih * d.iw * size
+    cdef int64_t result = d.oc * s.v.a.outputs[1] * s.v.a.outputs[2] * size
     cdef int64_t fits = (cache_bytes(2) // max(slice, 1) - s.v.a.kernel[0]) // s.step + 1
     cdef int64_t most = min(max(fits, 3), min(all_, <int64_t>MOST_IMAGES))
-    cdef int64_t best = most
-    cdef int64_t i
+    cdef int64_t best, i
+    if s.turned or s.y_dtype != d.dtype:
+        most = min(most, max(cache_bytes(2) // max(result, 1), 1))
+    best = most
     for i in range(most - 1, most // 2, -1):
         if ceil_div(all_, i) * i < ceil_div(all_, best) * best:
             best = i
@@ -106,7 +114,7 @@ cdef inline int _try(slices_t *s, const algorithm_t *table, pyconv_conv2d_t *d, 
         return status
     s.plan.threads = plan_threads(p, d.threads)
     s.x_bytes = 0 if s.whole else aligned(times(<size_t>s.positions, <size_t>(s.ic * p.ih * p.iw) * p.itemsize))
-    s.y_bytes = 0 if s.y_dtype == p.dtype else aligned(times(<size_t>(p.n * p.yn), p.itemsize))
+    s.y_bytes = 0 if s.y_dtype == p.dtype and not s.turned else aligned(times(<size_t>(p.n * p.yn), p.itemsize))
     own = plus(s.x_bytes, times(2, s.y_bytes))
     _set_strides(s)
     s.plan.budget = budget - own if own <= budget else 0
@@ -146,6 +154,9 @@ cdef inline int slices_init(slices_t *s, const pyconv_conv2d_t *flat, const algo
     d.x_dtype = d.y_dtype = d.dtype
     s.mode, s.border = d.padding_mode, d.border
     s.ic, s.h0, s.w0 = d.ic // v.a.kernel[0], 0, 0
+    s.turned = d.layout == PYCONV_NHWC and s.ic == 1
+    if s.turned:
+        d.layout = PYCONV_NCHW
     if s.mode != PYCONV_ZEROS:
         s.h0, s.w0 = -d.ph0, -d.pw0
         d.ih += d.ph0 + d.ph1
@@ -318,8 +329,25 @@ ctypedef struct storing_t:
     bint fetches
 
 
+cdef inline void _turn_row(const storing_t *a, int64_t image, int64_t row) noexcept nogil:
+    """[oc] planes of a row of the buffer to or from [ow][oc]."""
+    cdef const slices_t *s = a.s
+    cdef const problem_t *p = &s.plan.problem
+    cdef int64_t plane = p.oh * p.ow
+    cdef char *inner = a.buffer + (image * p.oc * plane + row * p.ow) * <int64_t>p.itemsize
+    cdef char *outer = a.y + (image * s.apart * s.v.ys[0] + row * s.v.ys[1]) * element_bytes(s.y_dtype)
+    if s.y_dtype != p.dtype and a.fetches:
+        p.ops.stage_in(s.y_dtype, outer, p.oc, p.ow, inner, plane)
+    elif s.y_dtype != p.dtype:
+        p.ops.stage_out(s.y_dtype, inner, plane, p.oc, p.ow, outer)
+    elif a.fetches:
+        p.ops.transpose_rows(p.ow, p.oc, outer, p.oc, inner, plane)
+    else:
+        p.ops.transpose_rows(p.oc, p.ow, inner, plane, outer, p.oc)
+
+
 cdef inline void _store_step(const task_t *_t, const void *storing, int64_t number, char *_buffer) noexcept nogil:
-    """One plane of NCDHW, or one row of NDHWC."""
+    """One plane of NCDHW, or one row of NDHWC, or of planes that are turned."""
     cdef const storing_t *a = <const storing_t *>storing
     cdef const slices_t *s = a.s
     cdef const problem_t *p = &s.plan.problem
@@ -330,7 +358,9 @@ cdef inline void _store_step(const task_t *_t, const void *storing, int64_t numb
     cdef int64_t at = image * s.apart * s.v.ys[0] + number % lines * (s.v.yc if planes else s.v.ys[1])
     cdef char *inner = a.buffer + number * count * <int64_t>p.itemsize
     cdef char *outer = a.y + at * element_bytes(s.y_dtype)
-    if a.fetches:
+    if s.turned:
+        _turn_row(a, number // p.oh, number % p.oh)
+    elif a.fetches:
         p.ops.stage_in(s.y_dtype, outer, 1, count, inner, 0)
     else:
         p.ops.stage_out(s.y_dtype, inner, 0, 1, count, outer)
@@ -339,7 +369,8 @@ cdef inline void _store_step(const task_t *_t, const void *storing, int64_t numb
 cdef inline int _store(const slices_t *s, const task_t *t, int threads, char *y, char *buffer, bint fetches) noexcept nogil:
     cdef storing_t a = storing_t(s, y, buffer, fetches)
     cdef const problem_t *p = &s.plan.problem
-    share_tasks(t, _store_step, &a, 0, p.n * (p.oc if p.layout == PYCONV_NCHW else p.oh), threads, NULL, 0)
+    cdef int64_t lines = p.oc if p.layout == PYCONV_NCHW and not s.turned else p.oh
+    share_tasks(t, _store_step, &a, 0, p.n * lines, threads, NULL, 0)
     return 0
 
 
@@ -359,8 +390,10 @@ cdef inline int slices_run(const slices_t *s, const char *x, const char *residua
     cdef int64_t n, r, all_, j, before, at
     cdef const char *images
     cdef const char *extra
+    cdef double flops = 2.0 * p.n * p.oc * p.oh * p.ow * p.k
     cdef int status
     memset(&t, 0, sizeof(t))
+    t.interrupted = interrupted
     f.s, f.buffer = s, workspace
     for n in range(v.a.n):
         f.x = x + n * v.xn * x_size
@@ -392,4 +425,6 @@ cdef inline int slices_run(const slices_t *s, const char *x, const char *residua
                     _store(s, &t, threads, y + at, y_buffer, False)
                 if status != PYCONV_STATUS_OK:
                     return status
+                if poll(&t, flops):      # a run by itself may be too short to ask
+                    return PYCONV_STATUS_INTERRUPTED
     return PYCONV_STATUS_OK
