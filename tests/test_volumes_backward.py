@@ -110,6 +110,8 @@ def test_outputs_that_no_tap_reaches():
     y = pyconv.conv_transpose3d(x, w, b, stride=2, activation="relu", out_dtype=np.uint8)
     assert y.dtype == np.uint8 and y[0, :, 1, 1, 1].tolist() == [255, 0, 2]
     assert y[0, :, 0, 0, 0].tolist() == [255, 0, 4]
+    half = pyconv.conv_transpose3d(x, w, b * 1000, stride=2, out_dtype=np.float16)
+    assert half[0, :, 1, 1, 1].tolist() == [np.inf, -2000, 2500]
 
 
 @pytest.mark.parametrize("layout", ["NCL", "NLC"])

@@ -181,7 +181,8 @@ class TransposedVolumePlan(ComposedPlan):
         if self.out_dtype.kind in "iu":
             info = np.iinfo(self.out_dtype)
             value = np.clip(np.rint(np.where(np.isnan(value), 0, value)), info.min, info.max)
-        value = value.astype(self.out_dtype)
+        with np.errstate(all="ignore"):  # bounds beyond float16 become infinities, as in a convolution
+            value = value.astype(self.out_dtype)
         return value if v.channels_last else value[:, None, None]
 
     def __call__(self, x, out=None, workspace=None):
