@@ -131,9 +131,9 @@ def convolution(
     last = channels_last(x)
     a = array(images(x), last)
 
-    window = lifted(stride, padding, dilation, groups) | {"layout": _layout(a, last), "out_dtype": a.dtype}
-
     def prepared(*single: bool) -> Callable[..., Any]:
+        window = lifted(stride, padding, dilation, groups)
+        window |= {"layout": _layout(a, last), "out_dtype": a.dtype}
         w, b = weights(images(weight)), None if bias is None else weights(bias)
         if w.ndim == 5:
             return plan_conv3d.once(a.shape, w, b, dtype=a.dtype, **window)

@@ -62,7 +62,11 @@ def array(x: Tensor, last: bool = False) -> NDArray[Any]:
     """The elements of x, not copied if they are contiguous; ``(N, H, W, C)`` if channels are to be `last`."""
     if x.requires_grad:
         x = x.detach()
-    x = x.contiguous(memory_format=LAST[x.dim()]).movedim(1, -1) if last else x.contiguous()
+    if last:
+        x = x.contiguous(memory_format=LAST[x.dim()])
+        x = x.permute(0, 2, 3, 1) if x.dim() == 4 else x.movedim(1, -1)
+    elif not x.is_contiguous():
+        x = x.contiguous()
     if x.is_neg():
         x = x.resolve_neg()
     if x.dtype == torch.bfloat16:
@@ -85,4 +89,6 @@ def tensor(y: NDArray[Any], dtype: torch.dtype, last: bool = False) -> Tensor:
         )
     else:
         t = torch.from_numpy(y)
-    return t.movedim(-1, 1) if last else t
+    if not last:
+        return t
+    return t.permute(0, 3, 1, 2) if t.dim() == 4 else t.movedim(-1, 1)
