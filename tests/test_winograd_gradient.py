@@ -14,7 +14,16 @@ FORMS = {
     "winograd_f4k3": [(3, 3), (1, 3), (3, 1)],
     "winograd_f2k3": [(3, 3)],
     "winograd_f2k5": [(5, 5)],
+    "winograd_f3k2": [(2, 2)],
 }
+STRIDED = [
+    ("winograd_f3k2", (3, 3), 2),
+    ("winograd_f3k2", (4, 3), 2),
+    ("winograd_f3k2", (2, 4), (1, 2)),
+    ("winograd_f4k3", (5, 6), 2),
+    ("winograd_f2k3", (5, 5), 2),
+    ("winograd_f4k3", (3, 6), (1, 2)),
+]
 EACH = [(name, kernel) for name, kernels in FORMS.items() for kernel in kernels]
 SIZES = [(5, 5), (7, 13), (23, 18)]  # less than a tile, a tail of each, several
 CHANNELS = [(1, 1), (5, 3), (17, 33), (40, 15)]
@@ -43,6 +52,24 @@ def test_every_form_against_the_definition(name, kernel, layout, dtype):
         ulp = ULP["float32" if dtype == "float16" else dtype]
         bound = 400 * ulp * scale + (ULP["float16"] * np.abs(exact) if dtype == "float16" else 0)
         assert (np.abs(dw - exact) <= bound).all(), (number, np.abs(dw - exact).max() / scale / ulp)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name, kernel, stride", STRIDED)
+def test_strides_are_phases(name, kernel, stride, layout):
+    for number, (size, (icg, ocg), padding) in enumerate(
+        itertools.product([(8, 9), (13, 22), (31, 18)], CHANNELS, (0, 1, ((0, 2), (3, 0))))
+    ):
+        groups, threads = 1 + number % 2, 1 + number % 3
+        if icg == 1:
+            groups = 1  # else depthwise
+        keywords = {"padding": padding, "stride": stride, "groups": groups}
+        x_shape, weight_shape = (1 + number % 4, groups * icg, *size), (groups * ocg, icg, *kernel)
+        x, dy = normal(x_shape), normal(outputs(x_shape, weight_shape, keywords), seed=1)
+        dw = run(x, weight_shape, dy, layout, threads, algorithm=name, **keywords)
+        exact = gradient(x, weight_shape, dy, **keywords)
+        scale = np.sqrt((gradient(np.square(x, dtype="f8"), weight_shape, np.square(dy), **keywords)).max())
+        assert (np.abs(dw - exact) <= 400 * ULP["float32"] * scale).all(), number
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -92,8 +119,10 @@ def test_refuses_by_name_with_the_reason():
         pyconv.UnsupportedError, match=r"'fft' can't make the gradient of weight .* implicit_gemm"
     ):
         plan(algorithm="fft")
-    with pytest.raises(pyconv.UnsupportedError, match="its tiles are those of stride 1"):
-        plan(algorithm="winograd_f4k3", stride=2)
+    with pytest.raises(pyconv.UnsupportedError, match="its strides are 1 and 2"):
+        plan(algorithm="winograd_f4k3", stride=3)
+    with pytest.raises(pyconv.UnsupportedError, match="of a stride and a dilation one must be 1"):
+        plan(algorithm="winograd_f3k2", stride=2, dilation=2)
     with pytest.raises(pyconv.UnsupportedError, match="kernels of 3x3, 1x3 and 3x1"):
         plan((4, 4, 5, 5), algorithm="winograd_f4k3")
     with pytest.raises(pyconv.UnsupportedError, match="class is 'standard', 'strict' is asked for"):

@@ -9,7 +9,7 @@ one channel a filter, and the gradient of F(m, r) is F(r, m), of the same points
 from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
-from pyconv.algorithms.table cimport DEPTHWISE, IMPLICIT_GEMM, WINOGRAD_F2K3, WINOGRAD_F2K5, WINOGRAD_F4K3
+from pyconv.algorithms.table cimport DEPTHWISE, IMPLICIT_GEMM, WINOGRAD_F2K3, WINOGRAD_F2K5, WINOGRAD_F3K2, WINOGRAD_F4K3
 from pyconv.core.accuracy cimport CHAIN, class_bound
 from pyconv.core.half cimport half, narrow, widen
 from pyconv.core.kernels cimport ceil_div
@@ -22,10 +22,10 @@ from pyconv.native.depthwise_gradient cimport one_filter_each
 from pyconv.native.weight_gradient cimport gradient_run
 from pyconv.native.weight_gradient_cut cimport gradient_init, gradient_t
 from pyconv.native.winograd_gradient cimport wino_gradient_run
-from pyconv.native.winograd_gradient_cut cimport cut_wino_gradient, wino_gradient_t
+from pyconv.native.winograd_gradient_cut cimport all_points, cut_wino_gradient, phase_taps, wino_gradient_t
 
 cdef enum:
-    GRADIENTS = 5             # rows of gradient_row()
+    GRADIENTS = 6             # rows of gradient_row()
 
 # One of them; of F(m, r) the sizes, else 0.
 ctypedef struct gradient_row_t:
@@ -57,7 +57,9 @@ cdef inline gradient_row_t gradient_row(int number) noexcept nogil:
         return gradient_row_t(WINOGRAD_F4K3, PYCONV_STANDARD, 4, 3)
     if number == 3:
         return gradient_row_t(WINOGRAD_F2K3, PYCONV_STANDARD, 2, 3)
-    return gradient_row_t(WINOGRAD_F2K5, PYCONV_STANDARD, 2, 5)
+    if number == 4:
+        return gradient_row_t(WINOGRAD_F2K5, PYCONV_STANDARD, 2, 5)
+    return gradient_row_t(WINOGRAD_F3K2, PYCONV_STANDARD, 3, 2)
 
 
 cdef inline const char *gradient_refuses(const gradient_row_t *row, const problem_t *p) noexcept nogil:
@@ -70,19 +72,25 @@ cdef inline const char *gradient_refuses(const gradient_row_t *row, const proble
         if not one_filter_each(p):
             return NULL
         return b"of one channel and one filter a group depthwise sums several groups at a time"
-    if p.sh != 1 or p.sw != 1:
-        return b"its tiles are those of stride 1"
-    if p.kh == row.r and p.kw == row.r or row.m == 4 and p.kh * p.kw == 3:
+    if p.sh * p.sw > 1 and p.dh * p.dw > 1:
+        return b"of a stride and a dilation one must be 1"
+    if p.sh > 2 or p.sw > 2:
+        return b"its strides are 1 and 2"
+    if phase_taps(p.kh, p.sh, 0) == row.r and phase_taps(p.kw, p.sw, 0) == row.r:
         return NULL
+    if row.m == 4 and p.kh * p.kw == 3 and p.sh * p.sw == 1:
+        return NULL
+    if row.r == 2:
+        return b"it is for kernels of 2x2, of stride 2 for 3x3 and 4x4"
     if row.m == 4:
-        return b"it is for kernels of 3x3, 1x3 and 3x1"
-    return b"it is for kernels of 3x3" if row.r == 3 else b"it is for kernels of 5x5"
+        return b"it is for kernels of 3x3, 1x3 and 3x1, of stride 2 for 5x5 and 6x6"
+    return b"it is for kernels of 3x3, of stride 2 for 5x5 and 6x6" if row.r == 3 else b"it is for kernels of 5x5"
 
 
 cdef inline double gradient_multiplications(const weight_gradient_t *s) noexcept nogil:
     cdef const problem_t *p = &s.p
     if s.row.m > 0:
-        return <double>s.tiles.all_images * s.tiles.down * s.tiles.across * s.tiles.points * p.oc * p.icg
+        return <double>s.tiles.all_images * s.tiles.down * s.tiles.across * all_points(p, &s.tiles) * p.oc * p.icg
     return <double>p.n * p.yn * p.k
 
 

@@ -5,10 +5,12 @@ conv2d_backward_weight by Winograd: the tile of dy plays the filter, the gradien
 dw = A^T [sum over tiles of (G dy G^T) * (B^T x B)] A: the gradient of F(m x m, r x r) is F(r x r, m x m) of the same points,
 in which r x r sums of m x m products each take (m + r - 1)^2 products (Winograd 1980; Lavin and Gray 2016).
 
+Of stride s, pixels q s + a are a phase: an image of its own under a kernel of the taps k s + a, and all phases share U.
+
 Both transforms of a block of T tiles stream from slabs with their channels side by side, then each point is one product over
 tiles; the sums over blocks are transformed back once, at the end.
 
-  U[points][T][oc]      V[points][T][ic]      D[points][oc][ic] = sum of U^T V      gradient   [oc][ic][kh][kw]
+  U[points][T][oc]      V[phases][points][T][ic]      D[phases][points][oc][ic] = sum of U^T V      gradient   [oc][ic][kh][kw]
 
 Threads share the transforms, then the points, then the filters: sums are the same for every number of threads. Where one
 block holds all tiles, D is made and transformed back for some filters at a time, which stay in cache; else it is all filters,
@@ -22,7 +24,7 @@ from pyconv.engines.channels_last cimport copy_lattice, turn_rows
 from pyconv.core.kernels cimport ACCUMULATE, ahead_t, ceil_div, epilogue_t, split_start
 from pyconv.core.tasks cimport run_some
 from pyconv.engines.gemm.panels_cut cimport tile_rows
-from pyconv.native.winograd_gradient_cut cimport MOST, wino_gradient_t
+from pyconv.native.winograd_gradient_cut cimport MOST, phase_points, phase_taps, wino_gradient_t
 
 # What one phase of one block reads and writes; x, dy and dw are the group's.
 ctypedef struct wino_arrays_t:
@@ -44,12 +46,15 @@ ctypedef struct wino_arrays_t:
 
 cdef inline void _transform(const wino_arrays_t *a, const problem_t *p, bint pixels, int64_t channels, const real *src,
                             int64_t number, real *to, int64_t to_p, int64_t to_t, real *slab) noexcept nogil:
-    """Piece, row of tiles, image of a block: from an image to the points of `channels` channels at most."""
+    """Piece, row of tiles, image of a block, phase of x: from an image to the points of `channels` channels at most."""
     cdef const wino_gradient_t *w = a.w
     cdef int64_t pieces = a.v_pieces if pixels else a.u_pieces
     cdef int64_t piece = number % pieces
     cdef int64_t row = number // pieces % a.rows
-    cdef int64_t image = number // (pieces * a.rows)
+    cdef int64_t image = number // (pieces * a.rows) % a.images
+    cdef int64_t phase = number // (pieces * a.rows * a.images)
+    cdef int64_t step_h = p.dh
+    cdef int64_t step_w = p.dw
     cdef int64_t i = a.image + image
     cdef int64_t h = i // p.dw % p.dh + (a.row + row) * w.th * p.dh
     cdef int64_t v = i % p.dw + a.col * w.tw * p.dw
@@ -58,11 +63,13 @@ cdef inline void _transform(const wino_arrays_t *a, const problem_t *p, bint pix
     cdef int64_t width = a.cols * w.tw
     cdef int64_t high = w.th
     if pixels:
-        h, v = h - p.ph0, v - p.pw0
+        h, v = h * p.sh + phase // p.sw - p.ph0, v * p.sw + phase % p.sw - p.pw0
+        step_h, step_w = step_h * p.sh, step_w * p.sw         # one of each is 1
+        to += phase * w.points * to_p
         width += w.pixels.w - w.tw
         high = w.pixels.h
-    copy_lattice(p, src + i // (p.dh * p.dw) * p.xn + first * p.xc, count, h, high, p.dh, v, width, p.dw, slab, width * w.wide,
-                 w.wide)
+    copy_lattice(p, src + i // (p.dh * p.dw) * p.xn + first * p.xc, count, h, high, step_h, v, width, step_w, slab,
+                 width * w.wide, w.wide)
     to += (image * a.rows + row) * a.cols * to_t + first
     if pixels:
         p.ops.wino_input(&w.pixels, a.cols, count, w.pixels.h, w.pixels.w, slab, width * w.wide, w.wide, to, to_p, to_t)
@@ -91,19 +98,23 @@ cdef inline void _pixels_step(const task_t *t, const void *cut, int64_t number, 
 
 
 cdef inline void _product_step(const task_t *t, const void *cut, int64_t number, char *buffer) noexcept nogil:
-    """Point, part of the chunk's filters: D (+)= U^T V."""
+    """Part of the chunk's filters, point, phase: D (+)= U^T V."""
     cdef const wino_arrays_t *a = <const wino_arrays_t *>cut
     cdef const wino_gradient_t *w = a.w
     cdef const problem_t *p = t.p
     cdef ptrdiff_t offsets[MOST]
-    cdef int64_t point = number // a.parts
+    cdef int64_t phase = number // (a.parts * w.points)
+    cdef int64_t point = number // a.parts % w.points
     cdef int64_t tiles = a.images * a.rows * a.cols
     cdef int64_t panels = ceil_div(a.filters, tile_rows(p))
     cdef int64_t panel, first, m, i
     cdef size_t item = p.itemsize
     cdef const char *U = <const char *>a.U + (point * w.u_p + a.filter - a.u_first) * item
-    cdef const char *V = <const char *>a.V + point * w.v_p * item
-    cdef char *D = <char *>a.D + point * w.d_p * item
+    cdef const char *V = <const char *>a.V + (phase * w.points + point) * w.v_p * item
+    cdef char *D = <char *>a.D + (phase * w.points + point) * w.d_p * item
+    if (point // w.taps.w >= phase_points(w.taps.h, p.kh, p.sh, phase // p.sw)
+            or point % w.taps.w >= phase_points(w.taps.w, p.kw, p.sw, phase % p.sw)):
+        return                # of which nothing is made
     for i in range(tiles):
         offsets[i] = i * w.v_t
     for panel in range(split_start(panels, a.parts, number % a.parts), split_start(panels, a.parts, number % a.parts + 1)):
@@ -118,9 +129,15 @@ cdef inline void _finish(const wino_arrays_t *a, const problem_t *p, int64_t fil
     """dw[filter] = A^T D A, made channels-last in the buffer."""
     cdef epilogue_t e
     cdef int64_t taps = p.kh * p.kw
+    cdef int64_t i, j
     cdef const wino_gradient_t *w = a.w
     e.flags = 0
-    p.ops.wino_output(&w.taps, 1, p.icg, D + filter * w.d_o, w.d_p, 0, w.taps.mh, w.taps.mw, buffer, p.kw * p.icg, p.icg, 1, &e)
+    D += filter * w.d_o
+    for i in range(p.sh):
+        for j in range(p.sw):
+            p.ops.wino_output(&w.taps, 1, p.icg, D + (i * p.sw + j) * w.points * w.d_p, w.d_p, 0, phase_taps(p.kh, p.sh, i),
+                              phase_taps(p.kw, p.sw, j), buffer + (i * p.kw + j) * p.icg, p.sh * p.kw * p.icg, p.sw * p.icg, 1,
+                              &e)
     turn_rows(p, taps, p.icg, <const real *>buffer, p.icg, dw + (a.filter + filter) * p.k, taps)
 
 
@@ -158,12 +175,12 @@ cdef inline int _block(task_t *t, wino_arrays_t *a, int64_t number, char *buffer
     if w.blocks > 1 or a.filter == 0:
         status = run_some(t, _taps_step, a, 0, rows * a.u_pieces, work, t.threads, buffers, w.buffer)
         if status == PYCONV_STATUS_OK:
-            status = run_some(t, _pixels_step, a, 0, rows * a.v_pieces, work, t.threads, buffers, w.buffer)
+            status = run_some(t, _pixels_step, a, 0, w.phases * rows * a.v_pieces, work, t.threads, buffers, w.buffer)
     if status != PYCONV_STATUS_OK:
         return status
     a.more = number > 0
-    return run_some(t, _product_step, a, 0, w.points * a.parts, 2.0 * rows * a.cols * a.filters * p.icg / a.parts, t.threads,
-                    buffers, w.buffer)
+    work = 2.0 * rows * a.cols * a.filters * p.icg / a.parts
+    return run_some(t, _product_step, a, 0, w.phases * w.points * a.parts, work, t.threads, buffers, w.buffer)
 
 
 cdef inline int wino_gradient_run(const wino_gradient_t *w, task_t *t, const char *x, const char *dy, char *dw) noexcept nogil:
@@ -177,6 +194,7 @@ cdef inline int wino_gradient_run(const wino_gradient_t *w, task_t *t, const cha
     a.U, a.V, a.D = t.workspace, t.workspace + w.u_bytes, t.workspace + w.u_bytes + w.v_bytes
     a.outputs = p[0]
     a.outputs.ih, a.outputs.iw = p.oh, p.ow
+    a.outputs.sh = a.outputs.sw = 1
     a.outputs.xn, a.outputs.xc, a.outputs.xh, a.outputs.xw = p.yn, p.yc, p.yh, p.yw
     a.v_pieces = ceil_div(p.icg, w.wide)
     for g in range(p.g):

@@ -21,7 +21,7 @@ ctypedef struct wino_gradient_t:
     wino_t pixels             # tiles of x, as far apart as those of dy
     wino_t taps               # F(r, m): tiles of dy are its filters, the gradient its outputs
     int64_t th, tw            # rows, columns of a tile of dy
-    int64_t points
+    int64_t points, phases                        # phases: of a stride, kernels of their own that share U
     int64_t all_images                            # interleaved ones of a dilated convolution count each
     int64_t down, across                          # tiles of an image
     int64_t images, rows, cols                    # of a block, at most: whole images, or a rectangle of tiles of one
@@ -52,9 +52,31 @@ cdef inline void _size(const problem_t *p, wino_gradient_t *w) noexcept nogil:
     w.d_p = w.chunk * w.d_o + line
     w.wide = max(1, SLAB // (area * lanes)) * lanes
     w.u_bytes = aligned(times(<size_t>(w.points * w.u_p), p.itemsize))
-    w.v_bytes = aligned(times(<size_t>(w.points * w.v_p), p.itemsize))
-    w.d_bytes = aligned(times(<size_t>(w.points * w.d_p), p.itemsize))
+    w.v_bytes = aligned(times(<size_t>(w.phases * w.points * w.v_p), p.itemsize))
+    w.d_bytes = aligned(times(<size_t>(w.phases * w.points * w.d_p), p.itemsize))
     w.buffer = aligned(times(<size_t>max(area * w.wide, p.kh * p.kw * p.icg), p.itemsize))
+
+
+cdef inline int64_t phase_taps(int64_t taps, int64_t stride, int64_t phase) noexcept nogil:
+    """Those of a kernel that phase, phase + stride, ... are."""
+    return (taps - phase + stride - 1) // stride
+
+
+cdef inline int64_t phase_points(int size, int64_t taps, int64_t stride, int64_t phase) noexcept nogil:
+    """Of one axis: the last, infinity, is for the last tap of the longest phase alone."""
+    return size - (phase_taps(taps, stride, phase) < phase_taps(taps, stride, 0))
+
+
+cdef inline int64_t all_points(const problem_t *p, const wino_gradient_t *w) noexcept nogil:
+    """Products of a tile, a filter and a channel, of all phases."""
+    cdef int64_t i
+    cdef int64_t down = 0
+    cdef int64_t across = 0
+    for i in range(p.sh):
+        down += phase_points(w.taps.h, p.kh, p.sh, i)
+    for i in range(p.sw):
+        across += phase_points(w.taps.w, p.kw, p.sw, i)
+    return down * across
 
 
 cdef inline double _cycles(const problem_t *p, const wino_gradient_t *w) noexcept nogil:
@@ -68,16 +90,17 @@ cdef inline double _cycles(const problem_t *p, const wino_gradient_t *w) noexcep
     cdef double repeats = chunks if w.blocks > 1 else 1       # of V, transformed anew for each chunk
     cdef double panel = ceil_div(min(w.chunk, p.ocg), ceil_div(min(w.chunk, p.ocg), tile_rows(p)))
     cdef double columns = ceil_div(p.icg, <int64_t>vector)
-    cdef double product = w.points * tiles * p.ocg * columns / p.rates.fma * (1 + 3 / panel)
-    cdef double calls = w.points * ceil_div(p.ocg, <int64_t>panel) * ceil_div(<int64_t>columns, 2) * 60.0
+    cdef double points = all_points(p, w)
+    cdef double product = points * tiles * p.ocg * columns / p.rates.fma * (1 + 3 / panel)
+    cdef double calls = points * ceil_div(p.ocg, <int64_t>panel) * ceil_div(<int64_t>columns, 2) * 60.0
     cdef double sums = <double>w.d_bytes * chunks * (2 + 2.0 / w.blocks)       # and once more at the end
     cdef double operands = w.u_bytes * repeats + w.v_bytes * repeats
     cdef double reads = w.u_bytes * repeats + w.v_bytes * chunks
     cdef double level = p.rates.clock / arrival_rate(&p.rates, w.d_bytes)
     cdef double behind = p.rates.clock / arrival_rate(&p.rates, w.u_bytes + w.v_bytes)
-    cdef double transform = tiles * w.points * 4.5 * (ceil_div(p.ocg, <int64_t>vector) + columns * repeats)
+    cdef double transform = tiles * w.points * 4.5 * (ceil_div(p.ocg, <int64_t>vector) + w.phases * columns * repeats)
     cdef double moved = sums * level * 0.7 + (operands + reads * 0.6) * behind * 0.5
-    cdef double last = p.ocg * columns * (w.points * 3.0 + 9 * p.kh * p.kw)
+    cdef double last = p.ocg * columns * (points * 3.0 + 9 * p.kh * p.kw)
     return w.blocks * (product + calls + transform + moved) + last
 
 
@@ -102,13 +125,14 @@ cdef inline void cut_wino_gradient(const problem_t *p, int m, wino_gradient_t *w
     cdef wino_gradient_t trial
     cdef int64_t image, size
     w.th, w.tw = m if p.kh > 1 else 1, m if p.kw > 1 else 1
-    w.taps.mh, w.taps.mw = <int>p.kh, <int>p.kw
-    w.taps.h, w.taps.w = <int>(w.th + p.kh - 1), <int>(w.tw + p.kw - 1)
+    w.taps.mh, w.taps.mw = <int>phase_taps(p.kh, p.sh, 0), <int>phase_taps(p.kw, p.sw, 0)
+    w.taps.h, w.taps.w = <int>(w.th + w.taps.mh - 1), <int>(w.tw + w.taps.mw - 1)
     w.taps.kh, w.taps.kw = <int>w.th, <int>w.tw
     w.taps.sh = w.taps.sw = 1
     w.pixels = w.taps
     w.pixels.mh, w.pixels.mw = <int>w.th, <int>w.tw
-    w.pixels.kh, w.pixels.kw = <int>p.kh, <int>p.kw
+    w.pixels.kh, w.pixels.kw = w.taps.mh, w.taps.mw
+    w.phases = p.sh * p.sw
     w.points = w.taps.h * w.taps.w
     w.all_images = p.n * p.dh * p.dw
     w.down = ceil_div(ceil_div(p.oh, p.dh), w.th)

@@ -285,8 +285,9 @@ def conv2d_backward_weight(
     stride, padding, dilation, groups, layout, padding_mode
         Those of `conv2d`. Another border than zeros is laid around a copy of `x` in the workspace.
     algorithm : str
-        ``"auto"``, or ``"implicit_gemm"``, ``"depthwise"``, ``"winograd_f4k3"``, ``"winograd_f2k3"`` or
-        ``"winograd_f2k5"``: of F(m, r) the gradient is F(r, m), whose filters are tiles of `dy`.
+        ``"auto"``, or ``"implicit_gemm"``, ``"depthwise"``, ``"winograd_f4k3"``, ``"winograd_f2k3"``,
+        ``"winograd_f2k5"`` or ``"winograd_f3k2"``: of F(m, r) the gradient is F(r, m), whose filters are
+        tiles of `dy`.
     max_workspace : int or str, optional
         Bytes, or ``"64MB"``, that the workspace may take.
     accuracy : {"strict", "standard", "fast"}, optional

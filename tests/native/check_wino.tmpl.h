@@ -65,8 +65,8 @@ enum { WINO_PIXELS, WINO_PLANES, WINO_APART, WINO_LAYOUTS };
 
 /* F(r, m) for the gradient of a kernel of r, whose filters are tiles of m. */
 static const pyconv_wino wino_gradients[] = {
-    {4, 4, 3, 3, 2, 2, 1, 1}, {6, 6, 3, 3, 4, 4, 1, 1}, {6, 6, 5, 5, 2, 2, 1, 1},
-    {1, 6, 1, 3, 1, 4, 1, 1}, {6, 1, 3, 1, 4, 1, 1, 1},
+    {4, 4, 3, 3, 2, 2, 1, 1}, {4, 4, 2, 2, 3, 3, 1, 1}, {6, 6, 3, 3, 4, 4, 1, 1},
+    {6, 6, 5, 5, 2, 2, 1, 1}, {1, 6, 1, 3, 1, 4, 1, 1}, {6, 1, 3, 1, 4, 1, 1, 1},
 };
 enum { WINO_GRADIENTS = sizeof wino_gradients / sizeof *wino_gradients };
 

@@ -70,7 +70,7 @@ INLINE void NAME(wino_taps_tiles)(const int h, const int w, const int rh, const 
         }
 }
 
-#define WINO_TAPS(X) X(4, 4, 2, 2) X(6, 6, 4, 4) X(6, 6, 2, 2) X(1, 6, 1, 4) X(6, 1, 4, 1)
+#define WINO_TAPS(X) X(4, 4, 2, 2) X(4, 4, 3, 3) X(6, 6, 4, 4) X(6, 6, 2, 2) X(1, 6, 1, 4) X(6, 1, 4, 1)
 #define INSTANCE_NAME(h, w, rh, rw)                                                                          \
     NAME(PYCONV_PASTE(PYCONV_PASTE4(wino_taps_, h, x, w), PYCONV_PASTE4(_, rh, x, rw)))
 #define INSTANCE(h, w, rh, rw)                                                                               \
