@@ -178,7 +178,8 @@ TAILS = {
         ),
         ["conv", "repeat"],
     ),
-    "max pool": (lambda n, y: n.add("MaxPool", y, kernel_shape=[2, 2], strides=[2, 2]), ["conv"]),
+    "max pool": (lambda n, y: n.add("MaxPool", y, kernel_shape=[2, 2], strides=[2, 2]), ["conv", "pool"]),
+    "pool in ranks": (lambda n, y: n.add("MaxPool", y, kernel_shape=[2, 2], dilations=[2, 1]), ["conv"]),
     "unknown activation": (lambda n, y: n.add("Elu", y), ["conv"]),
     "spatial constant": (lambda n, y: n.add("Add", y, n.normal(1, 1, 9, 10)), ["conv"]),
     "raises the rank": (lambda n, y: n.add("Mul", y, n.normal(1, 1, 1, 1, 1)), ["conv"]),
@@ -234,8 +235,8 @@ def pyramid(n, x):
 
 
 def dense(n, x):
-    """Behind a pooling a normalisation, a sum of two, and a concatenation."""
-    pooled = n.add("MaxPool", n.conv(x, 6, 8), kernel_shape=[3, 3], strides=[2, 2], pads=[1] * 4)
+    """Behind what onnxruntime pools a normalisation, a sum of two, and a concatenation."""
+    pooled = n.add("LRN", n.conv(x, 6, 8), size=3)
     y = n.conv(n.add("Relu", n.norm(pooled, 8)), 8, 8)
     return n.add("Concat", pooled, n.add("Sum", y, pooled), axis=1)
 
@@ -293,6 +294,36 @@ def test_tuning_by_measurement():
     n = Network(24)
     y = separable(n, n.conv(n.feed("x", ["n", 3, "h", "w"]), 3, 16), 16, 8)
     check(n.model(n.add("GlobalAveragePool", y), y), {"x": image(n.rng, 1, 3, 14, 15)}, tuning="measure")
+
+
+POOLS = {
+    "2x2": {"kernel_shape": [2, 2], "strides": [2, 2]},
+    "3x3 padded": {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]},
+    "uneven": {"kernel_shape": [3, 2], "strides": [1, 3], "pads": [2, 0, 1, 1]},
+    "same": {"kernel_shape": [3, 3], "strides": [2, 3], "auto_pad": "SAME_UPPER"},
+    "same lower": {"kernel_shape": [2, 2], "auto_pad": "SAME_LOWER"},
+    "rounded up": {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1},
+    "rounded up, padded": {"kernel_shape": [2, 2], "strides": [3, 3], "pads": [1, 1, 1, 1], "ceil_mode": 1},
+    "whole": {"kernel_shape": [9, 10]},
+}
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["NCHW", "NHWC"])
+@pytest.mark.parametrize("name", POOLS)
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool", "AveragePool, padding counts"])
+def test_poolings(monkeypatch, name, last, op):
+    monkeypatch.setattr(pyconv.onnx.stages, "prefers_last", lambda stage: last)
+    op, *counts = op.split(", ")
+    given = POOLS[name] | ({"count_include_pad": 1} if counts else {})
+    if op == "AveragePool" and "ceil_mode" in given:
+        given.pop("ceil_mode")
+    n = Network(34, opset=19)
+    x = n.feed("x", ["n", 6, "h", "w"])
+    model = n.model(n.add(op, n.conv(x, 6, 20), **given), n.add(op, n.conv(x, 6, 1, 1), **given))
+    session = check(
+        model, {"x": image(n.rng)}, {"x": image(n.rng, 2, 6, 17, 40)}, {"x": image(n.rng, 1, 6, 12, 11)}
+    )
+    assert kinds(session) == [["conv", "pool"] * 2]
 
 
 @pytest.mark.parametrize("last", [False, True], ids=["NCHW", "NHWC"])

@@ -6,11 +6,12 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from pyconv.core.kernels cimport POINT_CLAMP, POINT_GATE, POINT_LEAK, POINT_SIGMOID, POINT_SILU
 from pyconv.native.steps cimport (
-    STEP_CONV, STEP_COPY, STEP_MEAN, STEP_PAIR, STEP_POINT, STEP_REPEAT, STEP_TURN, address_t, step_run, step_t,
+    MOST_COLS,
+    STEP_CONV, STEP_COPY, STEP_MEAN, STEP_PAIR, STEP_POINT, STEP_POOL, STEP_REPEAT, STEP_TURN, address_t, step_run, step_t,
 )
 
 STEPS = {"conv": STEP_CONV, "pair": STEP_PAIR, "point": STEP_POINT, "mean": STEP_MEAN, "repeat": STEP_REPEAT,
-         "copy": STEP_COPY, "turn": STEP_TURN}
+         "copy": STEP_COPY, "turn": STEP_TURN, "pool": STEP_POOL}
 CURVES = {"clamp": POINT_CLAMP, "gate": POINT_GATE, "leak": POINT_LEAK, "sigmoid": POINT_SIGMOID, "silu": POINT_SILU}
 
 
@@ -128,6 +129,17 @@ cdef class Program:
                 raise ValueError(f"a step of {s.inner} elements {s.tall}x{s.wide} times")
             size *= s.inner
             self._demand(s.y, size * s.tall * s.wide)
+        elif s.kind == STEP_POOL:
+            s.inner, s.tall, s.wide, s.sh, s.sw = (given[word] for word in ("inner", "tall", "wide", "sh", "sw"))
+            s.ph, s.pw, s.oh, s.ow = (given[word] for word in ("ph", "pw", "oh", "ow"))
+            s.mean, s.whole = given["mean"], given["whole"]
+            # Every window has a pixel of the image: its first row and column, or the padding, are not far off.
+            if (min(s.inner, s.tall, s.wide, s.sh, s.sw, s.oh, s.ow) < 1 or s.cols > MOST_COLS and s.inner == 1
+                    or not (0 <= s.ph < s.tall and 0 <= s.pw < s.wide)
+                    or (s.oh - 1) * s.sh - s.ph >= s.rows or (s.ow - 1) * s.sw - s.pw >= s.cols):
+                raise ValueError(f"a pool of {s.rows}x{s.cols} by {s.tall}x{s.wide} to {s.oh}x{s.ow}")
+            size *= s.inner
+            self._demand(s.y, s.images * s.oh * s.ow * s.inner)
         elif s.kind == STEP_COPY:
             s.at, s.pitch = given["at"], given["pitch"]
             if s.rows != 1 or not 0 <= s.at <= s.pitch - s.cols:

@@ -24,6 +24,10 @@ cdef enum:
     STEP_REPEAT     # [images][rows][cols][inner] to [images][rows tall][cols wide][inner]
     STEP_COPY       # y[image][at .. at + cols] = x[image], rows of y are `pitch` long
     STEP_TURN       # y[image][j][i] = x[image][i][j]
+    STEP_POOL       # [images][rows][cols][inner] to [images][oh][ow][inner], the largest or the mean of tall x wide pixels
+
+cdef enum:
+    MOST_COLS = 16384         # of a row that is pooled down before it is pooled across
 
 ctypedef struct step_t:
     int kind
@@ -34,6 +38,8 @@ ctypedef struct step_t:
     int64_t images, rows, cols
     int64_t scale_images                # 1 if all images have the same scale
     int64_t inner, tall, wide, at, pitch
+    int64_t sh, sw, ph, pw, oh, ow      # POOL
+    bint mean, whole                    # mean: not the largest; whole: divided by tall wide, pixels outside or not
     int threads                         # at most
     bint follow_openmp
 
@@ -133,6 +139,69 @@ cdef inline void repeat_run(const step_t *s, const float *x, float *y) noexcept 
             _repeat_row(s, x + row * from_row, y + row * to_row)
 
 
+cdef inline void _join(bint mean, int64_t count, const float *x, float *y) noexcept nogil:
+    cdef int64_t k
+    if mean:
+        for k in range(count):
+            y[k] += x[k]
+    else:
+        for k in range(count):
+            y[k] = x[k] if x[k] > y[k] else y[k]
+
+
+cdef inline void _scale(float share, int64_t count, float *y) noexcept nogil:
+    cdef int64_t k
+    for k in range(count):
+        y[k] *= share
+
+
+cdef inline void _pool_row(const step_t *s, int64_t number, const float *x, float *y) noexcept nogil:
+    """Row `number` of y, counted over all images: down the columns first where pixels are single numbers."""
+    cdef float line[MOST_COLS]
+    cdef int64_t row = number % s.oh * s.sh - s.ph, first = max(<int64_t>0, row), last = min(s.rows, row + s.tall)
+    cdef int64_t j, k, i, col, left, right, pitch = s.cols * s.inner
+    cdef float v
+    x += number // s.oh * s.rows * pitch
+    y += number * s.ow * s.inner
+    if s.inner == 1:
+        memcpy(line, x + first * pitch, pitch * sizeof(float))
+        for i in range(first + 1, last):
+            _join(s.mean, pitch, x + i * pitch, line)
+    for j in range(s.ow):
+        col = j * s.sw - s.pw
+        left, right = max(<int64_t>0, col), min(s.cols, col + s.wide)
+        if s.inner == 1:
+            v = line[left]
+            if s.mean:
+                for k in range(left + 1, right):
+                    v += line[k]
+                v /= s.tall * s.wide if s.whole else (last - first) * (right - left)
+            else:
+                for k in range(left + 1, right):
+                    v = line[k] if line[k] > v else v
+            y[j] = v
+            continue
+        memcpy(y, x + first * pitch + left * s.inner, s.inner * sizeof(float))
+        for i in range(first, last):
+            for k in range(left, right):
+                if i > first or k > left:
+                    _join(s.mean, s.inner, x + i * pitch + k * s.inner, y)
+        if s.mean:
+            _scale(<float>1 / <float>(s.tall * s.wide if s.whole else (last - first) * (right - left)), s.inner, y)
+        y += s.inner
+
+
+cdef inline void pool_run(const step_t *s, const float *x, float *y) noexcept nogil:
+    cdef int64_t row, total = s.images * s.oh
+    cdef int threads = _threads(s, <double>s.images * s.rows * s.cols * s.inner)
+    if threads == 1:
+        for row in range(total):
+            _pool_row(s, row, x, y)
+    else:
+        for row in prange(total, num_threads=threads, schedule="static"):
+            _pool_row(s, row, x, y)
+
+
 cdef inline void copy_run(const step_t *s, const float *x, float *y) noexcept nogil:
     cdef int64_t image
     for image in range(s.images):
@@ -169,6 +238,8 @@ cdef inline int step_run(const step_t *s, const ops_t *ops, const address_t *at,
         repeat_run(s, <const float *>x, <float *>y)
     elif s.kind == STEP_COPY:
         copy_run(s, <const float *>x, <float *>y)
+    elif s.kind == STEP_POOL:
+        pool_run(s, <const float *>x, <float *>y)
     else:
         turn_run(s, ops, <const float *>x, <float *>y)
     return PYCONV_STATUS_OK

@@ -10,6 +10,7 @@ from .nodes import of_images
 from .window import conv_window, transposed_window
 
 ITEM = 4  # bytes of float32
+MOST_COLS = 16384  # of a row that pools in NCHW, as native/steps.pxd has it
 LAYOUTS = "NCHW", "NHWC"
 
 
@@ -247,6 +248,25 @@ class Compiler:
         rows, cols = (h * w, c) if self.last else (c, h * w)
         self._step([item], "mean", x, y, images=n, rows=rows, cols=cols, by_column=self.last)
 
+    def _pool(self, item):
+        n, c, h, w = self.shape[item.inputs[0]]
+        kernel = tuple(item.data["given"]["kernel_shape"])
+        window = conv_window((h, w), kernel, **item.data["given"])
+        sides = zip((h, w), kernel, window.stride, window.padding, strict=True)
+        sizes = [pooled(*side, item.data["ceil"]) for side in sides]
+        pads, ends = zip(*window.padding, strict=True)
+        if min(sizes) < 1 or any(p >= k for p, k in zip((*pads, *ends), kernel * 2, strict=True)):
+            raise Unfit(f"{item.title} of {h}x{w} by {kernel}, pads {window.padding}")
+        if w > MOST_COLS and not self.last:
+            raise Unfit(f"{item.title}: rows of {w}")
+        x = self.number[item.inputs[0]]
+        y = self._made(item, (n, c, *sizes))
+        images, inner = (n, c) if self.last else (n * c, 1)
+        words = "tall", "wide", "sh", "sw", "ph", "pw", "oh", "ow"
+        numbers = dict(zip(words, (*kernel, *window.stride, *pads, *sizes), strict=True))
+        how = {"mean": item.data["mean"], "whole": bool(item.data["whole"])}
+        self._step([item], "pool", x, y, images=images, rows=h, cols=w, inner=inner, **numbers, **how)
+
     def _repeat(self, item):
         n, c, h, w = self.shape[item.inputs[0]]
         tall, wide = item.data["tall"], item.data["wide"]
@@ -269,6 +289,15 @@ class Compiler:
             numbers = {"images": images, "rows": 1, "cols": cols, "at": at, "pitch": total * each}
             self._step([item], "copy", self.number[name], y, **numbers)
             at += cols
+
+
+def pooled(size, kernel, stride, padding, up):
+    """Outputs of an axis; rounded up, the last window still begins before what pads the end."""
+    rest = size + sum(padding) - kernel
+    if not up:
+        return rest // stride + 1
+    count = -(-rest // stride) + 1
+    return count - ((count - 1) * stride >= size + padding[0])
 
 
 def pairs(stage):

@@ -13,6 +13,7 @@ from .graph import attributes, title
 FLOAT = onnx.TensorProto.FLOAT
 # Left to onnxruntime, but what they make is known to have the channels of their argument.
 SAME_CHANNELS = {"AveragePool", "LRN", "LpPool", "MaxPool"}
+POOLINGS = "auto_pad", "kernel_shape", "pads", "strides"
 
 
 @dataclass(eq=False)
@@ -21,7 +22,7 @@ class Step:
     Attributes
     ----------
     kind : str
-        conv, transposed; line (a scale and a shift for each channel); point; mean; repeat; concat.
+        conv, transposed; line (a scale and a shift for each channel); point; mean; pool; repeat; concat.
     inputs : list of str
         conv, transposed: x, and the residual if there is one. point: x, what is added to it, if anything, and
         the scale of each channel of each image, where `data` has their numbers as `other` and `scale`.
@@ -270,6 +271,23 @@ class Lifter:
         if sorted(a % 4 for a in axes) != [2, 3]:
             return None
         return Step("mean", [node.input[0]], node.output[0]), Shape(4, x.channels, True)
+
+    def _pool(self, node, given, mean):
+        x = self._x(node)
+        plain = given.get("storage_order", 0) == 0 and set(given.get("dilations", (1,))) == {1}
+        if x is None or x.rank != 4 or not plain or len(given.get("kernel_shape", ())) != 2:
+            return None
+        data = {"given": {word: given[word] for word in POOLINGS if word in given}, "mean": mean}
+        data["ceil"], data["whole"] = given.get("ceil_mode", 0), given.get("count_include_pad", 0)
+        if mean and data["ceil"]:
+            return None
+        return Step("pool", [node.input[0]], node.output[0], data), Shape(4, x.channels)
+
+    def _MaxPool(self, node, given):
+        return self._pool(node, given, False)
+
+    def _AveragePool(self, node, given):
+        return self._pool(node, given, True)
 
     def _Resize(self, node, given):
         """Rows and columns repeated a whole number of times."""
