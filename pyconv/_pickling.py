@@ -21,12 +21,13 @@ def lasting(function):
     A function that returns a class of plans, a `max_workspace` and arguments, as one that makes a plan.
 
     The plan is for many calls, and can be pickled. ``function.once`` makes one for a single call, which
-    can't.
+    can't, by the class's ``of_one_call`` if it has one; or, if ``alike``, one that takes the same workspace
+    as the plan for many calls.
     """
 
-    def once(*args, **keywords):
+    def once(*args, alike=False, **keywords):
         cls, _, *arguments = function(*args, **keywords)
-        return getattr(cls, "of_one_call", cls)(*arguments)
+        return (cls if alike else getattr(cls, "of_one_call", cls))(*arguments)
 
     @wraps(function)
     def made(*args, **keywords):

@@ -376,6 +376,20 @@ def test_phases_together(name, layout, dtype, threads):
     )
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize(
+    "x_shape, filters, kernel", [((1, 3, 9, 5), 2, 3), ((1, 512, 4, 4), 64, 4), ((8, 64, 7, 7), 64, 3)]
+)
+def test_a_call_takes_the_workspace_of_the_plan(x_shape, filters, kernel, layout):
+    """Without one it may choose what takes more."""
+    x, w = last(normal(x_shape), layout), normal((x_shape[1], filters, kernel, kernel), seed=1)
+    for stride in (1, 2):
+        keywords = {"stride": stride, "padding": 1, "layout": layout}
+        plan = pyconv.plan_conv_transpose2d(x.shape, w, **keywords)
+        y = pyconv.conv_transpose2d(x, w, workspace=plan.new_workspace(), **keywords)
+        np.testing.assert_array_equal(y, plan(x))
+
+
 @pytest.mark.parametrize(
     "kernel, stride, extra", [((4, 4), (2, 2), 0), ((3, 3), (2, 2), 1), ((5, 7), (2, 3), 0)]
 )

@@ -19,10 +19,10 @@ def input_gradient(forward, weight):
     return TransposedPlan, forward, forward.y_shape, weight, None, "dy"
 
 
-def input_gradient_once(forward, weight):
-    """A plan for a single call."""
+def input_gradient_once(forward, weight, alike=False):
+    """A plan for a single call; `alike`: with a workspace of the size that the plan for many calls says."""
     plan, *arguments = input_gradient(forward, weight)
-    return plan.of_one_call(*arguments)
+    return plan(*arguments) if alike else plan.of_one_call(*arguments)
 
 
 class FoldedPlan(TransposedPlan):

@@ -116,7 +116,8 @@ def conv2d_backward_input(
         dtype_of="weight",
     )
     check_dy(dy, forward, "weight")
-    return input_gradient_once(forward, weight)._once({"weight": weight}, dy, out, workspace)
+    prepared = input_gradient_once(forward, weight, workspace is not None)
+    return prepared._once({"weight": weight}, dy, out, workspace)
 
 
 @lasting

@@ -102,7 +102,7 @@ def conv1d_backward_input(
     )
     check_dy(dy, signals, "weight")
     target = None if out is None else take_out(out, signals.out_dtype.num, signals.x_shape)
-    prepared = input_gradient_once(_images(signals), weight[:, :, None])
+    prepared = input_gradient_once(_images(signals), weight[:, :, None], workspace is not None)
     layout = signals.layout
     dx = prepared._once({"weight": weight}, _row(dy, layout), _row(target, layout), workspace)
     return dx.reshape(signals.x_shape) if out is None else out

@@ -224,5 +224,6 @@ def conv_transpose2d(
         threads=threads,
         dtype=x.dtype,
         out_dtype=out_dtype,
+        alike=workspace is not None,
     )
     return prepared._once({"weight": weight, "bias": bias}, x, out, workspace)

@@ -98,6 +98,7 @@ def conv_transpose1d(
         threads=threads,
         dtype=x.dtype,
         out_dtype=out_dtype,
+        alike=workspace is not None,
     )
     row = None
     if out is not None:
