@@ -44,14 +44,15 @@ _Accuracy = Literal["strict", "standard", "fast"]
 
 # fmt: off
 __all__ = [
-    "Conv1d", "Conv2d", "Conv3d", "Factorization", "FactorizedPlan", "Plan", "Report", "SeparablePlan", "TransposedPlan",
-    "UnsupportedError", "VolumePlan", "WeightGradientPlan", "algorithms", "c_functions", "config", "conv1d",
-    "conv1d_backward_bias", "conv1d_backward_input", "conv1d_backward_weight", "conv2d",
-    "conv2d_backward_bias", "conv2d_backward_input", "conv2d_backward_weight", "conv3d",
+    "Conv1d", "Conv2d", "Conv3d", "Factorization", "FactorizedPlan", "Plan", "Report", "SeparablePlan",
+    "TransposedPlan", "UnsupportedError", "VolumePlan", "WeightGradientPlan", "algorithms", "c_functions",
+    "config", "conv1d", "conv1d_backward_bias", "conv1d_backward_input", "conv1d_backward_weight",
+    "conv2d", "conv2d_backward_bias", "conv2d_backward_input", "conv2d_backward_weight", "conv3d",
     "conv3d_backward_input", "conv3d_backward_weight", "conv_transpose1d", "conv_transpose2d",
-    "conv_transpose3d", "cost", "depthwise_conv2d", "explain", "factorize", "get_include", "partial_conv2d",
-    "plan", "plan_conv2d_backward_input", "plan_conv2d_backward_weight", "plan_conv3d",
-    "plan_conv_transpose2d", "plan_separable_conv2d", "pointwise_conv2d", "separable_conv2d", "show_config",
+    "conv_transpose3d", "cost", "depthwise_conv2d", "explain", "factorize", "get_include",
+    "partial_conv2d", "plan", "plan_conv2d_backward_input", "plan_conv2d_backward_weight", "plan_conv3d",
+    "plan_conv_transpose2d", "plan_separable_conv2d", "pointwise_conv2d", "separable_conv2d",
+    "show_config",
 ]
 
 class UnsupportedError(ValueError): ...

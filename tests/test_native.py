@@ -94,7 +94,7 @@ def test_kernels_as_otherwise_compiled(tmp_path, name, flags):
 NAMES = {"from": "src"}  # a keyword in Python
 TYPES = {"pyconv_ahead": "ahead_t"} | {
     f"pyconv_{name}": f"{name}_t"
-    for name in ("epilogue", "patches", "band", "wino", "spread", "grad", "grad_line")
+    for name in ("epilogue", "patches", "band", "wino", "spread", "grad", "grad_line", "point")
 }
 
 

@@ -4,9 +4,10 @@
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 
 from pyconv.native.gradients cimport (
-    GRADIENTS, choose_gradient, gradient_bound, gradient_cut, gradient_in_class, gradient_multiplications, gradient_refuses,
+    GRADIENTS, choose_gradient, gradient_bound, gradient_cut, gradient_in_class, gradient_refuses,
     gradient_row, gradient_row_t, gradient_traffic, weight_gradient_run, weight_gradient_t,
 )
+from pyconv.native.winograd_gradient_cut cimport all_points
 from pyconv.native.separable cimport separable_init, separable_run, separable_t, separable_workspace
 from pyconv.native.border cimport fold_images, pad_images
 from pyconv.native.channel_sums cimport channel_sums, sums_t
@@ -149,6 +150,15 @@ def sum_channels(cnp.ndarray dy not None, int64_t n, int64_t channels, int64_t p
     return total
 
 
+cdef object _gradient_products(const weight_gradient_t *s):
+    """Exact: more than a double, or int64, counts one by one."""
+    cdef const problem_t *p = &s.p
+    if s.row.m == 0:
+        return <object>p.n * p.yn * p.k
+    tiles = <object>s.tiles.all_images * s.tiles.down * s.tiles.across
+    return tiles * all_points(p, &s.tiles) * p.oc * p.icg
+
+
 cdef int _named_gradient(Problem problem, const problem_t *p, weight_gradient_t *gradient) except -1:
     """The one that was asked for; raises where it can't serve."""
     cdef const pyconv_conv2d_t *d = &problem.d
@@ -213,7 +223,7 @@ def weight_gradient_rows(Problem problem not None):
             "reason": reason,
             "workspace_bytes": s.workspace if refusal == NULL else None,
             "packed_bytes": 0 if refusal == NULL else None,
-            "multiplications": int(gradient_multiplications(&s)) if refusal == NULL else None,
+            "multiplications": _gradient_products(&s) if refusal == NULL else None,
             "traffic_bytes": int(gradient_traffic(&s)) if refusal == NULL else None,
             "accuracy": pyconv_accuracy_words[kind.accuracy].decode(),
             "error_bound": gradient_bound(&s) if refusal == NULL else None,
@@ -352,7 +362,7 @@ cdef class WeightGradientPlan:
 
     @property
     def multiplications(self):
-        return int(gradient_multiplications(&self.gradient))
+        return _gradient_products(&self.gradient)
 
     @property
     def algorithm(self):

@@ -13,12 +13,12 @@ small; threads share the channels, so results do not depend on their number.
 """
 
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from pyconv.core.types cimport *
 from pyconv.core.kernels cimport ceil_div, grad_line_t, grad_t, split_start
 from pyconv.core.rows cimport span
-from pyconv.core.sizes cimport aligned, plus, round_up, times
+from pyconv.core.sizes cimport aligned, plus, times
 from pyconv.core.tasks cimport poll, share_tasks
 from pyconv.engines.channels_last cimport turn_rows
 

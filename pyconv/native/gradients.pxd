@@ -22,7 +22,7 @@ from pyconv.native.depthwise_gradient cimport one_filter_each
 from pyconv.native.weight_gradient cimport gradient_run
 from pyconv.native.weight_gradient_cut cimport gradient_init, gradient_t
 from pyconv.native.winograd_gradient cimport wino_gradient_run
-from pyconv.native.winograd_gradient_cut cimport all_points, cut_wino_gradient, phase_taps, wino_gradient_t
+from pyconv.native.winograd_gradient_cut cimport cut_wino_gradient, phase_taps, wino_gradient_t
 
 cdef enum:
     GRADIENTS = 6             # rows of gradient_row()
@@ -51,8 +51,8 @@ cdef inline gradient_row_t gradient_row(int number) noexcept nogil:
     """In the order of preference between equals."""
     if number == 0:
         return gradient_row_t(IMPLICIT_GEMM, PYCONV_STRICT, 0, 0)
-    if number == 1:
-        return gradient_row_t(DEPTHWISE, PYCONV_STRICT, 0, 0)
+    if number == 1:           # which does not read the border, so that NaN times a zero of it is lost
+        return gradient_row_t(DEPTHWISE, PYCONV_STANDARD, 0, 0)
     if number == 2:
         return gradient_row_t(WINOGRAD_F4K3, PYCONV_STANDARD, 4, 3)
     if number == 3:
@@ -69,9 +69,7 @@ cdef inline const char *gradient_refuses(const gradient_row_t *row, const proble
             return NULL
         return b"it sums for one channel and one filter a group"
     if row.code == IMPLICIT_GEMM:
-        if not one_filter_each(p):
-            return NULL
-        return b"of one channel and one filter a group depthwise sums several groups at a time"
+        return NULL
     if p.sh * p.sw > 1 and p.dh * p.dw > 1:
         return b"of a stride and a dilation one must be 1"
     if p.sh > 2 or p.sw > 2:
@@ -85,13 +83,6 @@ cdef inline const char *gradient_refuses(const gradient_row_t *row, const proble
     if row.m == 4:
         return b"it is for kernels of 3x3, 1x3 and 3x1, of stride 2 for 5x5 and 6x6"
     return b"it is for kernels of 3x3, of stride 2 for 5x5 and 6x6" if row.r == 3 else b"it is for kernels of 5x5"
-
-
-cdef inline double gradient_multiplications(const weight_gradient_t *s) noexcept nogil:
-    cdef const problem_t *p = &s.p
-    if s.row.m > 0:
-        return <double>s.tiles.all_images * s.tiles.down * s.tiles.across * all_points(p, &s.tiles) * p.oc * p.icg
-    return <double>p.n * p.yn * p.k
 
 
 cdef inline double gradient_traffic(const weight_gradient_t *s) noexcept nogil:
@@ -144,7 +135,7 @@ cdef inline void gradient_cut(weight_gradient_t *s, const problem_t *problem, co
     s.threads = plan_threads(p, threads)
     s.follow_openmp = threads == 0
     if row.m == 0:
-        gradient_init(&s.products, p, threads)
+        gradient_init(&s.products, p, threads, row.code == DEPTHWISE)
         s.workspace = s.products.workspace
         s.work = _products_seconds(s)
     else:

@@ -4,7 +4,7 @@
 from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
-from pyconv.native.depthwise_gradient cimport depthwise_gradient_init, depthwise_gradient_t, one_filter_each
+from pyconv.native.depthwise_gradient cimport depthwise_gradient_init, depthwise_gradient_t
 from pyconv.core.plan cimport plan_threads
 from pyconv.core.kernels cimport ceil_div
 from pyconv.core.rows cimport span
@@ -119,8 +119,11 @@ cdef inline void _cut_products(gradient_t *s) noexcept nogil:
         s.output = p.ocg if p.ocg * item % CACHE_PITCH != 0 else p.ocg + s.nr
 
 
-cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int threads) noexcept nogil:
-    """threads: 0 for as many as OpenMP would use. Afterwards `workspace` is the size wanted, saturated."""
+cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int threads, bint depthwise) noexcept nogil:
+    """
+    depthwise: by sums for one channel each, where one_filter_each(). threads: 0 for as many as OpenMP would use. Afterwards
+    `workspace` is the size wanted, saturated.
+    """
     cdef problem_t *p = &s.p
     cdef size_t pixels, whole
     p[0] = problem[0]
@@ -128,7 +131,7 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     s.threads = plan_threads(p, threads)
     s.follow_openmp = threads == 0
     s.mr, s.nr = tile_rows(p), tile_columns(p)
-    s.depthwise = one_filter_each(p)
+    s.depthwise = depthwise
     _cut_blocks(s)
     _cut_slab(s)
     _cut_products(s)

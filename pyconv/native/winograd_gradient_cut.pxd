@@ -6,10 +6,9 @@ from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
 from pyconv.core.kernels cimport ceil_div, wino_t
-from pyconv.core.machine cimport cache_bytes
 from pyconv.core.rates cimport arrival_rate
 from pyconv.engines.gemm.panels_cut cimport tile_columns, tile_rows
-from pyconv.core.sizes cimport aligned, plus, round_up, times
+from pyconv.core.sizes cimport aligned, round_up, times
 
 cdef enum:
     LINE = 64                 # bytes
