@@ -24,7 +24,7 @@ from pyconv.engines.channels_last cimport copy_lattice, turn_rows
 from pyconv.core.kernels cimport ACCUMULATE, ahead_t, ceil_div, epilogue_t, split_start
 from pyconv.core.tasks cimport run_some
 from pyconv.engines.gemm.panels_cut cimport tile_rows
-from pyconv.native.winograd_gradient_cut cimport MOST, phase_points, phase_taps, wino_gradient_t
+from pyconv.native.winograd_gradient_cut cimport MOST, SHARED, phase_points, phase_taps, wino_gradient_t
 
 # What one phase of one block reads and writes; x, dy and dw are the group's.
 ctypedef struct wino_arrays_t:
@@ -190,6 +190,8 @@ cdef inline int wino_gradient_run(const wino_gradient_t *w, task_t *t, const cha
     cdef char *buffers = t.workspace + w.u_bytes + w.v_bytes + w.d_bytes
     cdef int64_t g, number
     cdef int status = PYCONV_STATUS_OK
+    if w.cycles < SHARED * w.blocks:
+        t.threads = 1         # a block is shared in three parallel regions
     a.w = w
     a.U, a.V, a.D = t.workspace, t.workspace + w.u_bytes, t.workspace + w.u_bytes + w.v_bytes
     a.outputs = p[0]

@@ -15,6 +15,7 @@ cdef enum:
     SLAB = 8192               # elements of a slab: L1, with what is made of it
     MOST = 1024               # tiles of a block
     LARGEST = 48 << 20        # bytes of U and V together
+    SHARED = 400000           # cycles of a block that threads share: its regions cost some ten microseconds each
 
 ctypedef struct wino_gradient_t:
     wino_t pixels             # tiles of x, as far apart as those of dy
