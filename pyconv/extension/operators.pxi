@@ -150,6 +150,10 @@ def sum_channels(cnp.ndarray dy not None, int64_t n, int64_t channels, int64_t p
     return total
 
 
+cdef size_t _budget(const pyconv_conv2d_t *d):
+    return <size_t>d.max_workspace if d.max_workspace >= 0 else <size_t>-1
+
+
 cdef object _gradient_products(const weight_gradient_t *s):
     """Exact: more than a double, or int64, counts one by one."""
     cdef const problem_t *p = &s.p
@@ -159,30 +163,37 @@ cdef object _gradient_products(const weight_gradient_t *s):
     return tiles * all_points(p, &s.tiles) * p.oc * p.icg
 
 
+cdef str _reason_against(const gradient_row_t *row, const problem_t *p, const pyconv_conv2d_t *d, weight_gradient_t *gradient):
+    """Why this algorithm may not make a gradient, with the numbers; None if it may. It is cut unless it refuses."""
+    cdef const char *refusal = gradient_refuses(row, p)
+    if refusal != NULL:
+        return refusal.decode()
+    gradient_cut(gradient, p, row, d.threads)
+    if row.accuracy > d.accuracy:
+        return (f"its accuracy class is {pyconv_accuracy_words[row.accuracy].decode()!r}, "
+                f"{pyconv_accuracy_words[d.accuracy].decode()!r} is asked for")
+    if not gradient_in_class(gradient):
+        return "the bound of its error is above that of its class"
+    if d.max_workspace >= 0 and gradient.workspace > <size_t>d.max_workspace:
+        return f"it needs {gradient.workspace} bytes of workspace, max_workspace allows {d.max_workspace}"
+    return None
+
+
 cdef int _named_gradient(Problem problem, const problem_t *p, weight_gradient_t *gradient) except -1:
     """The one that was asked for; raises where it can't serve."""
     cdef const pyconv_conv2d_t *d = &problem.d
     cdef gradient_row_t row
-    cdef str name = table[d.algorithm].name.decode()
     cdef str reason = "gradients of weights are made by " + ", ".join(
         [table[gradient_row(i).code].name.decode() for i in range(GRADIENTS)])
     cdef int i
     for i in range(GRADIENTS):
         row = gradient_row(i)
-        if row.code != d.algorithm:
-            continue
-        if gradient_refuses(&row, p) != NULL:
-            reason = gradient_refuses(&row, p).decode()
-        elif row.accuracy > d.accuracy:
-            reason = (f"its accuracy class is {pyconv_accuracy_words[row.accuracy].decode()!r}, "
-                      f"{pyconv_accuracy_words[d.accuracy].decode()!r} is asked for")
-        else:
-            gradient_cut(gradient, p, &row, d.threads)
-            if gradient_in_class(gradient):
-                return 0
-            reason = "the bound of its error is above that of its class"
-    raise UnsupportedError(f"algorithm {name!r} can't make the gradient of weight {problem.weight_shape} for x "
-                           f"{problem.x_shape}: {reason}")
+        if row.code == d.algorithm:
+            reason = _reason_against(&row, p, d, gradient)
+    if reason is not None:
+        raise UnsupportedError(f"algorithm {table[d.algorithm].name.decode()!r} can't make the gradient of weight "
+                               f"{problem.weight_shape} for x {problem.x_shape}: {reason}")
+    return 0
 
 
 def weight_gradient_rows(Problem problem not None):
@@ -193,42 +204,31 @@ def weight_gradient_rows(Problem problem not None):
     cdef problem_t p
     cdef weight_gradient_t s
     cdef gradient_row_t kind
-    cdef size_t budget = <size_t>d.max_workspace if d.max_workspace >= 0 else <size_t>-1
-    cdef const char *refusal
-    cdef int i, chosen
-    cdef int threads = 1
+    cdef bint serves
+    cdef int i, chosen, threads
     cdef list rows = []
     problem_init(&p, d)
     if p.n == 0 or is_empty(&p):
         raise ValueError(f"x {problem.x_shape} and weight {problem.weight_shape} leave nothing to sum")
-    choose_gradient(&s, &p, d.threads, d.accuracy, budget)
+    choose_gradient(&s, &p, d.threads, d.accuracy, _budget(d))
     chosen, threads = s.row.code, s.threads
     for i in range(GRADIENTS):
         kind = gradient_row(i)
-        refusal = gradient_refuses(&kind, &p)
-        reason = None if refusal == NULL else refusal.decode()
-        if refusal == NULL:
-            gradient_cut(&s, &p, &kind, d.threads)
-            if kind.accuracy > d.accuracy:
-                reason = (f"its accuracy class is {pyconv_accuracy_words[kind.accuracy].decode()!r}, "
-                          f"{pyconv_accuracy_words[d.accuracy].decode()!r} is asked for")
-            elif not gradient_in_class(&s):
-                reason = "the bound of its error is above that of its class"
-            elif s.workspace > budget:
-                reason = f"it needs {s.workspace} bytes of workspace, max_workspace allows {d.max_workspace}"
+        serves = gradient_refuses(&kind, &p) == NULL
+        reason = _reason_against(&kind, &p, d, &s)
         rows.append({
             "algorithm": table[kind.code].name.decode(),
             "source": table[kind.code].source.decode(),
             "eligible": reason is None,
             "reason": reason,
-            "workspace_bytes": s.workspace if refusal == NULL else None,
-            "packed_bytes": 0 if refusal == NULL else None,
-            "multiplications": _gradient_products(&s) if refusal == NULL else None,
-            "traffic_bytes": int(gradient_traffic(&s)) if refusal == NULL else None,
+            "workspace_bytes": s.workspace if serves else None,
+            "packed_bytes": 0 if serves else None,
+            "multiplications": _gradient_products(&s) if serves else None,
+            "traffic_bytes": int(gradient_traffic(&s)) if serves else None,
             "accuracy": pyconv_accuracy_words[kind.accuracy].decode(),
-            "error_bound": gradient_bound(&s) if refusal == NULL else None,
-            "nan_reach": pyconv_nan_reach_words[table[kind.code].nan_reach].decode(),
-            "predicted_seconds": s.seconds if refusal == NULL else None,
+            "error_bound": gradient_bound(&s) if serves else None,
+            "nan_reach": "window" if kind.accuracy == PYCONV_STRICT else "tile",
+            "predicted_seconds": s.seconds if serves else None,
         })
     return rows, table[chosen].name.decode(), threads
 
@@ -286,8 +286,7 @@ cdef class WeightGradientPlan:
         elif d.algorithm >= 0:
             _named_gradient(problem, &p, &self.gradient)
         else:
-            choose_gradient(&self.gradient, &p, d.threads, d.accuracy,
-                            <size_t>d.max_workspace if d.max_workspace >= 0 else <size_t>-1)
+            choose_gradient(&self.gradient, &p, d.threads, d.accuracy, _budget(d))
         if given.d.max_workspace >= 0 and self.workspace_bytes > given.max_workspace:
             raise UnsupportedError(f"the gradient of weight {given.weight_shape} needs {self.workspace_bytes} bytes of "
                                    f"workspace for x {given.x_shape}, max_workspace allows {given.max_workspace}")

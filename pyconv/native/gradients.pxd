@@ -135,7 +135,7 @@ cdef inline void gradient_cut(weight_gradient_t *s, const problem_t *problem, co
     s.threads = plan_threads(p, threads)
     s.follow_openmp = threads == 0
     if row.m == 0:
-        gradient_init(&s.products, p, threads, row.code == DEPTHWISE)
+        gradient_init(&s.products, p, s.threads, row.code == DEPTHWISE)
         s.workspace = s.products.workspace
         s.work = _products_seconds(s)
     else:
@@ -154,9 +154,9 @@ cdef inline bint gradient_in_class(const weight_gradient_t *s) noexcept nogil:
     return s.row.m == 0 or gradient_bound(s) <= class_bound(&p, s.row.accuracy)
 
 
-cdef inline bint choose_gradient(weight_gradient_t *best, const problem_t *p, int threads, int accuracy,
+cdef inline void choose_gradient(weight_gradient_t *best, const problem_t *p, int threads, int accuracy,
                                  size_t budget) noexcept nogil:
-    """The fastest within class and budget, by the model; if there is none, the one that takes the least memory, and False."""
+    """The fastest within class and budget, by the model; if there is none, the one that takes the least memory."""
     cdef weight_gradient_t trial
     cdef gradient_row_t row
     cdef bint found = False
@@ -174,12 +174,11 @@ cdef inline bint choose_gradient(weight_gradient_t *best, const problem_t *p, in
                 best[0], found = trial, True
         elif not found and trial.workspace < best.workspace:
             best[0] = trial
-    return found
 
 
 cdef inline int _run(const weight_gradient_t *s, task_t *t, const void *x, const void *dy, void *dw) noexcept nogil:
     if s.row.m == 0:
-        return gradient_run(&s.products, x, dy, dw, t.workspace, t.interrupted)
+        return gradient_run(&s.products, t, x, dy, dw)
     return wino_gradient_run(&s.tiles, t, <const char *>x, <const char *>dy, <char *>dw)
 
 

@@ -22,14 +22,11 @@ from cython.parallel cimport prange
 
 from pyconv.core.types cimport *
 from pyconv.engines.channels_last cimport copy_rectangle, turn_rows
-from pyconv.core.half cimport half, narrow, widen
 from pyconv.native.depthwise_gradient cimport depthwise_gradient_run
 from pyconv.native.weight_gradient_cut cimport MOST_PIXELS, TURNED, gradient_t, workers
-from pyconv.core.plan cimport nothing
 from pyconv.core.rows cimport span
 from pyconv.core.tasks cimport poll, run_some
 from pyconv.core.kernels cimport ACCUMULATE, ahead_part, ahead_t, ceil_div, split_start
-from pyconv.core.threads cimport run_threads
 
 cdef enum:
     FINISHED = 50000          # sums that one thread joins and turns as fast as several would
@@ -380,32 +377,8 @@ cdef inline int _gradient(const gradient_t *s, task_t *t, const real *x, const r
     return PYCONV_STATUS_OK
 
 
-cdef inline int gradient_run(const gradient_t *s, const void *x, const void *dy, void *dw, void *workspace,
-                             bint (*interrupted)() noexcept nogil) noexcept nogil:
-    """x, dy as the problem describes, dw (oc, icg, kh, kw); workspace of s.workspace bytes, aligned to 64. n > 0."""
-    cdef const problem_t *p = &s.p
-    cdef task_t t
-    cdef int status
-    cdef float *turned
-    t.p = p
-    t.workspace = <char *>workspace if s.workspace > 0 else nothing
-    t.interrupted = interrupted
-    t.work = 0
-    t.slots = s.threads
-    t.threads = run_threads(s.threads, s.follow_openmp)
-    if p.dtype == PYCONV_F64:
-        return _gradient(s, &t, <const double *>x, <const double *>dy, <double *>dw)
-    if not s.from_half:
-        return _gradient(s, &t, <const float *>x, <const float *>dy, <float *>dw)
-    widen(<const half *>x, <float *>t.workspace, p.n * p.xn, t.threads)
-    x = t.workspace
-    t.workspace += s.converted_x
-    widen(<const half *>dy, <float *>t.workspace, p.n * p.yn, t.threads)
-    dy = t.workspace
-    t.workspace += s.converted_y
-    turned = <float *>t.workspace
-    t.workspace += s.turned
-    status = _gradient(s, &t, <const float *>x, <const float *>dy, turned)
-    if status == PYCONV_STATUS_OK:
-        narrow(turned, <half *>dw, p.oc * p.k, t.threads)
-    return status
+cdef inline int gradient_run(const gradient_t *s, task_t *t, const void *x, const void *dy, void *dw) noexcept nogil:
+    """x, dy as the problem describes, dw (oc, icg, kh, kw); the workspace has s.workspace bytes."""
+    if s.p.dtype == PYCONV_F64:
+        return _gradient(s, t, <const double *>x, <const double *>dy, <double *>dw)
+    return _gradient(s, t, <const float *>x, <const float *>dy, <float *>dw)

@@ -5,7 +5,6 @@ from libc.stdint cimport int64_t
 
 from pyconv.core.types cimport *
 from pyconv.native.depthwise_gradient cimport depthwise_gradient_init, depthwise_gradient_t
-from pyconv.core.plan cimport plan_threads
 from pyconv.core.kernels cimport ceil_div
 from pyconv.core.rows cimport span
 from pyconv.engines.gemm.panels_cut cimport tile_columns, tile_rows
@@ -22,10 +21,8 @@ cdef enum:
     TURNED = 64               # pixels of a plane that are turned as one task
 
 ctypedef struct gradient_t:
-    problem_t p               # of the convolution; float32 for float16
-    bint from_half
+    problem_t p               # of the convolution
     int threads
-    bint follow_openmp
     bint depthwise            # by `channels` instead of all below
     depthwise_gradient_t channels
     bint apart                # a thread takes a group's blocks, or a share of them; else threads share each block
@@ -48,7 +45,6 @@ ctypedef struct gradient_t:
     size_t partial                                     # bytes of the sums of a batch, 0 if there is but one
     size_t buffer                                      # of a thread that works apart, or of all
     size_t sums                                        # of dw before it is joined, turned or rounded; 0 if it is made in place
-    size_t converted_x, converted_y, turned            # float32 copies for float16
     size_t workspace
 
 
@@ -121,15 +117,12 @@ cdef inline void _cut_products(gradient_t *s) noexcept nogil:
 
 cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int threads, bint depthwise) noexcept nogil:
     """
-    depthwise: by sums for one channel each, where one_filter_each(). threads: 0 for as many as OpenMP would use. Afterwards
-    `workspace` is the size wanted, saturated.
+    depthwise: by sums for one channel each, where one_filter_each(). Afterwards `workspace` is the size wanted, saturated.
     """
     cdef problem_t *p = &s.p
     cdef size_t pixels, whole
     p[0] = problem[0]
-    s.from_half = p.x_dtype == PYCONV_F16
-    s.threads = plan_threads(p, threads)
-    s.follow_openmp = threads == 0
+    s.threads = threads
     s.mr, s.nr = tile_rows(p), tile_columns(p)
     s.depthwise = depthwise
     _cut_blocks(s)
@@ -152,17 +145,11 @@ cdef inline void gradient_init(gradient_t *s, const problem_t *problem, int thre
     if p.kh * p.kw > 1 or s.swapped or s.shares > 1:
         s.sums = aligned(times(whole, <size_t>s.shares))
     s.buffer = plus(plus(s.slab, s.outputs), plus(s.panel, s.partial))
-    s.converted_x = s.converted_y = s.turned = 0
-    if s.from_half:
-        s.converted_x = aligned(times(<size_t>(p.n * p.xn), 4))
-        s.converted_y = aligned(times(<size_t>(p.n * p.yn), 4))
-        s.turned = aligned(whole)
-    s.workspace = plus(plus(s.converted_x, s.converted_y), s.turned)
     if s.depthwise:
         depthwise_gradient_init(&s.channels, p, s.threads)
-        s.workspace = plus(s.workspace, s.channels.workspace)
+        s.workspace = s.channels.workspace
     else:
-        s.workspace = plus(s.workspace, plus(s.sums, times(s.buffer, workers(s))))
+        s.workspace = plus(s.sums, times(s.buffer, workers(s)))
 
 
 cdef inline int workers(const gradient_t *s) noexcept nogil:

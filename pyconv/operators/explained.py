@@ -3,27 +3,14 @@
 
 import math
 
-import numpy as np
-
 from .. import _kernels
 from .._kernels import ALGORITHM_NAMES, bordered, explain_rows
 from .composed import aligned_bytes
-from .folded import APART
-from .phases import cut_phases, describe, padding_of
+from .folded import APART, fold_bytes
+from .phases import cut_phases, describe, in_place, result_bytes
 from .together import choose
 
 SUMS = "multiplications", "traffic_bytes", "predicted_seconds", "packed_bytes"
-
-
-def _outputs(phase, padding, size):
-    return size + sum(padding) - (phase.length - 1) * phase.dilation
-
-
-def _result_bytes(forward, size, parts):
-    """Of the convolution that some phases share, before it is spread."""
-    outputs = [_outputs(*axis) for axis in zip(parts[0], padding_of(parts), size, strict=True)]
-    channels = forward.groups * len(parts) * forward.weight_shape[1]
-    return aligned_bytes((*forward.y_shape[:-3], channels, *outputs), forward.out_dtype)
 
 
 def _no_work(name):
@@ -104,22 +91,15 @@ def input_gradient_rows(forward):
     """
     own = 0
     if forward.padding_mode not in APART and (wide := bordered(forward)) is not None:
-        inner = np.dtype(np.float64 if forward.weight_dtype == np.float64 else np.float32)
-        own = aligned_bytes(wide.x_shape, inner)
-        if inner != forward.out_dtype:
-            own += aligned_bytes(forward.x_shape, inner)
+        inner, own = fold_bytes(forward)
         budget, forward = forward.max_workspace, wide.derive(out_dtype=inner)
     else:
         budget, forward = forward.max_workspace, forward.derive(padding_mode=APART[0], border=0.0)
     cut = cut_phases(forward, forward.y_shape)
     forward, size, _, shared = cut
     problems = [describe(forward, forward.y_shape, parts, None, "dy") for parts in shared.values()]
-    direct = forward.stride == (1, 1) and all(
-        axis.before >= 0 and axis.after >= 0 for parts in shared.values() for axis in parts[0]
-    )
-    result = (
-        0 if direct else max((_result_bytes(forward, size, parts) for parts in shared.values()), default=0)
-    )
+    results = [result_bytes(forward, forward.y_shape, size, parts) for parts in shared.values()]
+    result = 0 if in_place(forward, shared) else max(results, default=0)
     left = None
     if budget is not None:
         left = max(0, budget - own - result) // max(len(problems), 1)

@@ -25,15 +25,18 @@ def input_gradient_once(forward, weight, alike=False):
     return plan(*arguments) if alike else plan.of_one_call(*arguments)
 
 
+def fold_bytes(forward):
+    """The type computed in; bytes of the images with their borders, and of the fold before it is rounded."""
+    inner = np.dtype(np.float64 if forward.weight_dtype == np.float64 else np.float32)
+    own = aligned_bytes(bordered(forward).x_shape, inner)
+    return inner, own if forward.out_dtype == inner else own + aligned_bytes(forward.x_shape, inner)
+
+
 class FoldedPlan(TransposedPlan):
     """A transposed convolution to images with their borders, in the type computed in, and the fold."""
 
     def __init__(self, forward, weight, once=False):
-        inner = np.dtype(np.float64 if forward.weight_dtype == np.float64 else np.float32)
-        shape = bordered(forward).x_shape
-        own = aligned_bytes(shape, inner)
-        if forward.out_dtype != inner:  # folded before it is rounded
-            own += aligned_bytes(forward.x_shape, inner)
+        inner, own = fold_bytes(forward)
         budget = forward.max_workspace
         if budget is not None and budget < own:
             raise UnsupportedError(
@@ -47,7 +50,7 @@ class FoldedPlan(TransposedPlan):
             _argument="dy",
             _forward=forward,
             _inner=inner,
-            _shape=shape,
+            _shape=bordered(forward).x_shape,
             _wide=wide,
             _operands=wide._operands,
             dtype=forward.dtype,

@@ -105,6 +105,23 @@ def padding_of(parts):
     )
 
 
+def result_bytes(forward, x_shape, size, parts):
+    """Of the convolution that some phases share, before it is spread; to a multiple of 64."""
+    outputs = [
+        inputs + sum(padding) - (axis.length - 1) * axis.dilation
+        for inputs, padding, axis in zip(size, padding_of(parts), parts[0], strict=True)
+    ]
+    channels = forward.groups * len(parts) * forward.weight_shape[1]
+    return aligned_bytes((*x_shape[:-3], channels, *outputs), forward.out_dtype)
+
+
+def in_place(forward, shared):
+    """Whether the one convolution there is writes the result itself: it makes no output too many."""
+    return forward.stride == (1, 1) and all(
+        axis.before >= 0 and axis.after >= 0 for parts in shared.values() for axis in parts[0]
+    )
+
+
 def describe(forward, x_shape, parts, budget=None, argument="x"):
     """The convolution of some phases that share it."""
     rows, columns = padding_of(parts)
@@ -213,12 +230,9 @@ class TransposedPlan(ComposedPlan):
 
         if shared and self._together(forward, size, axes, shared, described, once, weight, bias):
             return
-        direct = stride == (1, 1) and all(
-            p.before >= 0 and p.after >= 0 for parts in shared.values() for p in parts[0]
-        )
-
+        direct = in_place(forward, shared)
         budget = forward.max_workspace
-        results = [self._result_bytes(parts, size) for parts in shared.values()]
+        results = [result_bytes(forward, x_shape, size, parts) for parts in shared.values()]
         result = 0 if direct else max(results, default=0)
         if budget is not None:
             if budget < result:
@@ -301,15 +315,6 @@ class TransposedPlan(ComposedPlan):
 
     def _in_layout(self, channels, rows, columns):
         return (channels, rows, columns) if self._nchw else (rows, columns, channels)
-
-    def _result_bytes(self, parts, size):
-        """Of one convolution, to a multiple of 64."""
-        outputs = [
-            inputs + sum(padding) - (axis.length - 1) * axis.dilation
-            for inputs, padding, axis in zip(size, padding_of(parts), parts[0], strict=True)
-        ]
-        channels = self._groups * len(parts) * self._ocg
-        return aligned_bytes((*self.input_shape[:-3], channels, *outputs), self.out_dtype)
 
     def _untouched(self, axes, bias, bounds):
         """What outputs without any tap hold, shaped for the result, or None where there are none."""

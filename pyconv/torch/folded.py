@@ -45,7 +45,8 @@ class Folded:
         return {"module": self.module}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["module"])  # type: ignore[misc]
+        self.module = state["module"]
+        self._forget()
 
     def __call__(self, *arguments: Any, **words: Any) -> Any:
         module = self.module

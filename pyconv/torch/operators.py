@@ -147,13 +147,17 @@ def convolution(
     return y.squeeze(-2) if x.dim() == 3 else y
 
 
-def _convolution_shapes(x, weight, bias, stride, padding, dilation, groups):
+def _size(x, weight, stride, padding, dilation):
+    """Of the spatial axes of the convolution."""
     axes = len(stride)
-    size = [
+    return [
         (i + padding[2 * n] + padding[2 * n + 1] - dilation[n] * (k - 1) - 1) // stride[n] + 1
         for n, (i, k) in enumerate(zip(x.shape[-axes:], weight.shape[-axes:], strict=True))
     ]
-    return empty(x, (x.shape[0], weight.shape[0], *size))
+
+
+def _convolution_shapes(x, weight, bias, stride, padding, dilation, groups):
+    return empty(x, (x.shape[0], weight.shape[0], *_size(x, weight, stride, padding, dilation)))
 
 
 def _keep_window(ctx, inputs, output):
@@ -241,11 +245,7 @@ def _transposed_backward(ctx, dx):
             if dy.shape[2 + axis] != size[axis]:
                 dy = dy.narrow(2 + axis, 0, size[axis])
     if of_weight:
-        stride, padding, dilation, _ = ctx.window
-        wide = [
-            (i + padding[2 * n] + padding[2 * n + 1] - dilation[n] * (k - 1) - 1) // stride[n] + 1
-            for n, (i, k) in enumerate(zip(dx.shape[-axes:], weight.shape[-axes:], strict=True))
-        ]
+        wide = _size(dx, weight, *ctx.window[:3])
         short = [a - b for a, b in zip(wide, size, strict=True)]
         if any(short):
             y = torch.nn.functional.pad(y, [n for missing in reversed(short) for n in (0, missing)])
